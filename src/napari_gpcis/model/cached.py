@@ -1,0 +1,116 @@
+"""The `cached` fusion: an encoder that runs once a slice, a small decoder that takes the clicks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from napari_gpcis.model.encoder import STRIDES, PyramidEncoder
+
+AUXILIARY_CHANNELS = 5
+
+
+class CachedFusion(nn.Module):
+    """Encoder pyramid, and a top-down decoder that clicks and the previous mask enter.
+
+    Parameters
+    ----------
+    encoder : str
+        timm model name.
+    channels : int
+        Channels of the pyramid and of the decoder.
+    feature_dim : int
+        D, channels of the result.
+    """
+
+    grid_stride = 4
+    size_divisor = 32
+    pyramid_strides = STRIDES
+
+    def __init__(self, encoder: str, channels: int, feature_dim: int) -> None:
+        super().__init__()
+        self.encoder = PyramidEncoder(encoder, channels)
+        self.click_projections = nn.ModuleList(
+            nn.Conv2d(AUXILIARY_CHANNELS, channels, 3, padding=1) for _ in STRIDES
+        )
+        self.stages = nn.ModuleList(
+            nn.Sequential(
+                SeparableBlock(channels, expansion=1 if stride == 4 else 2),
+                SeparableBlock(channels, expansion=1 if stride == 4 else 2),
+            )
+            for stride in STRIDES
+        )
+        self.projection = nn.Conv2d(channels, feature_dim, 1)
+
+    def encode(self, image: Tensor) -> tuple[Tensor, ...]:
+        """(B, 3, H, W) normalised → pyramid, finest level first."""
+        levels: tuple[Tensor, ...] = self.encoder(image)
+        return levels
+
+    def decode(self, pyramid: tuple[Tensor, ...], maps: Tensor, previous: Tensor) -> Tensor:
+        """Unit-length deep features on the grid.
+
+        Parameters
+        ----------
+        pyramid : tuple of Tensor, each of shape (B, channels, H / s, W / s)
+            From `encode`, cut to the window.
+        maps : Tensor, shape (B, 2, H, W)
+            Click disks.
+        previous : Tensor, shape (B, 1, H, W)
+            Previous probability.
+
+        Returns
+        -------
+        Tensor, shape (B, D, H / 4, W / 4)
+        """
+        auxiliary = _auxiliary_pyramid(maps, previous)
+        features: Tensor | None = None
+        for level in reversed(range(len(STRIDES))):
+            merged = pyramid[level] + self.click_projections[level](auxiliary[level])
+            if features is not None:
+                merged = merged + F.interpolate(features, scale_factor=2.0, mode="nearest")
+            features = self.stages[level](merged)
+        return F.normalize(self.projection(features), dim=1)
+
+
+class SeparableBlock(nn.Module):
+    """Residual block: expand, depth-wise 5×5, project.
+
+    Parameters
+    ----------
+    channels : int
+    expansion : int
+        1 leaves the expanding convolution out.
+    """
+
+    def __init__(self, channels: int, expansion: int) -> None:
+        super().__init__()
+        inner = channels * expansion
+        layers: list[nn.Module] = []
+        if expansion > 1:
+            layers += [nn.Conv2d(channels, inner, 1, bias=False), nn.BatchNorm2d(inner), nn.ReLU()]
+        layers += [
+            nn.Conv2d(inner, inner, 5, padding=2, groups=inner, bias=False),
+            nn.BatchNorm2d(inner),
+            nn.ReLU(),
+            nn.Conv2d(inner, channels, 1, bias=False),
+            nn.BatchNorm2d(channels),
+        ]
+        self.body = nn.Sequential(*layers)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, channels, H, W) → the same shape."""
+        merged: Tensor = F.relu(features + self.body(features))
+        return merged
+
+
+def _auxiliary_pyramid(maps: Tensor, previous: Tensor) -> list[Tensor]:
+    """Disks as mean and maximum of each cell, previous mask as its mean, at every stride."""
+    mean = F.avg_pool2d(torch.cat([maps, previous], 1), STRIDES[0])
+    maximum = F.max_pool2d(maps, STRIDES[0])
+    levels = [torch.cat([mean, maximum], 1)]
+    for _ in STRIDES[1:]:
+        mean, maximum = F.avg_pool2d(mean, 2), F.max_pool2d(maximum, 2)
+        levels.append(torch.cat([mean, maximum], 1))
+    return levels
