@@ -109,14 +109,16 @@ class ClickKernel:
         weight = self.raster_taps.weight
         centres, size = self._colour_centres
         kernel = gaussian_kernel(centres, centres)
-        kernel = kernel.unflatten(1, (-1, size)).unflatten(-1, (-1, size))
+        count = weight.shape[1]
+        kernel = kernel.reshape(-1, count, size, count, size)
         return (kernel * weight[:, None, None] * weight[..., None, None]).sum((2, 4))
 
     def colour_columns(self, pixels: slice) -> Tensor:
         """Colour kernel, times w, between some flat pixels and the clicks, (B, p, n)."""
         centres, size = self._colour_centres
         kernel = gaussian_kernel(self.colour[:, pixels], centres)
-        kernel = kernel.unflatten(-1, (-1, size)) * self.raster_taps.weight.unsqueeze(1)
+        weight = self.raster_taps.weight.unsqueeze(1)
+        kernel = kernel.reshape(*kernel.shape[:2], -1, size) * weight
         return self.colour_weight * kernel.sum(-1)
 
     @cached_property

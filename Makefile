@@ -1,0 +1,46 @@
+# `make demo` and `make test` each set up all that they need on a fresh machine.
+#   PYTHON       interpreter for a new .venv (3.11 or newer; found by itself when not given)
+#   PIP_ARGS     more arguments for pip, such as a CPU-only index for torch
+#   PYTEST_ARGS  more arguments for pytest
+VENV := .venv
+RUN := $(VENV)/bin/python
+export PYTHON PIP_ARGS
+
+.PHONY: help demo test lint napari system-packages clean
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    set up, segment scikit-image's own pictures by scripted clicks into demo/"
+	@echo "make test    set up, run all tests, those of the GUI too (on a virtual display)"
+	@echo "make lint    ruff and mypy"
+	@echo "make napari  the demo's images and labels in napari"
+	@echo "make clean   remove results and caches; .venv stays"
+
+# The stamps: installed anew when pyproject.toml changed, and only then.
+$(VENV)/.installed: pyproject.toml scripts/setup.sh
+	scripts/setup.sh .
+
+$(VENV)/.installed-dev: pyproject.toml scripts/setup.sh
+	scripts/setup.sh ".[dev]"
+
+system-packages:
+	scripts/system-packages.sh
+
+demo: $(VENV)/.installed
+	$(RUN) scripts/demo.py
+
+test: system-packages $(VENV)/.installed-dev
+	scripts/on-display.sh $(RUN) -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed-dev
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+napari: $(VENV)/.installed-dev
+	test -e demo/coins_labels.tif || $(RUN) scripts/demo.py
+	$(RUN) scripts/view_demo.py
+
+clean:
+	rm -rf demo build dist .mypy_cache .pytest_cache .ruff_cache .tox

@@ -1,0 +1,84 @@
+"""A click: the only thing that a user ever tells the engine."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Click:
+    """One click on one pixel of one slice.
+
+    Attributes
+    ----------
+    z : int
+        Slice index; 0 for a single image.
+    row, col : int
+        Pixel of the slice.
+    positive : bool
+        Whether the pixel belongs to the object (or class).
+    object_id : int
+        The object that the click outlines; in class mode, the class.
+    """
+
+    z: int
+    row: int
+    col: int
+    positive: bool = True
+    object_id: int = 1
+
+    @classmethod
+    def at(
+        cls,
+        row: float,
+        col: float,
+        *,
+        z: float = 0,
+        positive: bool = True,
+        object_id: int = 1,
+        shape: tuple[int, int, int],
+    ) -> Click:
+        """Click on the pixel that holds a position.
+
+        Parameters
+        ----------
+        row, col : float
+            Position in pixels; integers are pixel centres, a pixel reaches half its width beyond.
+        z : float
+            Slice index, likewise.
+        positive : bool
+        object_id : int
+            1 or more.
+        shape : tuple of int
+            Slices, rows and columns of the image.
+
+        Raises
+        ------
+        ValueError
+            If the position is outside the image or not a number, or `object_id` below 1.
+        """
+        place = tuple(_nearest(value) for value in (z, row, col))
+        if any(not 0 <= index < size for index, size in zip(place, shape, strict=True)):
+            slices, height, width = shape
+            raise ValueError(
+                f"expected a click inside {slices} slice(s) of {height} rows and {width} columns, "
+                f"got slice {z}, row {row}, column {col}; give pixel coordinates of the image, "
+                "row before column"
+            )
+        if object_id < 1:
+            raise ValueError(
+                f"expected an object or class number of 1 or more, got {object_id}; "
+                "0 is the background: click it with positive=False"
+            )
+        return cls(*place, bool(positive), int(object_id))
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """Slice, row and column."""
+        return self.z, self.row, self.col
+
+
+def _nearest(value: float) -> int:
+    """Nearest pixel, or −1 for what is no number."""
+    return math.floor(value + 0.5) if math.isfinite(value) else -1

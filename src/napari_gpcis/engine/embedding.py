@@ -1,0 +1,185 @@
+"""What the encoder makes of a slice: tile by tile, once, and cut to any window."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from napari_gpcis.engine.cache import EmbeddingCache
+from napari_gpcis.engine.geometry import Box, Scale
+from napari_gpcis.engine.image import ImageSource
+from napari_gpcis.model import SegmentationNetwork
+
+LARGEST_TILE = 1024
+SMALLEST_TILE = 256
+HALO = 192
+
+
+class Features(NamedTuple):
+    """A window's click-independent features.
+
+    Attributes
+    ----------
+    image : Tensor, shape (1, 3, H, W)
+        At network scale, 0–1.
+    pyramid : tuple of Tensor, each of shape (1, C, H / s, W / s)
+    """
+
+    image: Tensor
+    pyramid: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Tiles of equal size that cover a canvas of cells.
+
+    Attributes
+    ----------
+    canvas : tuple of int
+        Rows and columns of cells.
+    core : tuple of int
+        Rows and columns of cells that a tile answers for.
+    halo : int
+        Cells around the core that are encoded with it.
+    """
+
+    canvas: tuple[int, int]
+    core: tuple[int, int]
+    halo: int
+
+    @classmethod
+    def of(cls, canvas: tuple[int, int], largest: int, halo: int) -> Layout:
+        """One tile if the canvas is at most `largest` cells long, else tiles with a halo."""
+        if max(canvas) <= largest:
+            return cls(canvas, canvas, 0)
+        longest = max(1, largest - 2 * halo)
+        rows, cols = (math.ceil(size / math.ceil(size / longest)) for size in canvas)
+        return cls(canvas, (rows, cols), halo)
+
+    def tiles(self, window: Box) -> Iterator[Box]:
+        """Cores of the tiles that a window needs."""
+        rows, cols = self.core
+        for r0 in range(window.r0 // rows * rows, window.r1, rows):
+            for c0 in range(window.c0 // cols * cols, window.c1, cols):
+                yield Box(r0, c0, r0 + rows, c0 + cols).clip(self.canvas)
+
+    def tile_at(self, row: int, col: int) -> Box:
+        """Core of the tile that holds a cell."""
+        return next(self.tiles(Box(row, col, row + 1, col + 1)))
+
+    def with_halo(self, core: Box) -> Box:
+        """What is encoded for a tile."""
+        return core.grow(self.halo).clip(self.canvas)
+
+
+class Embedder:
+    """Encodes tiles and hands out windows of them.
+
+    Parameters
+    ----------
+    network : SegmentationNetwork
+    cache : EmbeddingCache
+    tile : int
+        Longest side that is encoded at once, in network pixels.
+    halo : int
+        Network pixels around a tile that are encoded with it and thrown away; a quarter of a
+        tile at most.
+    """
+
+    def __init__(
+        self,
+        network: SegmentationNetwork,
+        cache: EmbeddingCache,
+        tile: int = LARGEST_TILE,
+        halo: int = HALO,
+    ) -> None:
+        self.network = network
+        self.cache = cache
+        self.tile = tile
+        self.halo = halo
+
+    def layout(self, source: ImageSource, scale: Scale) -> Layout:
+        """How a slice is cut into tiles."""
+        halo = min(self.halo, self.tile // 4)
+        largest, cells = self.tile // scale.cell, math.ceil(halo / scale.cell)
+        return Layout.of(scale.canvas(source.shape[1:]), max(1, largest), cells)
+
+    def cut(self, source: ImageSource, z: int, scale: Scale, window: Box) -> Features:
+        """Features of a window, from the cache where they are there.
+
+        Parameters
+        ----------
+        source : ImageSource
+        z : int
+            Slice index.
+        scale : Scale
+        window : Box
+            In cells, inside the canvas.
+        """
+        layout = self.layout(source, scale)
+        parts = [
+            (tile.intersect(window), tile, self._tile(source, z, scale, layout, tile))
+            for tile in layout.tiles(window)
+        ]
+        cut = []
+        for level, stride in enumerate((1, *self.network.pyramid_strides)):
+            factor = scale.cell // stride
+            pieces = [
+                (shared, entry[level][(..., *shared.within(tile).times(factor).slices)])
+                for shared, tile, entry in parts
+            ]
+            cut.append(_join(pieces, window, factor))
+        return Features(cut[0], tuple(cut[1:]))
+
+    def encode_slice(self, source: ImageSource, z: int, scale: Scale) -> None:
+        """Encode all tiles of a slice ahead of need."""
+        rows, cols = scale.canvas(source.shape[1:])
+        layout = self.layout(source, scale)
+        for tile in layout.tiles(Box(0, 0, rows, cols)):
+            self._tile(source, z, scale, layout, tile)
+
+    def _tile(
+        self, source: ImageSource, z: int, scale: Scale, layout: Layout, core: Box
+    ) -> tuple[Tensor, ...]:
+        key: Hashable = (source.identity, z, scale, core, layout, id(self.network))
+        return self.cache.get(key, lambda: self._encode(source, z, scale, layout, core))
+
+    @torch.inference_mode()
+    def _encode(
+        self, source: ImageSource, z: int, scale: Scale, layout: Layout, core: Box
+    ) -> tuple[Tensor, ...]:
+        """Image and pyramid of a tile's core."""
+        whole = layout.with_halo(core)
+        pixels = torch.from_numpy(source.read(z, whole.times(scale.pixels)))[None]
+        image = resize(pixels.to(self.cache.device), whole.times(scale.cell).shape)
+        pyramid = self.network.encode(image)
+        inner = core.within(whole)
+        levels = zip((1, *self.network.pyramid_strides), (image, *pyramid), strict=True)
+        return tuple(
+            level[(..., *inner.times(scale.cell // stride).slices)].contiguous()
+            for stride, level in levels
+        )
+
+
+def resize(planes: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Resample (B, C, H, W) to another size, with a filter that shrinks without aliasing."""
+    if tuple(planes.shape[-2:]) == shape:
+        return planes
+    return F.interpolate(planes, shape, mode="bilinear", align_corners=False, antialias=True)
+
+
+def _join(pieces: list[tuple[Box, Tensor]], window: Box, factor: int) -> Tensor:
+    """Put the parts of a window together, float32."""
+    if len(pieces) == 1:
+        return pieces[0][1].float().contiguous()
+    first = pieces[0][1]
+    joined = first.new_empty((*first.shape[:2], *window.times(factor).shape), dtype=torch.float32)
+    for shared, piece in pieces:
+        joined[(..., *shared.within(window).times(factor).slices)] = piece
+    return joined

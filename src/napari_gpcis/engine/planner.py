@@ -1,0 +1,210 @@
+"""State → Request: which clicks count, in which window, at which scale."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from napari_gpcis.engine.classes import class_window
+from napari_gpcis.engine.click import Click
+from napari_gpcis.engine.embedding import Embedder
+from napari_gpcis.engine.geometry import Box, Scale, bounding_box
+from napari_gpcis.engine.image import ImageSource
+from napari_gpcis.engine.request import Latent, Request
+from napari_gpcis.engine.result import Result
+from napari_gpcis.engine.window import better_level, keep_window, object_box, open_window
+
+NOTHING = Box(0, 0, 0, 0)
+
+
+class View(NamedTuple):
+    """How an object is looked at.
+
+    Attributes
+    ----------
+    scale : Scale
+    level : int
+        Of the scale, relative to the object diameter's.
+    window : Box
+        In cells.
+    """
+
+    scale: Scale
+    level: int
+    window: Box
+
+
+class Planner:
+    """Makes the requests of one image.
+
+    Parameters
+    ----------
+    source : ImageSource
+    embedder : Embedder
+    class_mode : bool
+    threshold : float
+        Probability above which a pixel is in the mask.
+    numbers : iterator of int
+        Generations.
+    """
+
+    def __init__(
+        self,
+        source: ImageSource,
+        embedder: Embedder,
+        class_mode: bool,
+        threshold: float,
+        numbers: Iterator[int] | None = None,
+    ) -> None:
+        self.source = source
+        self.embedder = embedder
+        self.class_mode = class_mode
+        self.threshold = threshold
+        self.numbers = numbers or itertools.count()
+
+    @property
+    def trained_diameter(self) -> float:
+        """Diameter of the objects of the training, in network pixels."""
+        return float(self.embedder.network.config.object_diameter)
+
+    def scale(self, diameter: float | None, level: int = 0) -> Scale:
+        """Scale for objects of a diameter in image pixels; that of the training when None."""
+        trained = self.trained_diameter
+        given = trained if diameter is None else diameter
+        return Scale.for_diameter(given, trained, self.embedder.network.size_divisor, level)
+
+    def for_object(
+        self,
+        object_id: int,
+        z: int,
+        clicks: tuple[Click, ...],
+        diameter: float | None,
+        last: Result | None,
+        newest: Click | None,
+    ) -> Request:
+        """Request of object mode.
+
+        Parameters
+        ----------
+        object_id, z : int
+        clicks : tuple of Click
+            Of this object in this slice.
+        diameter : float or None
+            Of the objects, in image pixels.
+        last : Result or None
+            Of this object in this slice, before the present change.
+        newest : Click or None
+            The click that was added; None when clicks were moved, removed or taken up again, which
+            asks the last round's question once more.
+        """
+        if not clicks:
+            nothing = View(self.scale(diameter), 0, NOTHING)
+            return self._request(object_id, z, (), nothing, NOTHING, None)
+        previous: Latent | None = None
+        if last is not None and not last.box.empty:
+            previous = last.request.previous if newest is None else last.as_previous
+        view = self._view(clicks, diameter, last, newest)
+        return self._request(object_id, z, clicks, view, view.window, previous)
+
+    def for_class(
+        self,
+        class_id: int,
+        z: int,
+        clicks: tuple[Click, ...],
+        diameter: float | None,
+        place: tuple[int, int],
+    ) -> Request:
+        """Request of class mode, for the tile that holds a pixel.
+
+        Parameters
+        ----------
+        class_id, z : int
+        clicks : tuple of Click
+            All of them.
+        diameter : float or None
+        place : tuple of int
+            Row and column in the image.
+        """
+        scale = self.scale(diameter)
+        if not clicks:
+            return self._request(class_id, z, (), View(scale, 0, NOTHING), NOTHING, None)
+        window, core = class_window(self.embedder, self.source, scale, *place)
+        return self._request(class_id, z, clicks, View(scale, 0, window), core, None)
+
+    def tile_corners(self, diameter: float | None) -> list[tuple[int, int]]:
+        """First pixel of each tile of a slice."""
+        scale = self.scale(diameter)
+        layout = self.embedder.layout(self.source, scale)
+        whole = Box(0, 0, *layout.canvas)
+        return [(tile.r0 * scale.pixels, tile.c0 * scale.pixels) for tile in layout.tiles(whole)]
+
+    def _request(
+        self,
+        object_id: int,
+        z: int,
+        clicks: tuple[Click, ...],
+        view: View,
+        core: Box,
+        previous: Latent | None,
+    ) -> Request:
+        return Request(
+            generation=next(self.numbers),
+            source=self.source,
+            z=z,
+            object_id=object_id,
+            clicks=clicks,
+            scale=view.scale,
+            level=view.level,
+            window=view.window,
+            core=core,
+            previous=previous,
+            class_mode=self.class_mode,
+            threshold=self.threshold,
+        )
+
+    def _view(
+        self,
+        clicks: tuple[Click, ...],
+        diameter: float | None,
+        last: Result | None,
+        newest: Click | None,
+    ) -> View:
+        """The last round's view where it still serves, a new one where not."""
+        shape = self.source.shape[1:]
+        level, mask_box = 0, None
+        if last is not None and not last.box.empty:
+            level = last.request.level
+            mask_box = None if newest is None else _mask_box(last)
+        box = object_box(mask_box, clicks)
+        scale = self.scale(diameter, level)
+        if newest is not None:
+            level = better_level(level, box, newest, self.trained_diameter, scale)
+            scale = self.scale(diameter, level)
+        if last is not None and last.scale == scale:
+            window = last.request.window
+            if keep_window(window, box, newest or clicks[-1], scale, shape):
+                return View(scale, level, window)
+        return View(scale, level, open_window(box, scale, shape))
+
+
+def equivalent_diameter(area: int) -> float:
+    """Diameter of the disk of an area."""
+    return 2 * math.sqrt(area / math.pi)
+
+
+def nearest_power(diameter: float, trained_diameter: float) -> float:
+    """The power of two times the trained diameter that is closest to an estimated one.
+
+    An estimate that is off by less than √2 keeps the scale, and with it all embeddings.
+    """
+    return float(trained_diameter * 2.0 ** round(math.log2(diameter / trained_diameter)))
+
+
+def _mask_box(result: Result) -> Box | None:
+    found = bounding_box(result.box_mask)
+    if found is None:
+        return None
+    r0, c0 = result.box.r0, result.box.c0
+    return Box(found.r0 + r0, found.c0 + c0, found.r1 + r0, found.c1 + c0)

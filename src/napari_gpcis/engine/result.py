@@ -1,0 +1,289 @@
+"""The answer to a click: arrays of the window now, arrays of the slice when asked for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from napari_gpcis.engine.click import Click
+from napari_gpcis.engine.geometry import Box, Scale
+from napari_gpcis.engine.request import Latent, Request, class_of
+from napari_gpcis.engine.types import Array
+
+NUDGE = 0.1
+
+
+class Parts(Protocol):
+    """Maps of the answered window at network scale, (1, K, H, W); see `model.Prediction`."""
+
+    @property
+    def prior(self) -> Tensor:
+        """What the image alone suggests."""
+        ...
+
+    @property
+    def update(self) -> Tensor:
+        """What the clicks add."""
+        ...
+
+    def variance(self) -> Tensor:
+        """Variance of the latent."""
+        ...
+
+
+class Result:
+    """What a click was answered with.
+
+    Everything is in pixels of the image. `box_…` arrays cover `box` alone, and cost as much on a
+    slice of any size; the others cover the slice, are made when first asked for, and are False
+    or 0 outside the box. A clicked pixel is always in its own class.
+
+    Parameters
+    ----------
+    request : Request
+    latent : Tensor, shape (1, K, H, W)
+        Logits of `request.core` at network scale.
+    parts : Parts or None
+        Made again by `again` when they are asked for and not there.
+    again : callable
+        Request → Parts.
+    timings : mapping of str to float
+        Seconds spent in each stage.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        latent: Tensor,
+        parts: Parts | None,
+        again: Callable[[Request], Parts],
+        timings: Mapping[str, float],
+    ) -> None:
+        self.request = request
+        self.latent = latent
+        self.timings = dict(timings)
+        self._parts = parts
+        self._again = again
+
+    def __repr__(self) -> str:
+        """Name, place and number of clicks."""
+        return f"Result(z={self.z}, box={tuple(self.box)}, clicks={len(self.clicks)})"
+
+    @property
+    def generation(self) -> int:
+        """Number of the request that this answers."""
+        return self.request.generation
+
+    @property
+    def z(self) -> int:
+        """Slice index."""
+        return self.request.z
+
+    @property
+    def clicks(self) -> tuple[Click, ...]:
+        """Clicks that were taken into account."""
+        return self.request.clicks
+
+    @property
+    def scale(self) -> Scale:
+        """Scale at which the network saw the window."""
+        return self.request.scale
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the slice."""
+        return self.request.source.shape[1:]
+
+    @property
+    def class_ids(self) -> tuple[int, ...]:
+        """Class mode: the classes that were told apart; 0 is the background."""
+        return self.request.class_ids
+
+    @property
+    def as_previous(self) -> Latent:
+        """What the next round starts from."""
+        return Latent(self.latent, self.request.scale, self.request.core)
+
+    @cached_property
+    def box(self) -> Box:
+        """Pixels that were answered: rows r0 … r1 − 1, columns c0 … c1 − 1."""
+        return self.request.core.times(self.scale.pixels).clip(self.shape)
+
+    @property
+    def window(self) -> Box:
+        """The same as `box`."""
+        return self.box
+
+    @cached_property
+    def overruled(self) -> int:
+        """Clicks that the model contradicted and that were put right by hand; 0 for a GP."""
+        return self._logits[1]
+
+    @cached_property
+    def _logits(self) -> tuple[Array, int]:
+        """Logits in the box, (K, rows, columns), and how many clicks had to be put right."""
+        logits = to_pixels(self.latent, self.scale, self.request.core, self.box)
+        corrections = []
+        for click in self.clicks:
+            if click.z == self.z and self.box.holds(click.row, click.col):
+                place = click.row - self.box.r0, click.col - self.box.c0
+                corrected = self._corrected(logits[(slice(None), *place)], click)
+                if corrected is not None:
+                    corrections.append((place, corrected))
+        if corrections:
+            logits = logits.copy()  # the memory may be the latent's
+            for place, corrected in corrections:
+                logits[(slice(None), *place)] = corrected
+        return logits, len(corrections)
+
+    def _corrected(self, logits: Array, click: Click) -> Array | None:
+        """Logits, (K,), that agree with a click, or None if they do so already."""
+        if not self.request.class_mode:
+            if click.positive == (logits[0] > self._cut):
+                return None
+            return np.array([self._cut + (NUDGE if click.positive else -NUDGE)], np.float32)
+        wanted = self.class_ids.index(class_of(click))
+        others = np.delete(logits, wanted)
+        if others.size == 0 or logits[wanted] > others.max():
+            return None
+        corrected = logits.copy()
+        corrected[wanted] = others.max() + NUDGE
+        return corrected
+
+    @property
+    def _cut(self) -> float:
+        """Logit of the threshold."""
+        threshold = self.request.threshold
+        return math.log(threshold / (1 - threshold))
+
+    @property
+    def _target(self) -> Array:
+        """Logits of the object, or of the class that the mask shows; (rows, columns)."""
+        ids = self.class_ids
+        wanted = self.request.object_id
+        if wanted not in ids:
+            return np.full(self.box.shape, -np.inf, np.float32)
+        target: Array = self._logits[0][ids.index(wanted)]
+        return target
+
+    @cached_property
+    def box_mask(self) -> Array:
+        """Whether a pixel belongs to the object (class); bool."""
+        if self.request.class_mode:
+            return self.box_classes == self.request.object_id
+        mask: Array = self._target > self._cut
+        return mask
+
+    @cached_property
+    def box_classes(self) -> Array:
+        """Class mode: the class of every pixel, 0 for background; object mode: 0 or 1. int32."""
+        if not self.request.class_mode:
+            return self.box_mask.astype(np.int32)
+        if not self.class_ids:
+            return np.zeros(self.box.shape, np.int32)
+        classes: Array = np.array(self.class_ids, np.int32)[self._logits[0].argmax(0)]
+        return classes
+
+    @cached_property
+    def box_probability(self) -> Array:
+        """Probability of the object (of the class against the rest); float32."""
+        probability: Array = torch.from_numpy(self._target).sigmoid().numpy()
+        return probability
+
+    @cached_property
+    def box_variance(self) -> Array:
+        """Variance of the latent: large where the clicks say little; float32."""
+        return self._part(lambda parts: parts.variance())
+
+    @cached_property
+    def box_prior(self) -> Array:
+        """Prior path of the GP: what the image alone suggests, in logits; float32."""
+        return self._part(lambda parts: parts.prior)
+
+    @cached_property
+    def box_update(self) -> Array:
+        """Function-space update of the GP: what the clicks add, in logits; float32."""
+        return self._part(lambda parts: parts.update)
+
+    @cached_property
+    def mask(self) -> Array:
+        """Mask of the slice, (Y, X) bool."""
+        return self._on_slice(self.box_mask)
+
+    @cached_property
+    def classes(self) -> Array:
+        """Classes of the slice, (Y, X) int32."""
+        return self._on_slice(self.box_classes)
+
+    @cached_property
+    def probability(self) -> Array:
+        """Probability in the slice, (Y, X) float32."""
+        return self._on_slice(self.box_probability)
+
+    @cached_property
+    def variance(self) -> Array:
+        """Variance of the latent in the slice, (Y, X) float32."""
+        return self._on_slice(self.box_variance)
+
+    @cached_property
+    def prior(self) -> Array:
+        """Prior path in the slice, (Y, X) float32."""
+        return self._on_slice(self.box_prior)
+
+    @cached_property
+    def update(self) -> Array:
+        """Function-space update in the slice, (Y, X) float32."""
+        return self._on_slice(self.box_update)
+
+    def fill(self) -> None:
+        """Make the mask of the box now rather than on first access."""
+        _ = self.box_mask
+
+    def release(self) -> None:
+        """Let go of everything that can be made again."""
+        self._parts = None
+        for name, attribute in vars(type(self)).items():
+            if isinstance(attribute, cached_property):
+                self.__dict__.pop(name, None)
+
+    @torch.inference_mode()
+    def _part(self, choose: Callable[[Parts], Tensor]) -> Array:
+        if self.box.empty:
+            return np.zeros(self.box.shape, np.float32)
+        parts = self._parts
+        if parts is None:
+            parts = self._parts = self._again(self.request)
+        maps = to_pixels(choose(parts).float(), self.scale, self.request.core, self.box)
+        ids = self.class_ids
+        wanted = self.request.object_id
+        chosen: Array = maps[ids.index(wanted) if len(maps) > 1 and wanted in ids else 0]
+        return chosen
+
+    def _on_slice(self, values: Array) -> Array:
+        whole = np.zeros(self.shape, values.dtype)
+        whole[self.box.slices] = values
+        return whole
+
+
+@torch.inference_mode()
+def to_pixels(raster: Tensor, scale: Scale, core: Box, box: Box) -> Array:
+    """Network pixels → image pixels: (1, K, H, W) → (K, rows, columns) of `box`.
+
+    Bilinear between the centres of network pixels, just as the GP reads a click between them,
+    so that what holds at a click at network scale holds at the clicked image pixel.
+    """
+    if box.empty:
+        return np.zeros((raster.shape[1], *box.shape), np.float32)
+    if scale.pixels != scale.cell:
+        shape = core.times(scale.pixels).shape
+        raster = F.interpolate(raster, shape, mode="bilinear", align_corners=False)
+    rows, cols = box.shape
+    pixels: Array = raster[0, :, :rows, :cols].float().contiguous().cpu().numpy()
+    return pixels

@@ -1,0 +1,96 @@
+"""Where a click is answered: a window of cells around the object, and how finely it is seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from napari_gpcis.engine.click import Click
+from napari_gpcis.engine.geometry import Box, Scale
+
+MARGIN = 1.4
+SMALLEST_WINDOW = 384
+LARGEST_WINDOW = 1024
+FAR_FROM_TRAINED = 3.0
+
+
+def object_box(mask_box: Box | None, clicks: Sequence[Click]) -> Box:
+    """Smallest box of image pixels around an object's last mask and its clicks."""
+    boxes = [Box(click.row, click.col, click.row + 1, click.col + 1) for click in clicks]
+    box = boxes[0] if mask_box is None else mask_box
+    for other in boxes:
+        box = box.unite(other)
+    return box
+
+
+def open_window(box: Box, scale: Scale, shape: tuple[int, int]) -> Box:
+    """Cells around an object: 1.4 times its box, 384 network pixels or more, inside the slice.
+
+    Parameters
+    ----------
+    box : Box
+        Of the object, in image pixels.
+    scale : Scale
+    shape : tuple of int
+        Rows and columns of the slice, in pixels.
+    """
+    canvas = scale.canvas(shape)
+    least = math.ceil(SMALLEST_WINDOW / scale.cell)
+    (r0, r1), (c0, c1) = (
+        _span(low, high, scale.pixels, least, size)
+        for low, high, size in zip(box[:2], box[2:], canvas, strict=True)
+    )
+    return Box(r0, c0, r1, c1)
+
+
+def keep_window(window: Box, box: Box, newest: Click, scale: Scale, shape: tuple[int, int]) -> bool:
+    """Whether a window still serves: the object is inside and not cut off by an edge.
+
+    A negative click says that the mask is too large, so a mask that leaks over the edge does
+    not make the window grow then.
+    """
+    pixels = window.times(scale.pixels)
+    if not pixels.holds(newest.row, newest.col) or pixels.unite(box) != pixels:
+        return False
+    if not newest.positive:
+        return True
+    edges = zip(box, pixels, (0, 0, *shape), strict=True)
+    return not any(side == edge and side != end for side, edge, end in edges)
+
+
+def better_level(level: int, box: Box, newest: Click, trained_diameter: float, scale: Scale) -> int:
+    """Move a level up (coarser) or down (finer) for an object unlike those of the training.
+
+    Parameters
+    ----------
+    level : int
+        The present one; each level up halves the resolution.
+    box : Box
+        Of the last mask and the clicks, in image pixels.
+    newest : Click
+        Only a positive click, which says that the object is larger still, moves a level up, and
+        only a negative one a level down.
+    trained_diameter : float
+        In network pixels.
+    scale : Scale
+        Of the present level.
+    """
+    side = max(box.shape) * scale.factor
+    if side * MARGIN > LARGEST_WINDOW:
+        return level + math.ceil(math.log2(side * MARGIN / LARGEST_WINDOW))
+    if newest.positive and side > FAR_FROM_TRAINED * trained_diameter:
+        return level + 1
+    if not newest.positive and side < trained_diameter / FAR_FROM_TRAINED and scale.pixels > 1:
+        return level - 1
+    return level
+
+
+def _span(low: int, high: int, pixels: int, least: int, size: int) -> tuple[int, int]:
+    """Cells from a margin before `low` to one after `high`, shifted into 0 … size."""
+    middle, half = (low + high) / 2, (high - low) / 2 * MARGIN
+    start, stop = math.floor((middle - half) / pixels), math.ceil((middle + half) / pixels)
+    if stop - start < least:
+        start = round(middle / pixels - least / 2)
+        stop = start + least
+    shift = max(0, -start) - max(0, stop - size)
+    return max(0, start + shift), min(size, stop + shift)

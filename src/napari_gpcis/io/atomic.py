@@ -1,0 +1,68 @@
+"""Outputs that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_gpcis.io.errors import OutputFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["check_suffix", "whole_or_nothing"]
+
+
+@contextmanager
+def whole_or_nothing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path beside `path`, which takes its place when the block succeeds.
+
+    Entering creates the temporary file, so a place that cannot be written to is found before
+    any work is done. On any exception, Ctrl-C included, the temporary file is removed and what
+    was at `path` before is still there.
+
+    Raises
+    ------
+    OutputFileError
+        Whenever the system refuses to write: no such folder, no permission, a full disk.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise OutputFileError(f"cannot write {target}: it is a folder; give the name of a file")
+    if target.exists() and not os.access(target, os.W_OK):
+        raise OutputFileError(f"cannot write {target}: it is read-only; choose another name")
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        part.touch()
+    except OSError as error:
+        raise _refused(target, error) from error
+    try:
+        yield part
+        os.replace(part, target)
+    except OSError as error:
+        raise _refused(target, error) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def check_suffix(path: str | os.PathLike[str], suffixes: tuple[str, ...]) -> None:
+    """Refuse an output whose name would not say what it holds.
+
+    Raises
+    ------
+    OutputFileError
+        When `path` ends in none of `suffixes`.
+    """
+    if Path(path).suffix.lower() not in suffixes:
+        raise OutputFileError(f"cannot write {path}: give it a name that ends in {suffixes[0]}")
+
+
+def _refused(target: Path, error: OSError) -> OutputFileError:
+    if not target.parent.is_dir():
+        reason, remedy = f"there is no folder {target.parent}", "make it or choose another name"
+    else:
+        reason = error.strerror or str(error)
+        remedy = "choose a folder that you may write to and that has space left"
+    return OutputFileError(f"cannot write {target}: {reason}; {remedy}")

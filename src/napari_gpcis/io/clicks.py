@@ -1,0 +1,172 @@
+"""The clicks file: CSV as napari writes points, with the object and the sign of each click."""
+
+from __future__ import annotations
+
+import csv
+import math
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_gpcis.engine.click import Click
+from napari_gpcis.io.atomic import whole_or_nothing
+from napari_gpcis.io.errors import ClicksFileError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Sequence
+
+    from napari_gpcis.io.stacks import ImageStack
+
+__all__ = ["read_clicks", "read_clicks_for", "write_clicks"]
+
+_OURS = ("object", "positive")
+_REMEDY = "save the points layer from napari, or write the columns axis-0,axis-1,object,positive"
+_SIGNS = {"1": True, "true": True, "1.0": True, "0": False, "false": False, "0.0": False}
+
+
+def read_clicks(path: str | os.PathLike[str], ndim: int) -> list[Click]:
+    """Read a clicks file.
+
+    Parameters
+    ----------
+    path : path
+        CSV with the columns ``axis-0,axis-1`` (row, column) or ``axis-0,axis-1,axis-2`` (slice,
+        row, column), and optionally ``index``, ``object`` (1 by default; in class mode the
+        class) and ``positive`` (1 or 0; 1 by default). Other columns are left aside.
+    ndim : int
+        2 for an image, 3 for a stack.
+
+    Returns
+    -------
+    list of Click
+        In the order of the file, positions rounded to the pixel that contains them.
+
+    Raises
+    ------
+    ClicksFileError
+        Naming the line that is wrong and what to do.
+    """
+    kind = "a 2-D image" if ndim == 2 else "a stack"
+    return [click for _, click in _numbered(Path(path), ndim, kind)]
+
+
+def read_clicks_for(path: str | os.PathLike[str], image: ImageStack) -> list[Click]:
+    """Read a clicks file and check that every click lies inside `image`."""
+    kind = f"{image.path} with the axes {image.axes} {image.shape}"
+    numbered = _numbered(Path(path), image.spatial_ndim, kind)
+    for line, click in numbered:
+        for name, value, size in (
+            ("slice", click.z, image.slices),
+            ("row", click.row, image.rows),
+            ("column", click.col, image.columns),
+        ):
+            if not 0 <= value < size:
+                raise ClicksFileError(
+                    f"{path}, line {line}: {name} {value} is outside the image, whose {name}s go "
+                    f"from 0 to {size - 1}; remove this click or give the image it was made on"
+                )
+    return [click for _, click in numbered]
+
+
+def write_clicks(path: str | os.PathLike[str], clicks: Iterable[Click], ndim: int) -> None:
+    """Write clicks so that `read_clicks` and napari's points layer read them."""
+    axes = [f"axis-{axis}" for axis in range(ndim)]
+    with whole_or_nothing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["index", *axes, "object", "positive"])
+        for index, click in enumerate(clicks):
+            position = (click.z, click.row, click.col)[-ndim:]
+            writer.writerow([index, *position, click.object_id, int(click.positive)])
+
+
+def _numbered(path: Path, ndim: int, kind: str) -> list[tuple[int, Click]]:
+    """Clicks with the number of the line that each stands on, counted from 1."""
+    rows = _rows(path)
+    if not rows:
+        raise ClicksFileError(f"{path} is empty; {_REMEDY}")
+    header = [name.strip() for name in rows[0][1]]
+    _check_header(path, header, ndim, kind)
+    if len(rows) == 1:
+        raise ClicksFileError(f"{path} has a header but no clicks; add one line for each click")
+    return [(line, _click(path, line, header, row, ndim)) for line, row in rows[1:]]
+
+
+def _rows(path: Path) -> list[tuple[int, list[str]]]:
+    if path.is_dir():
+        raise ClicksFileError(f"{path} is a folder; give the path of a clicks file (CSV)")
+    try:
+        # The signature is what Excel puts in front of UTF-8.
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            return [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
+    except FileNotFoundError as error:
+        raise ClicksFileError(
+            f"there is no clicks file {path}; check its name and folder"
+        ) from error
+    except OSError as error:
+        raise ClicksFileError(
+            f"cannot read {path}: {error.strerror}; check that you may read it"
+        ) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ClicksFileError(f"{path} is not a CSV text file; {_REMEDY}") from error
+
+
+def _check_header(path: Path, header: Sequence[str], ndim: int, kind: str) -> None:
+    axes = [f"axis-{axis}" for axis in range(ndim)]
+    given = [name for name in header if name.startswith("axis-")]
+    if given and set(given) != set(axes) and set(given) == {f"axis-{i}" for i in range(len(given))}:
+        order = "row, column" if ndim == 2 else "slice, row, column"
+        raise ClicksFileError(
+            f"{path} has {len(given)} axes, but {kind} needs {ndim} ({order}); "
+            "give the image that the clicks were made on"
+        )
+    for name in axes:
+        if header.count(name) != 1:
+            raise ClicksFileError(
+                f"{path} has {header.count(name)} columns named {name} in its header "
+                f"({','.join(header)[:80]}); {_REMEDY}"
+            )
+    for name in header:
+        # Other features of a points layer do no harm, but a mistyped sign would turn clicks over.
+        meant = get_close_matches(name.lower(), _OURS, n=1)
+        if meant and name not in _OURS:
+            raise ClicksFileError(
+                f"{path} has a column {name!r}; rename it to {meant[0]!r}, or to something else"
+            )
+
+
+def _click(path: Path, line: int, header: Sequence[str], row: Sequence[str], ndim: int) -> Click:
+    where = f"{path}, line {line}"
+    if len(row) != len(header):
+        raise ClicksFileError(
+            f"{where}: {len(row)} values for {len(header)} columns; write one value per column"
+        )
+    values = {name: value.strip() for name, value in zip(header, row, strict=True)}
+    position = [_coordinate(where, f"axis-{axis}", values[f"axis-{axis}"]) for axis in range(ndim)]
+    sign = values.get("positive", "1").lower()
+    if sign not in _SIGNS:
+        raise ClicksFileError(f"{where}: positive is {sign!r}; write 1 or 0")
+    z, r, c = position if ndim == 3 else (0, *position)
+    return Click(z, r, c, positive=_SIGNS[sign], object_id=_object(where, values.get("object")))
+
+
+def _coordinate(where: str, name: str, text: str) -> int:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ClicksFileError(f"{where}: {name} is {text!r}; write a number of pixels")
+    # A pixel reaches half a pixel to each side of its integer position.
+    return math.floor(value + 0.5)
+
+
+def _object(where: str, text: str | None) -> int:
+    try:
+        number = 1.0 if text is None else float(text)
+    except ValueError:
+        number = math.nan
+    if not (number.is_integer() and 1 <= number < 2**32):
+        raise ClicksFileError(f"{where}: object is {text!r}; write a whole number from 1 on")
+    return int(number)

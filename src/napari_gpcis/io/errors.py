@@ -1,0 +1,25 @@
+"""What a user can put right: one line each, that says what is wrong and what to do."""
+
+from __future__ import annotations
+
+__all__ = ["ClicksFileError", "ImageFileError", "OptionError", "OutputFileError", "UserError"]
+
+
+class UserError(ValueError):
+    """Something the user can put right; the message is one line and ends with the remedy."""
+
+
+class ImageFileError(UserError):
+    """An image that is missing, unreadable, truncated, or of an unsupported layout."""
+
+
+class ClicksFileError(UserError):
+    """A clicks file that is missing, malformed, or does not fit the image."""
+
+
+class OutputFileError(UserError):
+    """A place to which nothing can be written."""
+
+
+class OptionError(UserError):
+    """An option that the engine does not take."""

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_gpcis.io import OutputFileError, label_writer, open_image
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LABELS = np.random.default_rng(0).integers(0, 9, (5, 40, 50)).astype(np.uint16)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "out").mkdir()
+    return tmp_path / "out"
+
+
+def label_like(image_path: Path, output: Path, highest: int = 9) -> None:
+    """Write LABELS, as many slices as the image has, for an image."""
+    with open_image(image_path) as image, label_writer(output, image, highest) as writer:
+        for z in range(image.slices):
+            writer.write(LABELS[z])
+
+
+@pytest.mark.parametrize("axes", ["ZYX", "TYX", "QYX", "YX"])
+def test_labels_have_the_axes_of_the_image(tmp_path: Path, folder: Path, axes: str) -> None:
+    array = LABELS[0] if axes == "YX" else LABELS
+    tifffile.imwrite(tmp_path / "image.tif", array, metadata={"axes": axes})
+    label_like(tmp_path / "image.tif", folder / "labels.tif")
+    with tifffile.TiffFile(folder / "labels.tif") as tiff:
+        assert tiff.series[0].axes == axes
+        np.testing.assert_array_equal(tiff.asarray(), array)
+
+
+def test_more_than_65535_objects_need_32_bits(tmp_path: Path, folder: Path) -> None:
+    tifffile.imwrite(tmp_path / "image.tif", LABELS, metadata={"axes": "ZYX"})
+    for highest, dtype in ((65535, np.uint16), (65536, np.uint32)):
+        label_like(tmp_path / "image.tif", folder / "labels.tif", highest)
+        assert tifffile.imread(folder / "labels.tif").dtype == dtype
+
+
+def test_tiff_resolution_is_kept(tmp_path: Path, folder: Path) -> None:
+    tifffile.imwrite(
+        tmp_path / "image.tif", LABELS[0], resolution=((25, 7), (3, 1)), resolutionunit="CENTIMETER"
+    )
+    label_like(tmp_path / "image.tif", folder / "labels.tif")
+    with tifffile.TiffFile(folder / "labels.tif") as tiff:
+        tags = tiff.pages.first.tags
+        assert tags["XResolution"].value == (25, 7)
+        assert tags["YResolution"].value == (3, 1)
+        assert tags["ResolutionUnit"].value == 3
+
+
+def test_an_image_without_resolution_gets_none(tmp_path: Path, folder: Path) -> None:
+    tifffile.imwrite(tmp_path / "image.tif", LABELS[0], metadata=None)
+    with open_image(tmp_path / "image.tif") as image:
+        image.resolution = type(image.resolution)()
+        with label_writer(folder / "labels.tif", image, 9) as writer:
+            writer.write(LABELS[0])
+    with open_image(folder / "labels.tif") as labels:
+        assert labels.resolution.unit == ""
+
+
+@pytest.mark.parametrize(
+    ("axes", "spacing"), [("ZYX", {"spacing": 0.75}), ("TYX", {"finterval": 2.5})]
+)
+def test_imagej_unit_and_spacing_are_kept(
+    tmp_path: Path, folder: Path, axes: str, spacing: dict
+) -> None:
+    tifffile.imwrite(
+        tmp_path / "image.tif",
+        LABELS,
+        imagej=True,
+        resolution=(4.0, 5.0),
+        metadata={"axes": axes, "unit": "micron", **spacing},
+    )
+    label_like(tmp_path / "image.tif", folder / "labels.tif")
+    with tifffile.TiffFile(folder / "labels.tif") as tiff:
+        assert tiff.series[0].axes == axes
+        assert tiff.imagej_metadata is not None
+        assert tiff.imagej_metadata["unit"] == "micron"
+        assert spacing.items() <= tiff.imagej_metadata.items()
+        assert tiff.pages.first.tags["XResolution"].value == (4, 1)
+        assert tiff.pages.first.tags["YResolution"].value == (5, 1)
+
+
+def test_ome_pixel_size_is_kept(tmp_path: Path, folder: Path) -> None:
+    size = {"PhysicalSizeX": 0.25, "PhysicalSizeXUnit": "µm", "PhysicalSizeY": 0.2}
+    tifffile.imwrite(
+        tmp_path / "image.ome.tif",
+        LABELS,
+        metadata={"axes": "ZYX", "PhysicalSizeZ": 1.5, "PhysicalSizeYUnit": "µm", **size},
+    )
+    label_like(tmp_path / "image.ome.tif", folder / "labels.tif")
+    with open_image(folder / "labels.tif") as labels:
+        assert labels.axes == "ZYX"
+        assert labels.resolution.x == (4, 1)
+        assert labels.resolution.y == (5, 1)
+        assert labels.resolution.unit == "um"
+        assert labels.resolution.spacing == 1.5
+
+
+@pytest.mark.parametrize("stop", [RuntimeError, KeyboardInterrupt])
+def test_nothing_is_left_of_labels_that_were_interrupted(
+    tmp_path: Path, folder: Path, stop: type[BaseException]
+) -> None:
+    tifffile.imwrite(tmp_path / "image.tif", LABELS, metadata={"axes": "ZYX"})
+    (folder / "labels.tif").write_text("older result")
+    with (
+        open_image(tmp_path / "image.tif") as image,
+        pytest.raises(stop),
+        label_writer(folder / "labels.tif", image, 9) as writer,
+    ):
+        writer.write(LABELS[0])
+        raise stop
+    assert [path.name for path in folder.iterdir()] == ["labels.tif"]
+    assert (folder / "labels.tif").read_text() == "older result"
+
+
+def test_unfinished_labels_do_not_appear(tmp_path: Path, folder: Path) -> None:
+    tifffile.imwrite(tmp_path / "image.tif", LABELS, metadata={"axes": "ZYX"})
+    with (
+        open_image(tmp_path / "image.tif") as image,
+        pytest.raises(ValueError, match="expected 5 slices, got 1"),
+        label_writer(folder / "labels.tif", image, 9) as writer,
+    ):
+        writer.write(LABELS[0])
+    assert list(folder.iterdir()) == []
+
+
+def test_an_unwritable_place_is_found_before_the_work(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "image.tif", LABELS[0])
+    worked = False
+    for place, complaint in (
+        (tmp_path / "none" / "labels.tif", "there is no folder .*; make it or choose"),
+        (tmp_path, "it is a folder; give the name of a file"),
+        (tmp_path / "image.tif" / "labels.tif", "there is no folder"),
+    ):
+        with (
+            open_image(tmp_path / "image.tif") as image,
+            pytest.raises(OutputFileError, match=complaint),
+            label_writer(place, image, 9),
+        ):
+            worked = True
+    assert not worked
+
+
+def test_a_full_disk_is_reported(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    tifffile.imwrite(tmp_path / "image.tif", LABELS[0])
+    monkeypatch.setattr(tifffile.TiffWriter, "write", refuse)
+    with pytest.raises(OutputFileError, match="No space left on device; choose a folder"):
+        label_like(tmp_path / "image.tif", folder / "labels.tif")
+    assert list(folder.iterdir()) == []

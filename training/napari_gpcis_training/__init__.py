@@ -1,0 +1,1 @@
+"""Training of napari-gpcis models: data, simulated clicks, the loop, validation."""

@@ -1,0 +1,224 @@
+"""Crops around an object at network scale, and their augmentation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+    from napari_gpcis_training.config import AugmentConfig
+    from napari_gpcis_training.datasets import LabelledSlice
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+BACKGROUND, TARGET, OTHER, OUTSIDE = 0, 1, 2, 255
+"""Codes of a crop's pixels: nothing, the picked object, another object, beyond the image."""
+
+_SHARPEST_DOWNSCALING = 1.5
+_LEAST_INSIDE = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """A square crop.
+
+    Attributes
+    ----------
+    image : float32, shape (3, S, S), 0–1
+    codes : uint8, shape (S, S)
+        `BACKGROUND`, `TARGET`, `OTHER` or `OUTSIDE`.
+    """
+
+    image: Array
+    codes: Array
+
+
+def training_crop(source: LabelledSlice, rng: Generator, config: AugmentConfig) -> Crop:
+    """Pick an object of a slice and draw an augmented crop around it."""
+    picked = source.objects[rng.integers(len(source.objects))]
+    scale = _draw_scale(source, picked, rng, config)
+    matrix = _draw_affine(source, picked, scale, rng, config)
+    image, codes = warp(source, int(picked[0]), matrix, config.size)
+    if not np.any(codes == TARGET):
+        matrix = centred_affine(picked, config.size / scale, config.size)
+        image, codes = warp(source, int(picked[0]), matrix, config.size)
+    return Crop(augment_intensity(source, image, rng, config), codes)
+
+
+def plain_crop(source: LabelledSlice, picked: Array, sizes: float, size: int) -> Crop:
+    """Cut out a square of `sizes` times the object's longer side, resized to `size` px."""
+    side = sizes * max(picked[3] - picked[1], picked[4] - picked[2])
+    image, codes = warp(source, int(picked[0]), centred_affine(picked, side, size), size)
+    return Crop(_to_network(normalise(image, source.low, source.high)), codes)
+
+
+def centred_affine(picked: Array, side: float, size: int) -> Array:
+    """Map a square of `side` px around an object onto one of `size` px; shape (2, 3), x before y.
+
+    Pixel centres have integer coordinates on both sides.
+    """
+    scale = size / side
+    centre_col, centre_row = (picked[2] + picked[4] - 1) / 2, (picked[1] + picked[3] - 1) / 2
+    middle = (size - 1) / 2
+    return np.array(
+        [[scale, 0, middle - scale * centre_col], [0, scale, middle - scale * centre_row]]
+    )
+
+
+def warp(source: LabelledSlice, number: int, matrix: Array, size: int) -> tuple[Array, Array]:
+    """Apply an affine map to the image, and to its labels as codes for object `number`.
+
+    The image is reflected beyond its border; the codes say `OUTSIDE` there.
+
+    Returns
+    -------
+    image : float32, shape (S, S, 3) or (S, S), 0–255
+    codes : uint8, shape (S, S)
+    """
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    rows, cols = _needed_box(matrix, size, source.labels.shape, margin=int(4 + 3 / scale))
+    image, labels = source.image[rows, cols], source.labels[rows, cols]
+    matrix = matrix.copy()
+    matrix[:, 2] += matrix[:, :2] @ (cols.start, rows.start)
+    if scale < 1 / _SHARPEST_DOWNSCALING:
+        image = cv2.GaussianBlur(image, (0, 0), 0.4 / scale, borderType=cv2.BORDER_REFLECT_101)
+    warped = cv2.warpAffine(
+        image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+    )
+    return warped.astype(np.float32), _warp_codes(labels, number, matrix, size)
+
+
+def augment_intensity(
+    source: LabelledSlice, image: Array, rng: Generator, config: AugmentConfig
+) -> Array:
+    """Normalise as the engine does, most of the time, and vary tone, channels, noise and blur.
+
+    Returns
+    -------
+    float32, shape (3, S, S), 0–1
+    """
+    image = normalise(image, *_draw_range(source, image, rng))
+    if image.ndim == 2:
+        image = np.repeat(image[..., None], 3, axis=2)
+    if rng.random() < config.channel_probability:
+        image = _mix_channels(image, rng)
+    if rng.random() < config.invert_probability:
+        image = 1 - image
+    if rng.random() < 0.5:
+        image = image ** np.float32(config.gamma ** rng.uniform(-1, 1))
+    if rng.random() < 0.5:
+        image = image * np.float32(rng.uniform(0.6, 1.2)) + np.float32(rng.uniform(-0.15, 0.15))
+    if rng.random() < 0.3:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, max(config.blur, 0.31)))
+    if rng.random() < 0.4:
+        grey = rng.random() < 0.7
+        shape = (*image.shape[:2], 1) if grey else image.shape
+        deviation = np.float32(rng.uniform(0, config.noise))
+        image = image + deviation * rng.standard_normal(shape, np.float32)
+    return _to_network(image)
+
+
+def normalise(image: Array, low: float, high: float) -> Array:
+    """Stretch intensities from `low`–`high` to 0–1, clipped."""
+    stretched: Array = ((image - np.float32(low)) / np.float32(high - low)).clip(0, 1)
+    return stretched
+
+
+def _draw_scale(
+    source: LabelledSlice, picked: Array, rng: Generator, config: AugmentConfig
+) -> float:
+    """Crop pixels per image pixel; raised where the image would fill too little of the crop."""
+    diameter = 2 * np.sqrt(picked[5] / np.pi)
+    smallest, largest = config.diameter
+    scale = float(np.exp(rng.uniform(np.log(smallest), np.log(largest)))) / diameter
+    filling = _LEAST_INSIDE * config.size / min(source.labels.shape)
+    return float(max(scale, min(filling, largest / diameter)))
+
+
+def _draw_affine(
+    source: LabelledSlice, picked: Array, scale: float, rng: Generator, config: AugmentConfig
+) -> Array:
+    """Scale, stretch, rotate and flip around a point near the object; shape (2, 3), x before y."""
+    quarter = np.pi / 2 * rng.integers(4)
+    free = rng.uniform(0, np.pi / 2) if rng.random() < config.rotation_probability else 0.0
+    cos, sin = np.cos(quarter + free), np.sin(quarter + free)
+    stretch = config.aspect ** rng.uniform(-0.5, 0.5)
+    flip = rng.choice((-1, 1))
+    linear = np.array([[cos, -sin], [sin, cos]]) @ np.diag(
+        (flip * scale * stretch, scale / stretch)
+    )
+    height, width = source.labels.shape
+    middle = np.array([(picked[2] + picked[4] - 1) / 2, (picked[1] + picked[3] - 1) / 2])
+    jitter = np.clip(rng.normal(0, config.centre_jitter / 2, 2), -0.45, 0.45) * config.size / scale
+    half = np.minimum(0.5 * config.size / scale, 0.5 * np.array([width, height]))
+    centre = np.clip(middle + jitter, half, np.array([width, height]) - half)
+    offset = (config.size - 1) / 2 - linear @ centre
+    return np.column_stack([linear, offset])
+
+
+def _needed_box(
+    matrix: Array, size: int, shape: tuple[int, ...], margin: int
+) -> tuple[slice, slice]:
+    inverse = cv2.invertAffineTransform(matrix)
+    corners = np.array([[0, 0], [size, 0], [0, size], [size, size]]) @ inverse[:, :2].T
+    corners = corners + inverse[:, 2]
+    bounds = []
+    for axis, length in ((1, shape[0]), (0, shape[1])):
+        start = int(np.clip(np.floor(corners[:, axis].min()) - margin, 0, length - 1))
+        stop = int(np.clip(np.ceil(corners[:, axis].max()) + margin, start + 1, length))
+        bounds.append(slice(start, stop))
+    return bounds[0], bounds[1]
+
+
+def _warp_codes(labels: Array, number: int, matrix: Array, size: int) -> Array:
+    """Warp masks with linear interpolation, cut at half, so that outlines stay smooth."""
+    masks = np.zeros((*labels.shape, 3), np.uint8)
+    masks[..., 0] = 255 * (labels == number)
+    masks[..., 1] = 255 * (labels > 0)
+    masks[..., 2] = 255
+    warped = cv2.warpAffine(
+        masks, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
+    )
+    target, foreground, inside = (warped[..., channel] > 127 for channel in range(3))
+    codes = np.where(target, TARGET, np.where(foreground, OTHER, BACKGROUND)).astype(np.uint8)
+    codes[~inside] = OUTSIDE
+    return codes
+
+
+def _draw_range(source: LabelledSlice, image: Array, rng: Generator) -> tuple[float, float]:
+    draw = rng.random()
+    if draw < 0.7:
+        return source.low, source.high
+    if draw < 0.9:
+        low, high = np.percentile(image, (0.1, 99.9))
+        return float(low), float(max(high, low + 8))
+    return 0.0, 255.0
+
+
+def _mix_channels(image: Array, rng: Generator) -> Array:
+    """Grey, shuffled, one dropped, tinted, or one channel alone."""
+    kind = rng.integers(5)
+    if kind == 0:
+        grey = image @ rng.dirichlet((2, 2, 2)).astype(np.float32)
+        return np.repeat(grey[..., None], 3, axis=2)
+    if kind == 1:
+        return np.ascontiguousarray(image[..., rng.permutation(3)])
+    if kind == 2:
+        weights = np.arange(3) != rng.integers(3)
+    elif kind == 3:
+        weights = rng.uniform(0.3, 1, 3)
+    else:
+        weights = np.arange(3) == rng.integers(3)
+    return np.asarray(image * weights.astype(np.float32), np.float32)
+
+
+def _to_network(image: Array) -> Array:
+    if image.ndim == 2:
+        image = np.repeat(image[..., None], 3, axis=2)
+    planes: Array = np.ascontiguousarray(image.clip(0, 1).transpose(2, 0, 1), dtype=np.float32)
+    return planes

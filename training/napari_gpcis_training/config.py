@@ -1,0 +1,214 @@
+"""Settings of a training run: a YAML file of sections, each field explained beneath it."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class DataSource(_Section):
+    """One data set: a folder with `images/` and `labels/` under the data root."""
+
+    name: str
+    """Folder name under the data root."""
+    weight: float = Field(1.0, ge=0)
+    """Sampling weight relative to the other sets; 0 leaves the set to validation."""
+    components: bool = False
+    """Whether every connected region of a label in a slice is an object of its own."""
+    class_mode: bool = True
+    """Whether "all objects" is a class that an image shows consistently."""
+    group_pattern: str | None = None
+    """Regular expression whose first group, searched in a file's stem, names its photograph."""
+
+
+class AugmentConfig(_Section):
+    """Crops and intensities."""
+
+    size: int = Field(192, ge=32)
+    """Side of a training crop, px; a multiple of the network's size divisor."""
+    diameter: tuple[float, float] = (32.0, 150.0)
+    """Range of the picked object's diameter in the crop, px, drawn log-uniformly."""
+    aspect: float = Field(1.15, ge=1)
+    """Largest stretch of one axis against the other."""
+    rotation_probability: float = Field(0.6, ge=0, le=1)
+    """How often a crop is rotated by any angle; flips come on top."""
+    centre_jitter: float = Field(0.3, ge=0, le=0.5)
+    """Standard deviation of the object's place around the middle, as a part of the crop's side."""
+    invert_probability: float = Field(0.25, ge=0, le=1)
+    """How often dark and bright swap places."""
+    channel_probability: float = Field(0.3, ge=0, le=1)
+    """How often channels are mixed, dropped or tinted."""
+    gamma: float = Field(2.0, ge=1)
+    """Largest exponent of the gamma curve; the smallest is its inverse."""
+    noise: float = Field(0.08, ge=0)
+    """Largest standard deviation of added Gaussian noise, of the full range."""
+    blur: float = Field(1.5, ge=0)
+    """Largest standard deviation of the Gaussian blur, px."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> AugmentConfig:
+        if not 0 < self.diameter[0] <= self.diameter[1]:
+            raise ValueError(
+                f"expected augment.diameter as smallest, largest > 0, got {self.diameter}; "
+                "swap or raise the two numbers"
+            )
+        return self
+
+
+class ClickConfig(_Section):
+    """Simulated clicks."""
+
+    maximum: int = Field(24, ge=1)
+    """Most initial clicks of either sign."""
+    decay: float = Field(0.7, gt=0, lt=1)
+    """Ratio of the probabilities of one more and of one fewer initial click."""
+    single_probability: float = Field(0.5, ge=0, le=1)
+    """How often the initial clicks are one positive click and nothing else."""
+    rounds: int = Field(3, ge=0)
+    """Most further clicks placed on the model's own errors; their number is drawn evenly."""
+    class_probability: float = Field(0.15, ge=0, le=1)
+    """How often a crop becomes a class-mode sample, where its set allows it."""
+    previous_probability: float = Field(0.1, ge=0, le=1)
+    """How often the first pass already sees a previous mask: the target, corrupted."""
+    threshold: float = Field(0.49, gt=0, lt=1)
+    """Probability above which a pixel counts as object when errors are looked for."""
+
+
+class LossConfig(_Section):
+    """Weights of the loss terms."""
+
+    focal_gamma: float = Field(2.0, ge=0)
+    """Exponent of the normalised focal loss."""
+    focal_alpha: float = Field(0.5, gt=0, lt=1)
+    """Weight of object pixels in it; background has the rest."""
+    amortisation: float = Field(0.001, ge=0)
+    """Weight of the GP's own loss on its amortised click values."""
+    overlap: float = Field(0.0, ge=0)
+    """Weight of a soft intersection-over-union loss."""
+
+
+class OptimiserConfig(_Section):
+    """Optimiser, schedule and averaging."""
+
+    batch_size: int = Field(12, ge=1)
+    """Crops in a step."""
+    learning_rate: float = Field(1e-3, gt=0)
+    """Peak learning rate of AdamW."""
+    encoder_factor: float = Field(0.2, ge=0)
+    """Learning rate of the encoder relative to the rest."""
+    weight_decay: float = Field(1e-4, ge=0)
+    """Weight decay of matrices and filters; norms, biases and the GP have none."""
+    warmup_steps: int = Field(200, ge=0)
+    """Steps of linear warm-up."""
+    decay_fraction: float = Field(0.3, ge=0, le=1)
+    """Last part of the run (of `steps`, or of the minutes) in which the rate falls to nothing."""
+    ema: float = Field(0.999, ge=0, lt=1)
+    """Decay of the averaged weights, reached in a ramp."""
+    gradient_clip: float = Field(1.0, gt=0)
+    """Largest norm of the gradient."""
+    noise_variance: float = Field(1e-2, gt=0)
+    """The GP's ε² in training."""
+    freeze_batch_norm: bool = False
+    """Whether the encoder's batch norms keep their pretrained statistics."""
+    steps: int = Field(20_000, ge=1)
+    """Length of the run in steps."""
+
+
+class TrainConfig(_Section):
+    """Everything that a training run is told."""
+
+    network: dict[str, Any] = Field(default_factory=dict)
+    """Fields of `napari_gpcis.model.NetworkConfig` that differ from its defaults."""
+    data: tuple[DataSource, ...]
+    """The data sets."""
+    min_area: int = Field(30, ge=1)
+    """Smallest object that is trained on, px of the image."""
+    augment: AugmentConfig = AugmentConfig()
+    clicks: ClickConfig = ClickConfig()
+    loss: LossConfig = LossConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    seed: int = 0
+    """Seed of crops, clicks and initial weights."""
+    workers: int = Field(1, ge=0)
+    """Processes that prepare batches; 0 prepares them in the training process."""
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> TrainConfig:
+        names = [source.name for source in self.data]
+        if len(set(names)) != len(names):
+            raise ValueError(
+                f"expected every data set once, got {names}; merge the repeated entries"
+            )
+        if not any(source.weight > 0 for source in self.data):
+            raise ValueError(
+                "expected a data set with a weight above 0, got none; raise a `weight` under `data`"
+            )
+        if self.augment.diameter[1] > self.augment.size:
+            raise ValueError(
+                f"expected objects no larger than the crop of {self.augment.size} px, got "
+                f"{self.augment.diameter[1]:g} px; lower augment.diameter or raise augment.size"
+            )
+        return self
+
+
+def load_config(path: str | Path = "default", **overrides: Any) -> TrainConfig:
+    """Read a configuration.
+
+    Parameters
+    ----------
+    path
+        Path of a YAML file, or the name of a shipped configuration.
+    **overrides
+        Values by dotted name with dots written as two underscores, e.g. ``network__head="conv"``;
+        ``None`` leaves the file's value.
+
+    Raises
+    ------
+    ValueError
+        When the file is missing, unreadable, or a field is unknown or out of range.
+    """
+    file = resources.files(__package__) / "configs" / f"{path}.yaml"
+    source = file if file.is_file() else Path(path)
+    if not source.is_file():
+        raise ValueError(
+            f"expected a configuration file or one of {shipped_configs()}, got {path!s}; "
+            "check the path"
+        )
+    try:
+        values = yaml.safe_load(source.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"expected YAML in {path}, got: {error}; correct the file") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"expected sections in {path}, got {type(values).__name__}; see default")
+    for name, value in overrides.items():
+        if value is not None:
+            _assign(values, name.split("__"), value)
+    try:
+        return TrainConfig.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the sections"
+        raise ValueError(
+            f"expected valid settings in {path}, got for {where}: {first['msg']}; "
+            "correct that field"
+        ) from error
+
+
+def shipped_configs() -> list[str]:
+    """Names of the configurations that come with the package."""
+    folder = resources.files(__package__) / "configs"
+    return sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def _assign(values: dict[str, Any], keys: list[str], value: Any) -> None:
+    for key in keys[:-1]:
+        values = values.setdefault(key, {})
+    values[keys[-1]] = value

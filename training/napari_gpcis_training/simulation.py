@@ -1,0 +1,114 @@
+"""A network answers simulated clicks: encode once, decode and classify every round."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_gpcis_training.augment import OUTSIDE, TARGET
+from napari_gpcis_training.clicks import (
+    class_clicks,
+    corrupted_mask,
+    error_click,
+    initial_clicks,
+)
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+    from napari_gpcis.model import SegmentationNetwork
+    from napari_gpcis.model.heads import Prediction
+    from napari_gpcis_training.batches import Batch
+    from napari_gpcis_training.config import ClickConfig
+
+
+@dataclass(slots=True)
+class Encoded:
+    """A batch as the encoder leaves it."""
+
+    pyramid: tuple[Tensor, ...]
+    colour: Tensor
+
+    @classmethod
+    def of(cls, network: SegmentationNetwork, images: Tensor) -> Encoded:
+        """Encode images of shape (B, 3, H, W), 0–1."""
+        return cls(network.encode(images), network.colour(images))
+
+    def detach(self) -> Encoded:
+        """Cut the features off from the encoder's gradients."""
+        return Encoded(tuple(level.detach() for level in self.pyramid), self.colour)
+
+    def __getitem__(self, items: Tensor) -> Encoded:
+        """Take some images of the batch by index."""
+        return Encoded(tuple(level[items] for level in self.pyramid), self.colour[items])
+
+
+@dataclass(slots=True)
+class Interaction:
+    """Clicks and previous mask of each image of a batch.
+
+    Attributes
+    ----------
+    clicks
+        Per image, float32 of shape (n, 3): row, column, sign.
+    class_mode : bool array, shape (B,)
+        Images whose network sees neither clicks nor previous mask.
+    previous : Tensor, shape (B, 1, H, W)
+        Probabilities; zero before the first answer.
+    """
+
+    clicks: list[np.ndarray]
+    class_mode: np.ndarray
+    previous: Tensor
+
+    @classmethod
+    def start(cls, batch: Batch, rng: Generator, config: ClickConfig) -> Interaction:
+        """Draw initial clicks, and here and there a previous mask that is nearly right."""
+        clicks = []
+        class_mode = batch.class_mode.numpy()
+        codes = batch.codes.numpy()
+        previous = np.zeros((len(codes), 1, *codes.shape[1:]), np.float32)
+        for item, as_class in enumerate(class_mode):
+            draw = class_clicks if as_class else initial_clicks
+            clicks.append(draw(codes[item], rng, config))
+            if not as_class and rng.random() < config.previous_probability:
+                previous[item, 0] = corrupted_mask(codes[item] == TARGET, rng)
+        return cls(clicks, class_mode, torch.from_numpy(previous))
+
+    def answer(
+        self, network: SegmentationNetwork, encoded: Encoded, noise_variance: float | None
+    ) -> Prediction:
+        """Let the network answer all clicks so far."""
+        device = encoded.colour.device
+        clicks = [torch.from_numpy(item).to(device) for item in self.clicks]
+        none = torch.zeros((0, 3), device=device)
+        seen = [
+            none if hidden else item for hidden, item in zip(self.class_mode, clicks, strict=True)
+        ]
+        deep = network.decode(encoded.pyramid, seen, self.previous.to(device))
+        return network.classify(deep, encoded.colour, clicks, noise_variance=noise_variance)
+
+    def correct(self, logits: Tensor, batch: Batch, rng: Generator, config: ClickConfig) -> None:
+        """Click once into each image's larger error, and keep the answer as previous mask."""
+        probability = torch.sigmoid(logits.detach().float()).cpu()
+        self.previous = probability * torch.from_numpy(~self.class_mode)[:, None, None, None]
+        for item, codes in enumerate(batch.codes.numpy()):
+            click = error_click(probability[item, 0].numpy(), codes, rng, config.threshold)
+            if click is not None:
+                self.clicks[item] = np.vstack([self.clicks[item], np.asarray(click, np.float32)])
+
+
+def targets(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Target and valid pixels of a batch.
+
+    Returns
+    -------
+    target : Tensor, shape (B, 1, S, S), 0 or 1
+    valid : bool Tensor, shape (B, 1, S, S)
+    """
+    codes = batch.codes[:, None].to(device)
+    return (codes == TARGET).float(), codes != OUTSIDE
