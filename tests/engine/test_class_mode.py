@@ -112,9 +112,11 @@ def test_undo_and_redo_give_the_same_classes(session):
     np.testing.assert_array_equal(session.redo().classes, after)
 
 
-def test_features_are_decoded_once_a_slice(session, seeing, monkeypatch):
+def test_features_are_decoded_once_a_slice(session, monkeypatch):
     click_all(session)
-    monkeypatch.setattr(seeing, "decode", lambda *args: pytest.fail("decoded again"))
+    monkeypatch.setattr(
+        session._runner.network, "decode", lambda *args: pytest.fail("decoded again")
+    )
     session.add_click(10, 10, object_id=1)
 
 

@@ -21,7 +21,9 @@ def test_a_position_belongs_to_the_nearest_pixel(position, pixel):
 )
 def test_a_click_outside_says_what_is_inside(place):
     z, row, col = place
-    with pytest.raises(ValueError, match="3 slice.*10 rows and 20 columns, got.*row before column"):
+    with pytest.raises(
+        ValueError, match=r"3 slice.*10 rows and 20 columns, got.*row before column"
+    ):
         Click.at(row, col, z=z, shape=SHAPE)
 
 

@@ -46,7 +46,5 @@ def test_of_a_lazy_slice_the_window_is_read(network, huge, monkeypatch):
     session = Session(network, device="cpu")
     session.set_image(lazy)
     session.add_click(4000, 4000)
-    pixels = [
-        np.prod([len(range(*part.indices(9000))) for part in key]) for key in lazy.reads
-    ]
+    pixels = [np.prod([len(range(*part.indices(9000))) for part in key]) for key in lazy.reads]
     assert max(pixels) <= 1024**2 + 1

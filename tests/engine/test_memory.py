@@ -31,6 +31,12 @@ def session(network):
     return session
 
 
+@pytest.fixture
+def running(session):
+    """The session's own copy of the network."""
+    return session._runner.network
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -40,16 +46,16 @@ def session(network):
         RuntimeError("DefaultCPUAllocator: can't allocate memory"),
     ],
 )
-def test_the_cache_is_dropped_first_and_said_so(session, network, error):
-    network.encode = Scarce(network, times=1, error=error)
+def test_the_cache_is_dropped_first_and_said_so(session, running, error):
+    running.encode = Scarce(running, times=1, error=error)
     with pytest.warns(RuntimeWarning, match=r"out of memory.*dropped the cached"):
         result = session.add_click(30, 40)
     assert result.mask[30, 40]
     assert session._runner.embedder.tile == 1024
 
 
-def test_tiles_are_halved_until_they_fit(session, network):
-    network.encode = Scarce(network, largest=512)
+def test_tiles_are_halved_until_they_fit(session, running):
+    running.encode = Scarce(running, largest=512)
     with pytest.warns(RuntimeWarning) as said:
         result = session.add_click(350, 350)
     assert [str(warning.message).split("gpcis ")[1] for warning in said] == [
@@ -62,23 +68,23 @@ def test_tiles_are_halved_until_they_fit(session, network):
         session.add_click(600, 20)
 
 
-def test_no_click_is_lost_when_nothing_helps(session, network):
+def test_no_click_is_lost_when_nothing_helps(session, running):
     session.add_click(30, 40)
-    encode = network.encode
-    network.encode = Scarce(network, largest=1)
+    encode = running.encode
+    running.encode = Scarce(running, largest=1)
     with pytest.warns(RuntimeWarning), pytest.raises(MemoryError, match="no click is lost"):
         session.add_click(650, 650)
     assert [click.row for click in session.clicks] == [30, 650]
-    network.encode = encode
+    running.encode = encode
     result = session.result
     assert result.mask[30, 40]
     assert result.mask[650, 650]
 
 
-def test_the_session_goes_on_on_the_cpu(session, network, monkeypatch):
+def test_the_session_goes_on_on_the_cpu(session, running, monkeypatch):
     session._runner.device = torch.device("meta")
     monkeypatch.setattr("napari_gpcis.engine.runner.SMALLEST_TILE", 1024)
-    network.encode = Scarce(network, times=2)
+    running.encode = Scarce(running, times=2)
     with pytest.warns(RuntimeWarning) as said:
         result = session.add_click(30, 40)
     assert "leaves meta and goes on on the CPU" in str(said[-1].message)
@@ -86,8 +92,8 @@ def test_the_session_goes_on_on_the_cpu(session, network, monkeypatch):
     assert result.mask[30, 40]
 
 
-def test_other_errors_are_not_taken_for_it(session, network):
-    network.encode = Scarce(network, times=1, error=RuntimeError("size mismatch"))
+def test_other_errors_are_not_taken_for_it(session, running):
+    running.encode = Scarce(running, times=1, error=RuntimeError("size mismatch"))
     with pytest.raises(RuntimeError, match="size mismatch"):
         session.add_click(30, 40)
     assert len(session.clicks) == 1

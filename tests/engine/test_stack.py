@@ -71,7 +71,9 @@ def test_a_slice_prepared_ahead_is_not_encoded_again(seeing, stack, monkeypatch)
     session = Session(seeing, device="cpu")
     session.set_image(stack)
     session.prepare(2)
-    monkeypatch.setattr(seeing, "encode", lambda image: pytest.fail("encoded again"))
+    monkeypatch.setattr(
+        session._runner.network, "encode", lambda image: pytest.fail("encoded again")
+    )
     session.add_click(45, 50, z=2)
 
 
@@ -81,6 +83,8 @@ def test_going_back_to_an_image_finds_its_embeddings(seeing, stack, monkeypatch)
     session.add_click(45, 50, z=2)
     session.set_image(stack[0], identity="layer 2")
     session.add_click(45, 50)
-    monkeypatch.setattr(seeing, "encode", lambda image: pytest.fail("encoded again"))
+    monkeypatch.setattr(
+        session._runner.network, "encode", lambda image: pytest.fail("encoded again")
+    )
     session.set_image(stack, identity="layer 1")
     session.add_click(45, 50, z=2)

@@ -108,7 +108,7 @@ def test_undo_shows_the_slice_that_it_changed(session):
 
 
 def test_undo_reaches_back_beyond_the_answers_that_are_kept(network, monkeypatch):
-    monkeypatch.setattr("napari_gpcis.engine.history.ANSWERS_KEPT", 4)
+    monkeypatch.setattr("napari_gpcis.engine.history.STEPS_WITH_ANSWERS", 4)
     session = Session(network, device="cpu")
     session.set_image(np.random.default_rng(1).random((32, 32)))
     for number in range(9):
@@ -117,3 +117,13 @@ def test_undo_reaches_back_beyond_the_answers_that_are_kept(network, monkeypatch
         session.undo()
     assert [click.row for click in session.clicks] == [0, 1, 2]
     np.testing.assert_array_equal(session.result.mask[[0, 1, 2], 0], [False, True, True])
+
+
+def test_many_objects_at_once_do_not_fill_the_memory(session):
+    masks = {}
+    for number in range(1, 25):
+        masks[number] = session.add_click(number, number, object_id=number).mask
+    assert len(session._of_image.state.answers) < 20
+    session.add_click(30, 5, positive=False, object_id=1)
+    session.undo()
+    np.testing.assert_array_equal(session.result.mask, masks[24])

@@ -161,3 +161,11 @@ def test_a_full_disk_is_reported(
     with pytest.raises(OutputFileError, match="No space left on device; choose a folder"):
         label_like(tmp_path / "image.tif", folder / "labels.tif")
     assert list(folder.iterdir()) == []
+
+
+def test_a_link_leads_to_the_file_that_is_replaced(tmp_path: Path, folder: Path) -> None:
+    tifffile.imwrite(tmp_path / "image.tif", LABELS[0])
+    (tmp_path / "link.tif").symlink_to(folder / "labels.tif")
+    label_like(tmp_path / "image.tif", tmp_path / "link.tif")
+    assert (tmp_path / "link.tif").is_symlink()
+    np.testing.assert_array_equal(tifffile.imread(folder / "labels.tif"), LABELS[0])

@@ -178,3 +178,24 @@ def test_an_input_is_never_written_over(case: Case, name: str) -> None:
     with pytest.raises(OutputFileError, match="is an input of this run; choose another"):
         case.segment(COINS, CLICKS)
     np.testing.assert_array_equal(tifffile.imread(case.image), COINS)
+
+
+@pytest.mark.parametrize(
+    ("culprit", "named"),
+    [("tifffile.TiffWriter.write", "labels.tif"), ("imageio.v3.imwrite", "overlay.png")],
+)
+def test_a_full_disk_leaves_neither_labels_nor_preview(
+    case: Case, monkeypatch: pytest.MonkeyPatch, culprit: str, named: str
+) -> None:
+    write = tifffile.TiffWriter.write
+
+    def refuse(*args: Any, **options: Any) -> None:
+        if options.get("compression") == "zlib" or "imageio" in culprit:
+            raise OSError(28, "No space left on device")
+        write(*args, **options)
+
+    monkeypatch.setattr(culprit, refuse)
+    preview = case.folder / "overlay.png"
+    with pytest.raises(OutputFileError, match=f"{named}: No space left on device; choose"):
+        case.segment(COINS, CLICKS, preview=preview)
+    assert sorted(path.name for path in case.folder.iterdir()) == ["clicks.csv", "image.tif"]

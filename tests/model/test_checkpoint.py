@@ -262,16 +262,24 @@ def test_a_failed_save_leaves_the_old_file_and_no_other(
 ) -> None:
     before = saved.read_bytes()
 
-    def fill_the_disk(tensors: object, path: Path, metadata: object) -> None:
-        path.write_bytes(b"half a fi")
+    def fill_the_disk(path: Path, content: bytes) -> None:
+        with path.open("wb") as file:
+            file.write(content[:9])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint, "save_file", fill_the_disk)
+    monkeypatch.setattr(Path, "write_bytes", fill_the_disk)
     with pytest.raises(ModelFileError, match="No space left"):
         save_checkpoint(saved, network, training={}, scores={})
 
     assert saved.read_bytes() == before
     assert list(saved.parent.iterdir()) == [saved]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_others_may_read_a_saved_model(saved: Path) -> None:
+    plain = saved.with_name("plain")
+    plain.touch()
+    assert saved.stat().st_mode == plain.stat().st_mode
 
 
 def test_saving_into_no_folder_is_an_error(network: SegmentationNetwork, saved: Path) -> None:

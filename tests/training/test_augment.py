@@ -28,7 +28,7 @@ def test_training_crops_are_normal_images_with_a_target(cells: LabelledSlice) ->
     config = AugmentConfig(size=64, diameter=(12.0, 60.0))
     rng = np.random.default_rng(0)
     for _ in range(100):
-        crop = training_crop(cells, rng, config)
+        crop = training_crop(cells, rng, config, config.size)
         assert crop.image.shape == (3, 64, 64)
         assert crop.image.dtype == np.float32
         assert np.isfinite(crop.image).all()
@@ -44,7 +44,7 @@ def test_image_and_codes_are_moved_alike(cells: LabelledSlice) -> None:
     )
     rng = np.random.default_rng(1)
     for _ in range(50):
-        crop = training_crop(cells, rng, config)
+        crop = training_crop(cells, rng, config, config.size)
         grey = crop.image.mean(0)
         bright = grey[np.isin(crop.codes, (TARGET, OTHER))].mean()
         assert bright > grey[crop.codes == BACKGROUND].mean() + 0.1

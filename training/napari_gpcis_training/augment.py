@@ -38,15 +38,17 @@ class Crop:
     codes: Array
 
 
-def training_crop(source: LabelledSlice, rng: Generator, config: AugmentConfig) -> Crop:
-    """Pick an object of a slice and draw an augmented crop around it."""
+def training_crop(
+    source: LabelledSlice, rng: Generator, config: AugmentConfig, size: int
+) -> Crop:
+    """Pick an object of a slice and draw an augmented crop of `size` px around it."""
     picked = source.objects[rng.integers(len(source.objects))]
-    scale = _draw_scale(source, picked, rng, config)
-    matrix = _draw_affine(source, picked, scale, rng, config)
-    image, codes = warp(source, int(picked[0]), matrix, config.size)
+    scale = _draw_scale(source, picked, rng, config, size)
+    matrix = _draw_affine(source, picked, scale, rng, config, size)
+    image, codes = warp(source, int(picked[0]), matrix, size)
     if not np.any(codes == TARGET):
-        matrix = centred_affine(picked, config.size / scale, config.size)
-        image, codes = warp(source, int(picked[0]), matrix, config.size)
+        matrix = centred_affine(picked, size / scale, size)
+        image, codes = warp(source, int(picked[0]), matrix, size)
     return Crop(augment_intensity(source, image, rng, config), codes)
 
 
@@ -130,18 +132,23 @@ def normalise(image: Array, low: float, high: float) -> Array:
 
 
 def _draw_scale(
-    source: LabelledSlice, picked: Array, rng: Generator, config: AugmentConfig
+    source: LabelledSlice, picked: Array, rng: Generator, config: AugmentConfig, size: int
 ) -> float:
     """Crop pixels per image pixel; raised where the image would fill too little of the crop."""
     diameter = 2 * np.sqrt(picked[5] / np.pi)
     smallest, largest = config.diameter
     scale = float(np.exp(rng.uniform(np.log(smallest), np.log(largest)))) / diameter
-    filling = _LEAST_INSIDE * config.size / min(source.labels.shape)
+    filling = _LEAST_INSIDE * size / min(source.labels.shape)
     return float(max(scale, min(filling, largest / diameter)))
 
 
 def _draw_affine(
-    source: LabelledSlice, picked: Array, scale: float, rng: Generator, config: AugmentConfig
+    source: LabelledSlice,
+    picked: Array,
+    scale: float,
+    rng: Generator,
+    config: AugmentConfig,
+    size: int,
 ) -> Array:
     """Scale, stretch, rotate and flip around a point near the object; shape (2, 3), x before y."""
     quarter = np.pi / 2 * rng.integers(4)
@@ -154,10 +161,10 @@ def _draw_affine(
     )
     height, width = source.labels.shape
     middle = np.array([(picked[2] + picked[4] - 1) / 2, (picked[1] + picked[3] - 1) / 2])
-    jitter = np.clip(rng.normal(0, config.centre_jitter / 2, 2), -0.45, 0.45) * config.size / scale
-    half = np.minimum(0.5 * config.size / scale, 0.5 * np.array([width, height]))
+    jitter = np.clip(rng.normal(0, config.centre_jitter / 2, 2), -0.45, 0.45) * size / scale
+    half = np.minimum(0.5 * size / scale, 0.5 * np.array([width, height]))
     centre = np.clip(middle + jitter, half, np.array([width, height]) - half)
-    offset = (config.size - 1) / 2 - linear @ centre
+    offset = (size - 1) / 2 - linear @ centre
     return np.column_stack([linear, offset])
 
 

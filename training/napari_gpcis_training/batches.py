@@ -51,10 +51,13 @@ class StepDataset(Dataset[Batch]):
     def __getitem__(self, step: int) -> Batch:
         """Make the batch of a step."""
         rng = np.random.default_rng((self._config.seed, step, _CROPS))
-        size = self._config.optimiser.batch_size
-        chosen = rng.choice(len(self._sets), size=size, p=self._weights)
+        augment, count = self._config.augment, self._config.optimiser.batch_size
+        size = augment.size
+        if rng.random() < augment.wide_probability:
+            count, size = augment.wide_count, augment.wide_size
+        chosen = rng.choice(len(self._sets), size=count, p=self._weights)
         images, codes, class_mode = zip(
-            *(self._sample(self._sets[index], rng) for index in chosen), strict=True
+            *(self._sample(self._sets[index], rng, size) for index in chosen), strict=True
         )
         return Batch(
             torch.from_numpy(np.stack(images)),
@@ -62,9 +65,11 @@ class StepDataset(Dataset[Batch]):
             torch.tensor(class_mode),
         )
 
-    def _sample(self, labelled: LabelledSet, rng: np.random.Generator) -> tuple[Any, Any, bool]:
+    def _sample(
+        self, labelled: LabelledSet, rng: np.random.Generator, size: int
+    ) -> tuple[Any, Any, bool]:
         source = labelled.slices[rng.integers(len(labelled.slices))]
-        crop = training_crop(source, rng, self._config.augment)
+        crop = training_crop(source, rng, self._config.augment, size)
         as_class = rng.random() < self._config.clicks.class_probability
         if as_class and labelled.source.class_mode:
             return crop.image, np.where(crop.codes == OTHER, np.uint8(TARGET), crop.codes), True

@@ -34,6 +34,13 @@ class AugmentConfig(_Section):
 
     size: int = Field(192, ge=32)
     """Side of a training crop, px; a multiple of the network's size divisor."""
+    wide_probability: float = Field(0.5, ge=0, le=1)
+    """How often a step sees few wide crops instead: there the network learns to leave alone what
+    looks like the object but is too far from the clicks to be it."""
+    wide_size: int = Field(320, ge=32)
+    """Side of a wide crop, px; a multiple of the network's size divisor."""
+    wide_count: int = Field(5, ge=1)
+    """Wide crops in a step."""
     diameter: tuple[float, float] = (32.0, 150.0)
     """Range of the picked object's diameter in the crop, px, drawn log-uniformly."""
     aspect: float = Field(1.15, ge=1)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_gpcis.engine.types import Array, ArrayLike
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from napari_gpcis.engine.types import Array, ArrayLike
 
 MOST_CHANNELS_GUESSED = 4
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
 from threading import RLock
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
 
 Entry: TypeAlias = tuple[Tensor, ...]
 
@@ -54,6 +56,7 @@ class EmbeddingCache:
         Parameters
         ----------
         key : hashable
+            Everything that the entry depends on.
         make : callable
             Returns the tensors, on the device.
 

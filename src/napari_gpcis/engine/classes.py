@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from napari_gpcis.engine.click import Click
-from napari_gpcis.engine.embedding import Embedder
-from napari_gpcis.engine.geometry import Box, Scale
-from napari_gpcis.engine.image import ImageSource
 from napari_gpcis.engine.patches import ClickPatch, attach, cut_patch
 from napari_gpcis.engine.request import Request, class_of, place_in
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from napari_gpcis.engine.click import Click
+    from napari_gpcis.engine.embedding import Embedder
+    from napari_gpcis.engine.geometry import Box, Scale
+    from napari_gpcis.engine.image import ImageSource
 
 
 class ClassFeatures:
@@ -43,7 +47,8 @@ class ClassFeatures:
             Row, column, and ±1 for each of the K classes: one against the rest.
         """
         source, scale, window = request.source, request.scale, request.window
-        here, elsewhere = [], []
+        here: list[Click] = []
+        elsewhere: list[Click] = []
         for click in request.clicks:
             inside = window.times(scale.pixels).holds(click.row, click.col)
             (here if inside and click.z == request.z else elsewhere).append(click)

@@ -48,6 +48,7 @@ class Click:
         z : float
             Slice index, likewise.
         positive : bool
+            Whether the pixel belongs to the object.
         object_id : int
             1 or more.
         shape : tuple of int
@@ -58,7 +59,7 @@ class Click:
         ValueError
             If the position is outside the image or not a number, or `object_id` below 1.
         """
-        place = tuple(_nearest(value) for value in (z, row, col))
+        place = _nearest(z), _nearest(row), _nearest(col)
         if any(not 0 <= index < size for index, size in zip(place, shape, strict=True)):
             slices, height, width = shape
             raise ValueError(
@@ -71,7 +72,7 @@ class Click:
                 f"expected an object or class number of 1 or more, got {object_id}; "
                 "0 is the background: click it with positive=False"
             )
-        return cls(*place, bool(positive), int(object_id))
+        return cls(*place, positive=bool(positive), object_id=int(object_id))
 
     @property
     def place(self) -> tuple[int, int, int]:

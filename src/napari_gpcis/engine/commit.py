@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_gpcis.engine.geometry import Box
 from napari_gpcis.engine.history import Committed, State
-from napari_gpcis.engine.labels import LabelStore, Overlap, Patch
 from napari_gpcis.engine.planner import equivalent_diameter
-from napari_gpcis.engine.result import Result
-from napari_gpcis.engine.types import Array
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from napari_gpcis.engine.labels import LabelStore, Overlap, Patch
+    from napari_gpcis.engine.result import Result
+    from napari_gpcis.engine.types import Array
 
 
 def next_label(state: State, store: LabelStore) -> int:

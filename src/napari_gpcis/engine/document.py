@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.commit import class_patch, committed, next_label, object_patches
 from napari_gpcis.engine.history import History, State, Step
-from napari_gpcis.engine.image import ImageSource
-from napari_gpcis.engine.labels import LabelStore, Overlap
-from napari_gpcis.engine.options import Options
 from napari_gpcis.engine.planner import Planner, nearest_power
-from napari_gpcis.engine.request import Request
-from napari_gpcis.engine.result import Result
-from napari_gpcis.engine.runner import Runner
-from napari_gpcis.engine.types import Array
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_gpcis.engine.image import ImageSource
+    from napari_gpcis.engine.labels import LabelStore, Overlap
+    from napari_gpcis.engine.options import Options
+    from napari_gpcis.engine.request import Request
+    from napari_gpcis.engine.result import Result
+    from napari_gpcis.engine.runner import Runner
+    from napari_gpcis.engine.types import Array
 
 
 class Document:
@@ -62,21 +66,34 @@ class Document:
         """Object diameter in pixels, as given or estimated."""
         return self.given_diameter or self.state.diameter
 
-    def click(self, click: Click) -> Result:
+    def click(
+        self, row: float, col: float, positive: bool, z: int, object_id: int | None
+    ) -> Result:
         """Add a click."""
+        meant = self.state.active if object_id is None else object_id
+        click = Click.at(row, col, z=z, positive=positive, object_id=meant, shape=self.source.shape)
         return self._change((*self._others(self.state.clicks, click), click), click, newest=click)
 
-    def move(self, index: int, moved: Click) -> Result:
-        """Put a click elsewhere."""
-        clicks = self.state.clicks
+    def move(self, index: int, row: float, col: float) -> Result:
+        """Put a click elsewhere in its slice."""
+        old, clicks = self._click(index), self.state.clicks
+        moved = Click.at(
+            row,
+            col,
+            z=old.z,
+            positive=old.positive,
+            object_id=old.object_id,
+            shape=self.source.shape,
+        )
         before, after = clicks[:index], clicks[index + 1 :]
-        kept = (*self._others(before, moved), moved, *self._others(after, moved))
-        return self._change(kept, moved)
+        return self._change(
+            (*self._others(before, moved), moved, *self._others(after, moved)), moved
+        )
 
     def remove(self, index: int) -> Result:
         """Remove a click."""
-        clicks = self.state.clicks
-        return self._change(clicks[:index] + clicks[index + 1 :], clicks[index])
+        old, clicks = self._click(index), self.state.clicks
+        return self._change(clicks[:index] + clicks[index + 1 :], old)
 
     def clear(self) -> Result:
         """Remove the clicks of the object (class) that is worked on."""
@@ -117,6 +134,7 @@ class Document:
 
     def classify(self, z: int) -> Array:
         """Class of every pixel of a slice, (Y, X) int32."""
+        self._check_slice(z)
         classes = np.zeros(self.source.shape[1:], np.int32)
         clicks = self.state.clicks
         for place in self._planner.tile_corners(self._base_diameter) if clicks else ():
@@ -129,7 +147,13 @@ class Document:
 
     def prepare(self, z: int) -> None:
         """Encode a slice ahead of need."""
+        self._check_slice(z)
         self.runner.encode_slice(self.source, z, self._planner.scale(self._base_diameter))
+
+    def labels_of(self, z: int) -> Array:
+        """Labels of a slice, (Y, X) int32; a copy."""
+        self._check_slice(z)
+        return self.labels.of_slice(z)
 
     def show(self, z: int) -> Result:
         """Result of what is worked on, in a slice."""
@@ -143,6 +167,21 @@ class Document:
         if self.given_diameter is not None or estimated is None:
             return self.given_diameter
         return nearest_power(estimated, self._planner.trained_diameter)
+
+    def _click(self, index: int) -> Click:
+        clicks = self.state.clicks
+        if not 0 <= index < len(clicks):
+            raise ValueError(
+                f"expected the index of one of {len(clicks)} clicks, got {index}; see `clicks`"
+            )
+        return clicks[index]
+
+    def _check_slice(self, z: int) -> None:
+        count = self.source.shape[0]
+        if not 0 <= z < count:
+            raise ValueError(
+                f"expected a slice between 0 and {count - 1}, got {z}; indices start at 0"
+            )
 
     def _others(self, clicks: tuple[Click, ...], click: Click) -> tuple[Click, ...]:
         """Clicks that one more on this pixel leaves as they are."""

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_gpcis.engine.cache import EmbeddingCache
+from napari_gpcis.engine.fast import memory_format
 from napari_gpcis.engine.geometry import Box, Scale
-from napari_gpcis.engine.image import ImageSource
-from napari_gpcis.model import SegmentationNetwork
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator
+
+    from napari_gpcis.engine.cache import EmbeddingCache
+    from napari_gpcis.engine.image import ImageSource
+    from napari_gpcis.model import SegmentationNetwork
 
 LARGEST_TILE = 1024
 SMALLEST_TILE = 256
@@ -116,9 +120,11 @@ class Embedder:
         Parameters
         ----------
         source : ImageSource
+            The image.
         z : int
             Slice index.
         scale : Scale
+            At which the network sees it.
         window : Box
             In cells, inside the canvas.
         """
@@ -134,7 +140,7 @@ class Embedder:
                 (shared, entry[level][(..., *shared.within(tile).times(factor).slices)])
                 for shared, tile, entry in parts
             ]
-            cut.append(_join(pieces, window, factor))
+            cut.append(_join(pieces, window, factor, self._order))
         return Features(cut[0], tuple(cut[1:]))
 
     def encode_slice(self, source: ImageSource, z: int, scale: Scale) -> None:
@@ -143,6 +149,10 @@ class Embedder:
         layout = self.layout(source, scale)
         for tile in layout.tiles(Box(0, 0, rows, cols)):
             self._tile(source, z, scale, layout, tile)
+
+    @property
+    def _order(self) -> torch.memory_format:
+        return memory_format(self.cache.device)
 
     def _tile(
         self, source: ImageSource, z: int, scale: Scale, layout: Layout, core: Box
@@ -158,11 +168,12 @@ class Embedder:
         whole = layout.with_halo(core)
         pixels = torch.from_numpy(source.read(z, whole.times(scale.pixels)))[None]
         image = resize(pixels.to(self.cache.device), whole.times(scale.cell).shape)
+        image = image.contiguous(memory_format=self._order)
         pyramid = self.network.encode(image)
         inner = core.within(whole)
         levels = zip((1, *self.network.pyramid_strides), (image, *pyramid), strict=True)
         return tuple(
-            level[(..., *inner.times(scale.cell // stride).slices)].contiguous()
+            level[(..., *inner.times(scale.cell // stride).slices)].clone(memory_format=self._order)
             for stride, level in levels
         )
 
@@ -174,12 +185,15 @@ def resize(planes: Tensor, shape: tuple[int, int]) -> Tensor:
     return F.interpolate(planes, shape, mode="bilinear", align_corners=False, antialias=True)
 
 
-def _join(pieces: list[tuple[Box, Tensor]], window: Box, factor: int) -> Tensor:
+def _join(
+    pieces: list[tuple[Box, Tensor]], window: Box, factor: int, order: torch.memory_format
+) -> Tensor:
     """Put the parts of a window together, float32."""
-    if len(pieces) == 1:
-        return pieces[0][1].float().contiguous()
     first = pieces[0][1]
-    joined = first.new_empty((*first.shape[:2], *window.times(factor).shape), dtype=torch.float32)
+    if len(pieces) == 1:
+        return first.float().contiguous(memory_format=order)
+    shape = (*first.shape[:2], *window.times(factor).shape)
+    joined = torch.empty(shape, device=first.device, memory_format=order)
     for shared, piece in pieces:
         joined[(..., *shared.within(window).times(factor).slices)] = piece
     return joined

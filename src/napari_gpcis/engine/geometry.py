@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from napari_gpcis.engine.types import Array
+if TYPE_CHECKING:
+    from napari_gpcis.engine.types import Array
 
 SMALLEST_CELL = 32
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from napari_gpcis.engine.click import Click
-from napari_gpcis.engine.labels import Patch
-from napari_gpcis.engine.result import Result
+if TYPE_CHECKING:
+    from napari_gpcis.engine.click import Click
+    from napari_gpcis.engine.labels import Patch
+    from napari_gpcis.engine.result import Result
 
-ANSWERS_KEPT = 100
+STEPS_WITH_ANSWERS = 50
+OBJECTS_WITH_ANSWERS = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,8 +69,12 @@ class State:
         *,
         forget: tuple[tuple[int, int], ...] = (),
     ) -> State:
-        """State with other clicks, and without the answers that no longer hold."""
-        answers = {key: answer for key, answer in self.answers.items() if key not in forget}
+        """State with other clicks, and without the answers that no longer hold.
+
+        Of many objects that are worked on at once, the last ones keep their answers.
+        """
+        held = [item for item in self.answers.items() if item[0] not in forget]
+        answers = dict(held[-OBJECTS_WITH_ANSWERS:])
         return replace(self, clicks=clicks, active=active, z=z, answers=answers)
 
 
@@ -105,8 +112,8 @@ class History:
         self._done.append(Step(self.present, after, patches))
         self._undone.clear()
         self.present = after
-        if len(self._done) > ANSWERS_KEPT:
-            self._done[-ANSWERS_KEPT - 1].before.answers.clear()
+        if len(self._done) > STEPS_WITH_ANSWERS:
+            self._done[-STEPS_WITH_ANSWERS - 1].before.answers.clear()
 
     def undo(self) -> Step | None:
         """Go one step back; None if there is none."""

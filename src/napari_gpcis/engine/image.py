@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Hashable, Sequence
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_gpcis.engine.axes import Axes, as_array
 from napari_gpcis.engine.geometry import Box
 from napari_gpcis.engine.normalise import Normalisation, Range, composite, measure
-from napari_gpcis.engine.types import Array, ArrayLike
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from napari_gpcis.engine.types import Array, ArrayLike
 
 LARGEST_HELD_SLICE = 1 << 28
 STACK_SAMPLE = 12

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
 from napari_gpcis.engine.geometry import Box, bounding_box
-from napari_gpcis.engine.types import Array
+
+if TYPE_CHECKING:
+    from napari_gpcis.engine.types import Array
 
 Overlap: TypeAlias = Literal["protect", "overwrite"]
 
@@ -86,7 +88,9 @@ class LabelStore:
         box : Box
             Pixels that `mask` covers.
         mask : bool, shape of `box`
+            Pixels to write.
         values : int, or array of int of that shape
+            What to write.
         overlap : {"protect", "overwrite"}
             What happens to pixels that have a label already.
 

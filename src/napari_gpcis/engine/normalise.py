@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import colorsys
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from napari_gpcis.engine.types import Array
+if TYPE_CHECKING:
+    from napari_gpcis.engine.types import Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,9 @@ def measure(sample: Array, normalisation: Normalisation, *, joint: bool) -> Rang
     Parameters
     ----------
     sample : array, shape (n, C)
+        Raw values.
     normalisation : Normalisation
+        The percentiles.
     joint : bool
         Whether all channels share one range, which keeps an RGB image's hues.
 
@@ -74,7 +77,9 @@ def measure(sample: Array, normalisation: Normalisation, *, joint: bool) -> Rang
             continue
         wide = finite.dtype == np.float64
         # half of it, because differences of the largest floats overflow
-        limits = np.percentile(finite / 2 if wide else finite, (normalisation.low, normalisation.high))
+        limits = np.percentile(
+            finite / 2 if wide else finite, (normalisation.low, normalisation.high)
+        )
         low, high = 2 * limits if wide else limits
         if low == high:  # a few bright spots on a constant background
             low, high = finite.min(), finite.max()
@@ -95,7 +100,9 @@ def composite(pixels: Array, given: Range, *, rgb: bool) -> Array:
     pixels : array, shape (rows, columns, C)
         Any real type; NaN becomes 0, infinity 0 or 1.
     given : Range
+        Per channel.
     rgb : bool
+        Whether the channels are red, green and blue already.
 
     Returns
     -------
@@ -128,10 +135,9 @@ def _stretch(values: Array, low: float, high: float) -> Array:
     if span == 0:
         return np.zeros(values.shape, np.float32)
     exact = np.float32 if values.dtype.itemsize <= 2 else np.float64
-    half = values.astype(exact)
-    half *= exact(0.5)
-    half -= exact(low / 2)
-    half /= exact(span)
+    stretched: Array = np.multiply(values, 0.5, dtype=exact)
+    np.subtract(stretched, low / 2, out=stretched)
+    np.divide(stretched, span, out=stretched)
     if values.dtype.kind == "f":
-        half[np.isnan(half)] = 0
-    return np.clip(half, 0, 1, out=half).astype(np.float32, copy=False)
+        stretched[np.isnan(stretched)] = 0
+    return np.clip(stretched, 0, 1, out=stretched).astype(np.float32, copy=False)

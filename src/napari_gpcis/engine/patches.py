@@ -8,11 +8,13 @@ patches are attached below the window's. What it reads there is exactly what it 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SIDE = 4
 
@@ -41,7 +43,9 @@ def cut_patch(deep: Tensor, colour: Tensor, row: float, col: float) -> ClickPatc
     Parameters
     ----------
     deep : Tensor, shape (1, D, h, w)
+        Features on the grid.
     colour : Tensor, shape (1, 3, H, W)
+        Colour of every pixel.
     row, col : float
         In pixels of `colour`.
     """
@@ -67,8 +71,11 @@ def attach(
     Parameters
     ----------
     deep : Tensor, shape (1, D, h, w)
+        Features on the window's grid.
     colour : Tensor, shape (1, 3, H, W)
+        Colour of its pixels.
     patches : sequence of ClickPatch
+        Of the same D and stride.
 
     Returns
     -------

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from napari_gpcis.engine.classes import class_window
-from napari_gpcis.engine.click import Click
-from napari_gpcis.engine.embedding import Embedder
 from napari_gpcis.engine.geometry import Box, Scale, bounding_box
-from napari_gpcis.engine.image import ImageSource
 from napari_gpcis.engine.request import Latent, Request
-from napari_gpcis.engine.result import Result
 from napari_gpcis.engine.window import better_level, keep_window, object_box, open_window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_gpcis.engine.click import Click
+    from napari_gpcis.engine.embedding import Embedder
+    from napari_gpcis.engine.image import ImageSource
+    from napari_gpcis.engine.result import Result
 
 NOTHING = Box(0, 0, 0, 0)
 
@@ -88,7 +91,10 @@ class Planner:
 
         Parameters
         ----------
-        object_id, z : int
+        object_id : int
+            The object.
+        z : int
+            Slice index.
         clicks : tuple of Click
             Of this object in this slice.
         diameter : float or None
@@ -120,10 +126,14 @@ class Planner:
 
         Parameters
         ----------
-        class_id, z : int
+        class_id : int
+            The class that the result's mask shows.
+        z : int
+            Slice index.
         clicks : tuple of Click
             All of them.
         diameter : float or None
+            Of the objects, in image pixels.
         place : tuple of int
             Row and column in the image.
         """

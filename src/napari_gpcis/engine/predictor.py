@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from napari_gpcis.engine.classes import ClassFeatures
-from napari_gpcis.engine.embedding import Embedder
-from napari_gpcis.engine.geometry import Box
 from napari_gpcis.engine.request import Request, place_in
 from napari_gpcis.engine.result import Parts, Result
-from napari_gpcis.model.heads import Prediction
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from napari_gpcis.engine.embedding import Embedder
+    from napari_gpcis.engine.geometry import Box
+    from napari_gpcis.model.heads import Prediction
 
 
 class Predictor:
@@ -48,6 +52,7 @@ class Predictor:
         Parameters
         ----------
         request : Request
+            Clicks, window and scale.
 
         Returns
         -------

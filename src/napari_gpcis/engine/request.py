@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
-from napari_gpcis.engine.click import Click
-from napari_gpcis.engine.geometry import Box, Scale
-from napari_gpcis.engine.image import ImageSource
+    from napari_gpcis.engine.click import Click
+    from napari_gpcis.engine.geometry import Box, Scale
+    from napari_gpcis.engine.image import ImageSource
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +33,7 @@ class Latent:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Request:
-    """One question: which pixels of this window belong to the object (or to each class)?
+    """One question: which pixels of a window belong to the object, or to each class.
 
     Attributes
     ----------

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_gpcis.engine.click import Click
-from napari_gpcis.engine.geometry import Box, Scale
 from napari_gpcis.engine.request import Latent, Request, class_of
-from napari_gpcis.engine.types import Array
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from napari_gpcis.engine.click import Click
+    from napari_gpcis.engine.geometry import Box, Scale
+    from napari_gpcis.engine.types import Array
 
 NUDGE = 0.1
 
@@ -176,9 +179,11 @@ class Result:
     @cached_property
     def box_mask(self) -> Array:
         """Whether a pixel belongs to the object (class); bool."""
+        mask: Array
         if self.request.class_mode:
-            return self.box_classes == self.request.object_id
-        mask: Array = self._target > self._cut
+            mask = self.box_classes == self.request.object_id
+        else:
+            mask = self._target > self._cut
         return mask
 
     @cached_property

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
 from napari_gpcis.engine.cache import EmbeddingCache
 from napari_gpcis.engine.embedding import LARGEST_TILE, SMALLEST_TILE, Embedder
-from napari_gpcis.engine.geometry import Scale
-from napari_gpcis.engine.image import ImageSource
+from napari_gpcis.engine.fast import fast_copy, memory_format
 from napari_gpcis.engine.predictor import Predictor
-from napari_gpcis.engine.request import Request
-from napari_gpcis.engine.result import Result
-from napari_gpcis.model import SegmentationNetwork
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from napari_gpcis.engine.geometry import Scale
+    from napari_gpcis.engine.image import ImageSource
+    from napari_gpcis.engine.request import Request
+    from napari_gpcis.engine.result import Result
+    from napari_gpcis.model import SegmentationNetwork
 
 HOST_BYTES = 1 << 28
 CPU_BYTES = 1 << 28
@@ -30,7 +34,7 @@ class Runner:
     Parameters
     ----------
     network : SegmentationNetwork
-        Moved to the device and into evaluation mode.
+        Not changed: a copy for inference is worked with.
     device : str
         "auto" takes CUDA, then Apple's MPS, then the CPU.
     device_bytes, host_bytes : int, optional
@@ -48,7 +52,7 @@ class Runner:
         tile: int = LARGEST_TILE,
     ) -> None:
         self.device = find_device(device)
-        self.network = network.to(self.device).eval()
+        self.network = fast_copy(network, self.device)
         if device_bytes is None:
             device_bytes = CPU_BYTES if self.device.type == "cpu" else GPU_BYTES
         cache = EmbeddingCache(
@@ -98,7 +102,7 @@ class Runner:
         if self.device.type != "cpu":
             lost = self.device
             self.device = torch.device("cpu")
-            self.network.to(self.device)
+            self.network.to(self.device).to(memory_format=memory_format(self.device))
             self.embedder.cache = EmbeddingCache(self.device, CPU_BYTES, self.cache.host_bytes)
             yield self._drop(f"leaves {lost} and goes on on the CPU")
 

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from threading import RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.document import Document
-from napari_gpcis.engine.history import Committed
 from napari_gpcis.engine.image import ImageSource
 from napari_gpcis.engine.labels import LabelStore, Overlap
-from napari_gpcis.engine.normalise import Normalisation
 from napari_gpcis.engine.options import Mode, Options, check_diameter
-from napari_gpcis.engine.result import Result
 from napari_gpcis.engine.runner import Runner
-from napari_gpcis.engine.types import Array, ArrayLike
-from napari_gpcis.model import SegmentationNetwork
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    import torch
+
+    from napari_gpcis.engine.click import Click
+    from napari_gpcis.engine.history import Committed
+    from napari_gpcis.engine.normalise import Normalisation
+    from napari_gpcis.engine.result import Result
+    from napari_gpcis.engine.types import Array, ArrayLike
+    from napari_gpcis.model import SegmentationNetwork
 
 
 class Session:
@@ -31,7 +34,7 @@ class Session:
     Parameters
     ----------
     model : SegmentationNetwork
-        From `load_model`. It is moved to the device.
+        From `load_model`. A copy of it is worked with.
     device : str
         "auto" takes CUDA, then Apple's MPS, then the CPU.
     mode : {"object", "class"}
@@ -153,18 +156,7 @@ class Session:
             If the position is outside the image. Nothing is changed then.
         """
         with self._lock:
-            document = self._of_image
-            meant = document.state.active if object_id is None else object_id
-            return document.click(
-                Click.at(
-                    row,
-                    col,
-                    z=z,
-                    positive=positive,
-                    object_id=meant,
-                    shape=document.source.shape,
-                )
-            )
+            return self._of_image.click(row, col, positive, z, object_id)
 
     def move_click(self, index: int, row: float, col: float) -> Result:
         """Move a click, given by its index in `clicks`, to another pixel of its slice.
@@ -175,16 +167,7 @@ class Session:
             If there is no such click, or the position is outside the image.
         """
         with self._lock:
-            old = self._click(index)
-            moved = Click.at(
-                row,
-                col,
-                z=old.z,
-                positive=old.positive,
-                object_id=old.object_id,
-                shape=self._of_image.source.shape,
-            )
-            return self._of_image.move(index, moved)
+            return self._of_image.move(index, row, col)
 
     def remove_click(self, index: int) -> Result:
         """Remove a click, given by its index in `clicks`.
@@ -195,7 +178,6 @@ class Session:
             If there is no such click.
         """
         with self._lock:
-            self._click(index)
             return self._of_image.remove(index)
 
     def clear(self) -> Result:
@@ -257,11 +239,11 @@ class Session:
         if self.mode != "class":
             raise ValueError("expected a session in class mode; make one with mode='class'")
         with self._lock:
-            return self._of_image.classify(self._slice(z))
+            return self._of_image.classify(z)
 
     def prepare(self, z: int = 0) -> None:
         """Encode a slice ahead of need, so that its first click is as fast as the others."""
-        self._of_image.prepare(self._slice(z))
+        self._of_image.prepare(z)
 
     @property
     def result(self) -> Result:
@@ -290,7 +272,7 @@ class Session:
     def labels_for(self, z: int = 0) -> Array:
         """Committed labels of a slice, (Y, X) int32; a copy."""
         with self._lock:
-            return self._of_image.labels.of_slice(self._slice(z))
+            return self._of_image.labels_of(z)
 
     @property
     def can_undo(self) -> bool:
@@ -330,19 +312,3 @@ class Session:
         if self._document is None:
             raise ValueError("expected an image, got none yet; call set_image first")
         return self._document
-
-    def _click(self, index: int) -> Click:
-        clicks = self.clicks
-        if not 0 <= index < len(clicks):
-            raise ValueError(
-                f"expected the index of one of {len(clicks)} clicks, got {index}; see Session.clicks"
-            )
-        return clicks[index]
-
-    def _slice(self, z: int) -> int:
-        count = self._of_image.source.shape[0]
-        if not 0 <= z < count:
-            raise ValueError(
-                f"expected a slice between 0 and {count - 1}, got {z}; indices start at 0"
-            )
-        return z

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.geometry import Box, Scale
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_gpcis.engine.click import Click
 
 MARGIN = 1.4
 SMALLEST_WINDOW = 384
@@ -31,6 +35,7 @@ def open_window(box: Box, scale: Scale, shape: tuple[int, int]) -> Box:
     box : Box
         Of the object, in image pixels.
     scale : Scale
+        Of the cells.
     shape : tuple of int
         Rows and columns of the slice, in pixels.
     """

@@ -12,7 +12,7 @@ from napari_gpcis.io.errors import OutputFileError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["check_suffix", "whole_or_nothing"]
+__all__ = ["check_suffix", "saying_why", "whole_or_nothing"]
 
 
 @contextmanager
@@ -28,23 +28,42 @@ def whole_or_nothing(path: str | os.PathLike[str]) -> Iterator[Path]:
     OutputFileError
         Whenever the system refuses to write: no such folder, no permission, a full disk.
     """
-    target = Path(path)
+    # Behind a link, the file that it leads to is the one to replace.
+    target = Path(path).resolve()
     if target.is_dir():
-        raise OutputFileError(f"cannot write {target}: it is a folder; give the name of a file")
+        raise OutputFileError(f"cannot write {path}: it is a folder; give the name of a file")
     if target.exists() and not os.access(target, os.W_OK):
-        raise OutputFileError(f"cannot write {target}: it is read-only; choose another name")
+        raise OutputFileError(f"cannot write {path}: it is read-only; choose another name")
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
+    with saying_why(path):
         part.touch()
-    except OSError as error:
-        raise _refused(target, error) from error
     try:
         yield part
-        os.replace(part, target)
-    except OSError as error:
-        raise _refused(target, error) from error
+        with saying_why(path):
+            os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def saying_why(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn the system's refusal to write `path` into a line for the user.
+
+    Raises
+    ------
+    OutputFileError
+        In place of an `OSError` of the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        folder = Path(path).resolve().parent
+        if folder.is_dir():
+            reason = error.strerror or str(error)
+            remedy = "choose a folder that you may write to and that has space left"
+        else:
+            reason, remedy = f"there is no folder {folder}", "make it or choose another name"
+        raise OutputFileError(f"cannot write {path}: {reason}; {remedy}") from error
 
 
 def check_suffix(path: str | os.PathLike[str], suffixes: tuple[str, ...]) -> None:
@@ -57,12 +76,3 @@ def check_suffix(path: str | os.PathLike[str], suffixes: tuple[str, ...]) -> Non
     """
     if Path(path).suffix.lower() not in suffixes:
         raise OutputFileError(f"cannot write {path}: give it a name that ends in {suffixes[0]}")
-
-
-def _refused(target: Path, error: OSError) -> OutputFileError:
-    if not target.parent.is_dir():
-        reason, remedy = f"there is no folder {target.parent}", "make it or choose another name"
-    else:
-        reason = error.strerror or str(error)
-        remedy = "choose a folder that you may write to and that has space left"
-    return OutputFileError(f"cannot write {target}: {reason}; {remedy}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_gpcis.engine.click import Click
-from napari_gpcis.io.atomic import whole_or_nothing
+from napari_gpcis.io.atomic import saying_why, whole_or_nothing
 from napari_gpcis.io.errors import ClicksFileError
 
 if TYPE_CHECKING:
@@ -72,7 +72,11 @@ def read_clicks_for(path: str | os.PathLike[str], image: ImageStack) -> list[Cli
 def write_clicks(path: str | os.PathLike[str], clicks: Iterable[Click], ndim: int) -> None:
     """Write clicks so that `read_clicks` and napari's points layer read them."""
     axes = [f"axis-{axis}" for axis in range(ndim)]
-    with whole_or_nothing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+    with (
+        whole_or_nothing(path) as part,
+        saying_why(path),
+        part.open("w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["index", *axes, "object", "positive"])
         for index, click in enumerate(clicks):

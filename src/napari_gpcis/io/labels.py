@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tifffile
 
-from napari_gpcis.io.atomic import whole_or_nothing
+from napari_gpcis.io.atomic import saying_why, whole_or_nothing
 
 if TYPE_CHECKING:
     import os
@@ -55,9 +55,14 @@ def label_writer(
     dtype = label_dtype(highest)
     total = image.slices * image.rows * image.columns * dtype.itemsize
     with whole_or_nothing(path) as part:
-        with tifffile.TiffWriter(part, bigtiff=total > _CLASSIC_BYTES) as tiff:
-            writer = LabelWriter(tiff, image, dtype)
+        with saying_why(path):
+            tiff = tifffile.TiffWriter(part, bigtiff=total > _CLASSIC_BYTES)
+        writer = LabelWriter(path, tiff, image, dtype)
+        try:
             yield writer
+        finally:
+            with saying_why(path):
+                tiff.close()
         if writer.written != image.slices:
             raise ValueError(
                 f"expected {image.slices} slices, got {writer.written}; write each slice once"
@@ -67,8 +72,15 @@ def label_writer(
 class LabelWriter:
     """Appends slices to a label TIFF; made by `label_writer`."""
 
-    def __init__(self, tiff: tifffile.TiffWriter, image: ImageStack, dtype: np.dtype[Any]) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        tiff: tifffile.TiffWriter,
+        image: ImageStack,
+        dtype: np.dtype[Any],
+    ) -> None:
         self.written = 0
+        self._path = path
         self._tiff = tiff
         self._dtype = dtype
         self._shape = (image.rows, image.columns)
@@ -88,15 +100,16 @@ class LabelWriter:
                 f"expected labels of shape {self._shape}, got {labels.shape}; "
                 "write slices of the image's own size"
             )
-        self._tiff.write(
-            labels.astype(self._dtype, copy=False),
-            photometric="minisblack",
-            compression="zlib",
-            metadata=None,
-            description=self._description if self.written == 0 else None,
-            contiguous=False,
-            **self._tags,
-        )
+        with saying_why(self._path):
+            self._tiff.write(
+                labels.astype(self._dtype, copy=False),
+                photometric="minisblack",
+                compression="zlib",
+                metadata=None,
+                description=self._description if self.written == 0 else None,
+                contiguous=False,
+                **self._tags,
+            )
         self.written += 1
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from napari_gpcis import Session, load_model
-from napari_gpcis.io.atomic import check_suffix, whole_or_nothing
+from napari_gpcis.io.atomic import check_suffix, saying_why, whole_or_nothing
 from napari_gpcis.io.clicks import read_clicks_for
 from napari_gpcis.io.errors import ClicksFileError, OptionError, OutputFileError
 from napari_gpcis.io.labels import label_writer
@@ -140,9 +140,10 @@ def segment_stack(
         for z, labels in enumerate(work(session, opened, wanted, shown)):
             writer.write(labels)
             found.update(np.unique(labels).tolist())
-            if z == shown and picture is not None:
+            if z == shown and preview is not None and picture is not None:
                 own = [click for click in wanted if click.z == z]
-                write_overlay(picture, draw_overlay(opened.page(z), labels, own))
+                with saying_why(preview):
+                    write_overlay(picture, draw_overlay(opened.page(z), labels, own))
             tell("segmenting", z + 1, opened.slices)
     return Report(
         output=Path(output),

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from napari_gpcis.model.encoder import STRIDES, PyramidEncoder
 
-AUXILIARY_CHANNELS = 5
+AUXILIARY_CHANNELS = 6
 
 
 class CachedFusion(nn.Module):
@@ -106,11 +106,18 @@ class SeparableBlock(nn.Module):
 
 
 def _auxiliary_pyramid(maps: Tensor, previous: Tensor) -> list[Tensor]:
-    """Disks as mean and maximum of each cell, previous mask as its mean, at every stride."""
+    """Disks as mean and maximum of each cell, previous mask as its mean, at every stride.
+
+    The last channel is 1 where there are clicks at all: it tells a place that is far from the
+    clicks (not the object) from one of class mode, where all that looks alike belongs together.
+    """
+    any_click = maps.amax((1, 2, 3), keepdim=True)
     mean = F.avg_pool2d(torch.cat([maps, previous], 1), STRIDES[0])
     maximum = F.max_pool2d(maps, STRIDES[0])
-    levels = [torch.cat([mean, maximum], 1)]
-    for _ in STRIDES[1:]:
-        mean, maximum = F.avg_pool2d(mean, 2), F.max_pool2d(maximum, 2)
-        levels.append(torch.cat([mean, maximum], 1))
+    levels = []
+    for level in range(len(STRIDES)):
+        if level:
+            mean, maximum = F.avg_pool2d(mean, 2), F.max_pool2d(maximum, 2)
+        plane = any_click.expand(-1, 1, *mean.shape[-2:])
+        levels.append(torch.cat([mean, maximum, plane], 1))
     return levels

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as to_bytes
 
 from napari_gpcis.model.config import NetworkConfig
 from napari_gpcis.model.network import SegmentationNetwork, build_network
@@ -116,7 +116,8 @@ def save_checkpoint(
     path = Path(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        save_file(tensors, partial, metadata)
+        # safetensors' own writer makes files that nobody but the owner can read
+        partial.write_bytes(to_bytes(tensors, metadata))
         partial.replace(path)
     except (OSError, SafetensorError) as error:
         raise ModelFileError(
