@@ -194,8 +194,9 @@ def grabcut_click(count: int) -> Callable[[], object]:
         mask = np.full(markers.shape, cv2.GC_PR_BGD, np.uint8)
         mask[96:288, 96:288] = cv2.GC_PR_FGD
         mask[markers == 1], mask[markers == 2] = cv2.GC_FGD, cv2.GC_BGD
-        models = np.zeros((1, 65)), np.zeros((1, 65))
-        cv2.grabCut(colour, mask, None, *models, 5, cv2.GC_INIT_WITH_MASK)
+        background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
+        whole = (0, 0, WINDOW, WINDOW)  # not looked at where a mask is given
+        cv2.grabCut(colour, mask, whole, background, foreground, 5, cv2.GC_INIT_WITH_MASK)
         return mask
 
     return work

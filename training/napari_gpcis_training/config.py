@@ -34,7 +34,7 @@ class AugmentConfig(_Section):
 
     size: int = Field(192, ge=32)
     """Side of a training crop, px; a multiple of the network's size divisor."""
-    wide_probability: float = Field(0.5, ge=0, le=1)
+    wide_probability: float = Field(0.7, ge=0, le=1)
     """How often a step sees few wide crops instead: there the network learns to leave alone what
     looks like the object but is too far from the clicks to be it."""
     wide_size: int = Field(320, ge=32)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_gpcis.engine.pieces import touched_pieces
 from napari_gpcis.engine.request import Latent, Request, class_of
 
 if TYPE_CHECKING:
@@ -178,13 +179,20 @@ class Result:
 
     @cached_property
     def box_mask(self) -> Array:
-        """Whether a pixel belongs to the object (class); bool."""
-        mask: Array
+        """Whether a pixel belongs to the object (class); bool.
+
+        An object's pieces that none of its positive clicks touches are left out: they are its
+        look-alikes. `probability` shows them.
+        """
         if self.request.class_mode:
-            mask = self.box_classes == self.request.object_id
-        else:
-            mask = self._target > self._cut
-        return mask
+            of_class: Array = self.box_classes == self.request.object_id
+            return of_class
+        touched = [
+            (click.row - self.box.r0, click.col - self.box.c0)
+            for click in self.clicks
+            if click.positive and click.z == self.z and self.box.holds(click.row, click.col)
+        ]
+        return touched_pieces(self._target > self._cut, touched)
 
     @cached_property
     def box_classes(self) -> Array:
