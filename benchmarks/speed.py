@@ -162,7 +162,7 @@ def reference_click(count: int) -> Callable[[], object]:
     ]
     previous = torch.zeros(1, 1, WINDOW, WINDOW)
 
-    def work() -> torch.Tensor:
+    def work() -> object:
         with torch.inference_mode():
             return network(image, clicks, previous).sigmoid() > 0.5
 

@@ -38,9 +38,7 @@ class Crop:
     codes: Array
 
 
-def training_crop(
-    source: LabelledSlice, rng: Generator, config: AugmentConfig, size: int
-) -> Crop:
+def training_crop(source: LabelledSlice, rng: Generator, config: AugmentConfig, size: int) -> Crop:
     """Pick an object of a slice and draw an augmented crop of `size` px around it."""
     picked = source.objects[rng.integers(len(source.objects))]
     scale = _draw_scale(source, picked, rng, config, size)

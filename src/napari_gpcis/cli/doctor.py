@@ -30,7 +30,8 @@ _PACKAGES = (
     "PyQt6",
     "PySide6",
 )
-_CLICKS = ((73, 52), (74, 60), (66, 44))
+_DIAMETER = 48
+_CLICKS = ((53, 45), (62, 52), (44, 38))
 
 
 def doctor(
@@ -47,7 +48,7 @@ def doctor(
     _show("devices", _devices())
     from napari_gpcis import Session, load_model
 
-    session = Session(load_model(model), device=device)
+    session = Session(load_model(model), device=device, object_diameter=_DIAMETER)
     _show("cache", _cache(session))
     lines, passed = _self_test(session)
     _show(f"self-test: model {model} on {session.device}", lines)
@@ -59,7 +60,7 @@ def doctor(
 def _show(title: str, lines: list[tuple[str, str]]) -> None:
     typer.echo(title)
     for name, value in lines:
-        typer.echo(f"  {name:<24}{value}")
+        typer.echo(f"  {name:<26}{value}")
 
 
 def _versions() -> list[tuple[str, str]]:

@@ -167,8 +167,9 @@ class Embedder:
         """Image and pyramid of a tile's core."""
         whole = layout.with_halo(core)
         pixels = torch.from_numpy(source.read(z, whole.times(scale.pixels)))[None]
-        image = resize(pixels.to(self.cache.device), whole.times(scale.cell).shape)
-        image = image.contiguous(memory_format=self._order)
+        # on the CPU, as not every device has the filter
+        image = resize(pixels, whole.times(scale.cell).shape)
+        image = image.to(self.cache.device).contiguous(memory_format=self._order)
         pyramid = self.network.encode(image)
         inner = core.within(whole)
         levels = zip((1, *self.network.pyramid_strides), (image, *pyramid), strict=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MARGIN = 1.4
 SMALLEST_WINDOW = 384
 LARGEST_WINDOW = 1024
-FAR_FROM_TRAINED = 3.0
+FAR_FROM_TRAINED = 2.0
 
 
 def object_box(mask_box: Box | None, clicks: Sequence[Click]) -> Box:
