@@ -29,11 +29,20 @@ def test_cells_fit_networks_with_a_smaller_divisor():
     assert Scale.for_diameter(64, 64, 24).cell == 48
 
 
-@pytest.mark.parametrize("pixels", [5, 20, 32, 100])
-def test_pixel_centres_and_edges_agree_on_both_sides(pixels):
+@pytest.mark.parametrize("pixels", [33, 50, 100])
+def test_where_the_network_shrinks_pixel_centres_agree_on_both_sides(pixels):
     scale = Scale(32, pixels)
-    assert scale.to_network(-0.5) == -0.5
-    assert scale.to_network(pixels - 0.5) == pytest.approx(31.5)
+    for pixel in range(3 * pixels):
+        assert (scale.to_network(pixel) + 0.5) / 32 == pytest.approx((pixel + 0.5) / pixels)
+
+
+@pytest.mark.parametrize("pixels", [1, 5, 20, 31, 32])
+def test_where_the_network_magnifies_a_pixel_is_read_at_the_one_that_holds_its_centre(pixels):
+    scale = Scale(32, pixels)
+    for pixel in range(3 * pixels):
+        position = scale.to_network(pixel)
+        assert position == int(position)
+        assert position <= (pixel + 0.5) * 32 / pixels < position + 1
 
 
 def test_a_bounding_box_is_tight():

@@ -137,9 +137,20 @@ class Scale:
         """Rows and columns of cells that cover an image of this shape."""
         return -(-shape[0] // self.pixels), -(-shape[1] // self.pixels)
 
-    def to_network(self, position: float) -> float:
-        """Network coordinate of an image coordinate; both have integers at pixel centres."""
-        return (position + 0.5) * self.factor - 0.5
+    @property
+    def magnifies(self) -> bool:
+        """Whether network pixels are smaller than image pixels, or as large."""
+        return self.pixels <= self.cell
+
+    def to_network(self, pixel: int) -> float:
+        """Network coordinate at which the centre of an image pixel is read.
+
+        Where the network magnifies, that is the network pixel that holds the centre: a click on a
+        single one costs the GP a quarter of one between four.
+        """
+        if self.magnifies:
+            return (2 * pixel + 1) * self.cell // (2 * self.pixels)
+        return (pixel + 0.5) * self.factor - 0.5
 
     def cells_around(self, box: Box) -> Box:
         """Smallest box of cells around a box of image pixels."""

@@ -289,14 +289,20 @@ class Result:
 def to_pixels(raster: Tensor, scale: Scale, core: Box, box: Box) -> Array:
     """Network pixels → image pixels: (1, K, H, W) → (K, rows, columns) of `box`.
 
-    Bilinear between the centres of network pixels, just as the GP reads a click between them,
-    so that what holds at a click at network scale holds at the clicked image pixel.
+    An image pixel is read where `Scale.to_network` says, between network pixels bilinearly, and
+    so does the GP read a click: what it makes true there is true of the clicked image pixel.
     """
     if box.empty:
         return np.zeros((raster.shape[1], *box.shape), np.float32)
-    if scale.pixels != scale.cell:
+    rows, cols = box.shape
+    if scale.pixels < scale.cell:
+        down, across = (
+            torch.tensor([scale.to_network(pixel) for pixel in range(count)], device=raster.device)
+            for count in (rows, cols)
+        )
+        raster = raster[..., down[:, None], across]
+    elif scale.pixels > scale.cell:
         shape = core.times(scale.pixels).shape
         raster = F.interpolate(raster, shape, mode="bilinear", align_corners=False)
-    rows, cols = box.shape
     pixels: Array = raster[0, :, :rows, :cols].float().contiguous().cpu().numpy()
     return pixels
