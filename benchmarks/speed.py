@@ -3,7 +3,8 @@
     python benchmarks/speed.py [--model default] [--repeats 15] [--peers] [--threads 2]
 
 Every figure is a median over `--repeats` runs in this one process, side by side. The images are
-tilings of scikit-image's `cell`; clicks alternate between inside and outside of one cell.
+tilings of scikit-image's `cell` at half size, so that the cell has the diameter that the model was
+trained on and a window is one of 384 px; clicks lie on one cell and around it.
 """
 
 from __future__ import annotations
@@ -29,24 +30,27 @@ if TYPE_CHECKING:
     from napari_gpcis.engine import Result
 
 WINDOW = 384
+CELL = (186, 213)  # row and column of the first cell's centre
+CELL_RADIUS = 25
 PAPER_MILLISECONDS = 38.82
 STAGES = ("encode", "decode", "gp", "resample")
 console = Console(width=110)
 
 
 def image_of(side: int) -> np.ndarray:
-    """Tile the cell image to side × side pixels, uint8."""
-    cell = data.cell()
+    """Tile the cell image at half size to side × side pixels, uint8."""
+    cell = cv2.resize(data.cell(), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     times = -(-side // min(cell.shape))
     return np.ascontiguousarray(np.tile(cell, (times, times))[:side, :side])
 
 
 def positions(count: int, seed: int = 0) -> list[tuple[int, int, bool]]:
-    """Clicks in the middle 200 px of the first 512 px: near (256, 256) positive, else negative."""
+    """Positive clicks on the cell, negative ones up to 75 px from its centre; the first on it."""
     rng = np.random.default_rng(seed)
-    flat = rng.choice(200 * 200, size=count, replace=False)
-    rows, columns = 156 + flat // 200, 156 + flat % 200
-    near = (rows - 256) ** 2 + (columns - 256) ** 2 < 60**2
+    flat = rng.permutation(np.delete(np.arange(150 * 150), 75 * 150 + 75))[: count - 1]
+    rows = np.append(CELL[0], CELL[0] - 75 + flat // 150)
+    columns = np.append(CELL[1], CELL[1] - 75 + flat % 150)
+    near = (rows - CELL[0]) ** 2 + (columns - CELL[1]) ** 2 < CELL_RADIUS**2
     return [(int(r), int(c), bool(p)) for r, c, p in zip(rows, columns, near, strict=True)]
 
 
@@ -97,11 +101,11 @@ def time_click(
 def first_click(model: SegmentationNetwork, side: int, repeats: int, device: str) -> float:
     """Median milliseconds of set_image and the first click, encoder included."""
     image = image_of(side)
+    session = Session(model, device=device)
 
     def work() -> None:
-        session = Session(model, device=device)
         session.set_image(image)
-        _ = session.add_click(256, 256).box_mask
+        _ = session.add_click(*CELL).box_mask
 
     return milliseconds(work, repeats)
 
@@ -158,7 +162,7 @@ def reference_click(count: int) -> Callable[[], object]:
     network = build_network(config)
     image = torch.rand(1, 3, WINDOW, WINDOW)
     clicks = [
-        torch.tensor([[r - 64.0, c - 64.0, 1.0 if p else -1.0] for r, c, p in positions(count)])
+        torch.tensor([[float(r), float(c), 1.0 if p else -1.0] for r, c, p in positions(count)])
     ]
     previous = torch.zeros(1, 1, WINDOW, WINDOW)
 
@@ -171,10 +175,10 @@ def reference_click(count: int) -> Callable[[], object]:
 
 def classical_markers(count: int) -> tuple[np.ndarray, np.ndarray]:
     """Window of the image, and markers of radius 3: 1 positive, 2 negative."""
-    image = image_of(512)[64 : 64 + WINDOW, 64 : 64 + WINDOW]
+    image = image_of(WINDOW)
     markers = np.zeros((WINDOW, WINDOW), np.uint8)
     for row, column, positive in positions(count):
-        cv2.circle(markers, (column - 64, row - 64), 3, 1 if positive else 2, -1)
+        cv2.circle(markers, (column, row), 3, 1 if positive else 2, -1)
     return image, markers
 
 
@@ -192,7 +196,8 @@ def grabcut_click(count: int) -> Callable[[], object]:
 
     def work() -> np.ndarray:
         mask = np.full(markers.shape, cv2.GC_PR_BGD, np.uint8)
-        mask[96:288, 96:288] = cv2.GC_PR_FGD
+        near = np.s_[CELL[0] - 50 : CELL[0] + 50, CELL[1] - 50 : CELL[1] + 50]
+        mask[near] = cv2.GC_PR_FGD
         mask[markers == 1], mask[markers == 2] = cv2.GC_FGD, cv2.GC_BGD
         background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
         whole = (0, 0, WINDOW, WINDOW)  # not looked at where a mask is given

@@ -108,22 +108,28 @@ def test_a_leak_that_is_being_corrected_does_not_open_another_window():
 def test_growing_objects_move_a_level_up():
     large, small = Box(0, 0, 250, 50), Box(0, 0, 120, 50)
     add, take = Click(0, 1, 1), Click(0, 1, 1, positive=False)
-    assert better_level(0, large, add, 64, NATIVE) == 1
-    assert better_level(0, small, add, 64, NATIVE) == 0
-    assert better_level(0, large, take, 64, NATIVE) == 0
-    assert better_level(0, large, add, 64, Scale(32, 64)) == 0
+    assert better_level(0, large, large, add, 64, NATIVE) == 1
+    assert better_level(0, small, small, add, 64, NATIVE) == 0
+    assert better_level(0, large, large, take, 64, NATIVE) == 0
+    assert better_level(0, large, large, add, 64, Scale(32, 64)) == 0
 
 
 def test_shrinking_objects_move_a_level_down():
     tiny, take = Box(0, 0, 12, 20), Click(0, 1, 1, positive=False)
-    assert better_level(0, tiny, take, 64, NATIVE) == -1
-    assert better_level(0, tiny, Click(0, 1, 1), 64, NATIVE) == 0
-    assert better_level(0, tiny, take, 64, Scale(32, 16)) == 0
+    assert better_level(0, tiny, tiny, take, 64, NATIVE) == -1
+    assert better_level(0, tiny, tiny, Click(0, 1, 1), 64, NATIVE) == 0
+    assert better_level(0, tiny, tiny, take, 64, Scale(32, 16)) == 0
 
 
 def test_objects_that_would_need_a_huge_window_move_up_as_far_as_it_takes():
     huge, take = Box(0, 0, 200, 3000), Click(0, 1, 1, positive=False)
-    level = better_level(0, huge, take, 64, NATIVE)
+    level = better_level(0, huge, huge, take, 64, NATIVE)
     scale = Scale.for_diameter(64, 64, 32, level)
     assert max(open_window(huge, scale, (4000, 4000)).shape) <= 34
     assert level == 3
+
+
+def test_negative_clicks_far_from_a_small_object_leave_the_level():
+    around, small = Box(0, 0, 300, 300), Box(100, 100, 160, 160)
+    assert better_level(0, around, small, Click(0, 130, 130), 64, NATIVE) == 0
+

@@ -209,17 +209,20 @@ def _export(
     from napari_gpcis.model.checkpoint import save_checkpoint
 
     training = {
+        "data": {source.name: source.licence for source in config.data if source.weight > 0},
         "date": date.today().isoformat(),
         "steps": state.step,
         "hours": round(state.seconds / 3600, 2),
         "encoder_weights": encoder_weights.name if encoder_weights else None,
-        "config": json.loads(config.model_dump_json()),
+        "recipe": json.loads(config.model_dump_json(exclude={"data", "network", "licence"})),
     }
     rounded = {
         name: {key: round(value, 3) for key, value in asdict(score).items()}
         for name, score in scores.items()
     }
-    save_checkpoint(path, state.average, training=training, scores=rounded, half=True)
+    save_checkpoint(
+        path, state.average, training=training, scores=rounded, licence=config.licence, half=True
+    )
     _say(f"wrote {path}")
 
 

@@ -25,6 +25,8 @@ class DataSource(_Section):
     """Whether every connected region of a label in a slice is an object of its own."""
     class_mode: bool = True
     """Whether "all objects" is a class that an image shows consistently."""
+    licence: str = "not stated"
+    """Licence and source of its images and labels, for the model's card."""
     group_pattern: str | None = None
     """Regular expression whose first group, searched in a file's stem, names its photograph."""
 
@@ -136,6 +138,8 @@ class TrainConfig(_Section):
     """Fields of `napari_gpcis.model.NetworkConfig` that differ from its defaults."""
     data: tuple[DataSource, ...]
     """The data sets."""
+    licence: str = ""
+    """Licence of the weights that come out, for the model's card."""
     min_area: int = Field(30, ge=1)
     """Smallest object that is trained on, px of the image."""
     augment: AugmentConfig = AugmentConfig()

@@ -190,7 +190,9 @@ class Planner:
         box = object_box(mask_box, clicks)
         scale = self.scale(diameter, level)
         if newest is not None:
-            level = better_level(level, box, newest, self.trained_diameter, scale)
+            positive = [click for click in clicks if click.positive]
+            extent = object_box(mask_box, positive or clicks)
+            level = better_level(level, box, extent, newest, self.trained_diameter, scale)
             scale = self.scale(diameter, level)
         if last is not None and last.scale == scale:
             window = last.request.window

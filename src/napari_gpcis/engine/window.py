@@ -63,7 +63,9 @@ def keep_window(window: Box, box: Box, newest: Click, scale: Scale, shape: tuple
     return not any(side == edge and side != end for side, edge, end in edges)
 
 
-def better_level(level: int, box: Box, newest: Click, trained_diameter: float, scale: Scale) -> int:
+def better_level(
+    level: int, box: Box, extent: Box, newest: Click, trained_diameter: float, scale: Scale
+) -> int:
     """Move a level up (coarser) or down (finer) for an object unlike those of the training.
 
     Parameters
@@ -71,7 +73,9 @@ def better_level(level: int, box: Box, newest: Click, trained_diameter: float, s
     level : int
         The present one; each level up halves the resolution.
     box : Box
-        Of the last mask and the clicks, in image pixels.
+        Of the last mask and all clicks, in image pixels: what has to fit into a window.
+    extent : Box
+        Of the last mask and the positive clicks alone: how large the object is.
     newest : Click
         Only a positive click, which says that the object is larger still, moves a level up, and
         only a negative one a level down.
@@ -80,9 +84,10 @@ def better_level(level: int, box: Box, newest: Click, trained_diameter: float, s
     scale : Scale
         Of the present level.
     """
-    side = max(box.shape) * scale.factor
-    if side * MARGIN > LARGEST_WINDOW:
-        return level + math.ceil(math.log2(side * MARGIN / LARGEST_WINDOW))
+    needed = max(box.shape) * scale.factor * MARGIN
+    if needed > LARGEST_WINDOW:
+        return level + math.ceil(math.log2(needed / LARGEST_WINDOW))
+    side = max(extent.shape) * scale.factor
     if newest.positive and side > FAR_FROM_TRAINED * trained_diameter:
         return level + 1
     if not newest.positive and side < trained_diameter / FAR_FROM_TRAINED and scale.pixels > 1:
