@@ -70,6 +70,12 @@ def test_a_batch_is_a_function_of_seed_and_step(
     assert not torch.equal(dataset[4].images, dataset[5].images)
 
 
+def test_some_steps_see_few_wide_crops(sets: list[LabelledSet], config: TrainConfig) -> None:
+    dataset = StepDataset(sets, config)
+    shapes = {tuple(dataset[step].images.shape) for step in range(20)}
+    assert shapes == {(2, 3, 64, 64), (1, 3, 96, 96)}
+
+
 def test_a_resumed_run_continues_exactly(
     config: TrainConfig, sets: list[LabelledSet], tmp_path: Path
 ) -> None:

@@ -31,6 +31,8 @@ def test_train_leaves_a_model_that_loads_and_a_later_decay(
     card = model_card(tmp_path / "run" / "model.safetensors")
     assert card.training["steps"] == 2
     assert set(card.scores) == {"cells", "volume"}
+    assert card.training["data"] == {"cells": "CC0", "volume": "not stated"}
+    assert card.licence == "BSD-3-Clause"
     checkpoint = str(tmp_path / "run" / "checkpoint.pt")
     code, text = train(
         data_root, tmp_path / "end", config_path, "--decay-from", checkpoint, "--steps", "3"
