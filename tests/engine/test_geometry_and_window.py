@@ -132,4 +132,3 @@ def test_objects_that_would_need_a_huge_window_move_up_as_far_as_it_takes():
 def test_negative_clicks_far_from_a_small_object_leave_the_level():
     around, small = Box(0, 0, 300, 300), Box(100, 100, 160, 160)
     assert better_level(0, around, small, Click(0, 130, 130), 64, NATIVE) == 0
-

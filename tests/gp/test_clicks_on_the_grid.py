@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from napari_gpcis.gp import GPClassifier
-from napari_gpcis.gp.posterior import prior_variance
+from napari_gpcis.gp.click_kernel import prior_variance
 from napari_gpcis.gp.raster import upsample
 from tests.gp.conftest import random_clicks, random_features
 

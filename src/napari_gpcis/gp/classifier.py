@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from napari_gpcis.gp.click_kernel import ClickKernel
 from napari_gpcis.gp.clicks import pad_clicks
 from napari_gpcis.gp.fourier import LearnedPriorPath
-from napari_gpcis.gp.posterior import ClickKernel, Posterior, to_float64
+from napari_gpcis.gp.posterior import Posterior, to_float64
 from napari_gpcis.gp.raster import flatten, pool
 
 if TYPE_CHECKING:

@@ -5,8 +5,7 @@ For a prior path and the targets m at the clicks,
     f(x) = path(x) + K(x, n) (K_nn + ε² I)⁻¹ (m − path_n)
            ^ prior   ^ update
 
-where K(x, n) = B · k_deep(grid, clicks) + w · k_colour(x, clicks) and the clicks' deep part is
-taken through the same B. With a grid of stride 1 this is the paper's GP at every pixel.
+With a grid of stride 1 this is the paper's GP at every pixel.
 
 References
 ----------
@@ -23,128 +22,15 @@ import torch
 from torch import Tensor
 
 from napari_gpcis.gp.cholesky import stable_cholesky
+from napari_gpcis.gp.click_kernel import prior_variance
 from napari_gpcis.gp.fourier import SpectralPath
-from napari_gpcis.gp.kernels import gaussian_kernel, gaussian_sum, scale_features
-from napari_gpcis.gp.raster import (
-    flatten,
-    gather_taps,
-    grid_taps,
-    raster_taps,
-    read,
-    unflatten,
-    upsample,
-)
+from napari_gpcis.gp.raster import flatten, read, upsample
 
 if TYPE_CHECKING:
-    from napari_gpcis.gp.clicks import ClickBatch
+    from napari_gpcis.gp.click_kernel import ClickKernel
 
 TARGET_VARIANCE = 1e-4
 VARIANCE_BLOCK_ENTRIES = 1 << 21
-
-
-class ClickKernel:
-    """Kernel between one batch of images and its clicks.
-
-    Parameters
-    ----------
-    deep : Tensor, shape (B, D, h, w)
-        Deep features on the grid.
-    colour : Tensor, shape (B, C, H, W)
-        Colour of every pixel, H = stride · h.
-    clicks : ClickBatch
-    log_precision : Tensor, shape (D,)
-    colour_weight : Tensor, scalar
-        w.
-    """
-
-    def __init__(
-        self,
-        deep: Tensor,
-        colour: Tensor,
-        clicks: ClickBatch,
-        log_precision: Tensor,
-        colour_weight: Tensor,
-    ) -> None:
-        self.size = (colour.shape[-2], colour.shape[-1])
-        self.grid_size = (deep.shape[-2], deep.shape[-1])
-        self.stride = self.size[0] // self.grid_size[0]
-        self.clicks = clicks
-        self.log_precision = log_precision
-        self.colour_weight = colour_weight
-        self.deep = flatten(deep)
-        self.colour = flatten(colour)
-        self.raster_taps = raster_taps(clicks.positions.to(colour.dtype), *self.size)
-        self.grid_taps = grid_taps(self.raster_taps, self.size[1], self.grid_size, self.stride)
-
-    @cached_property
-    def deep_at_clicks(self) -> Tensor:
-        """Interpolated deep features at the clicks, (B, n, D)."""
-        return read(self.deep, self.grid_taps)
-
-    @cached_property
-    def colour_at_clicks(self) -> Tensor:
-        """Interpolated colour at the clicks, (B, n, C)."""
-        return read(self.colour, self.raster_taps)
-
-    @cached_property
-    def grid_columns(self) -> Tensor:
-        """Deep kernel between every grid point and the clicks, (B, h·w, n)."""
-        scaled = scale_features(self.deep, self.log_precision)
-        neighbours = gather_taps(scaled, self.grid_taps)
-        batch, count, taps, _ = neighbours.shape
-        kernel = gaussian_kernel(scaled, neighbours.flatten(1, 2))
-        weighted = kernel.reshape(batch, -1, count, taps) * self.grid_taps.weight.unsqueeze(1)
-        columns: Tensor = weighted.sum(-1)
-        return columns
-
-    @cached_property
-    def covariance(self) -> Tensor:
-        """K_nn without noise, (B, n, n); zero in the rows and columns of padding."""
-        deep = read(self.grid_columns, self.grid_taps)
-        mask = self.clicks.valid.to(deep.dtype)
-        total = deep + self.colour_weight * self._colour_covariance()
-        return 0.5 * (total + total.transpose(-1, -2)) * mask * mask.transpose(-1, -2)
-
-    def _colour_covariance(self) -> Tensor:
-        weight = self.raster_taps.weight
-        centres, size = self._colour_centres
-        kernel = gaussian_kernel(centres, centres)
-        count = weight.shape[1]
-        kernel = kernel.reshape(-1, count, size, count, size)
-        return (kernel * weight[:, None, None] * weight[..., None, None]).sum((2, 4))
-
-    def colour_columns(self, pixels: slice) -> Tensor:
-        """Colour kernel, times w, between some flat pixels and the clicks, (B, p, n)."""
-        centres, size = self._colour_centres
-        kernel = gaussian_kernel(self.colour[:, pixels], centres)
-        weight = self.raster_taps.weight.unsqueeze(1)
-        kernel = kernel.reshape(*kernel.shape[:2], -1, size) * weight
-        return self.colour_weight * kernel.sum(-1)
-
-    @cached_property
-    def _colour_centres(self) -> tuple[Tensor, int]:
-        points = gather_taps(self.colour, self.raster_taps)
-        return points.flatten(1, 2), points.shape[2]
-
-    def apply(self, coefficients: Tensor) -> Tensor:
-        """K(x, n) · coefficients at every pixel: (B, n, c) → (B, c, H, W)."""
-        grid = self.to_grid(self.grid_columns @ coefficients)
-        return upsample(grid, self.stride) + self.apply_colour(coefficients)
-
-    def apply_colour(self, coefficients: Tensor) -> Tensor:
-        """The colour part of `apply`."""
-        weight = self.raster_taps.weight.unsqueeze(-1)
-        weights = (coefficients.unsqueeze(2) * weight).flatten(1, 2)
-        total = gaussian_sum(self.colour, self._colour_centres[0], weights)
-        return self.to_raster(self.colour_weight * total)
-
-    def to_grid(self, values: Tensor) -> Tensor:
-        """(B, h·w, c) → (B, c, h, w)."""
-        return unflatten(values, self.grid_size)
-
-    def to_raster(self, values: Tensor) -> Tensor:
-        """(B, H·W, c) → (B, c, H, W)."""
-        return unflatten(values, self.size)
 
 
 class Posterior:
@@ -317,32 +203,6 @@ class Posterior:
         residual = (drawn - at_clicks) * kernel.clicks.valid
         update = kernel.apply(self.solve(residual).to(deep))
         return upsample(kernel.to_grid(deep), kernel.stride) + kernel.to_raster(colour) + update
-
-
-def prior_variance(kernel: ClickKernel) -> Tensor:
-    """k(x, x) at every pixel, (B, 1, H, W): B k_deep Bᵀ + w, which is 1 + w at stride 1."""
-    height, width = kernel.size
-    batch = kernel.deep.shape[0]
-    if kernel.stride == 1:
-        return (1.0 + kernel.colour_weight).expand(batch, 1, height, width)
-    rows, columns = torch.meshgrid(
-        torch.arange(height, device=kernel.deep.device),
-        torch.arange(width, device=kernel.deep.device),
-        indexing="ij",
-    )
-    pixels = torch.stack([rows.flatten(), columns.flatten()], -1).to(kernel.deep)
-    on_raster = raster_taps(pixels.unsqueeze(0), height, width)
-    taps = grid_taps(on_raster, width, kernel.grid_size, kernel.stride)
-    scaled = scale_features(kernel.deep, kernel.log_precision)
-    index, weight = taps.index[0], taps.weight[0]
-    total = torch.ones(batch, height * width, device=scaled.device, dtype=scaled.dtype)
-    # Σ_ab b_a b_b k_ab = 1 − Σ_{a<b} 2 b_a b_b (1 − k_ab), as Σ b = 1 and k_aa = 1
-    for a in range(index.shape[-1]):
-        for b in range(a + 1, index.shape[-1]):
-            gap = scaled[:, index[:, a]] - scaled[:, index[:, b]]
-            similarity = (-0.5 * gap.square().sum(-1)).exp()
-            total = total - 2.0 * weight[:, a] * weight[:, b] * (1.0 - similarity)
-    return (total + kernel.colour_weight).reshape(batch, 1, height, width)
 
 
 def to_float64(values: Tensor) -> Tensor:
