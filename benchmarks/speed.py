@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+import warnings
 from typing import TYPE_CHECKING
 
 import cv2
@@ -186,7 +187,13 @@ def random_walker_click(count: int) -> Callable[[], object]:
     """Time scikit-image's random walker with the same clicks."""
     image, markers = classical_markers(count)
     colour = np.repeat(image[..., None], 3, -1) / 255.0
-    return lambda: segmentation.random_walker(colour, markers, channel_axis=-1, mode="cg_j")
+
+    def work() -> object:
+        with warnings.catch_warnings():  # of its solver's tolerance
+            warnings.simplefilter("ignore")
+            return segmentation.random_walker(colour, markers, channel_axis=-1, mode="cg_j")
+
+    return work
 
 
 def grabcut_click(count: int) -> Callable[[], object]:

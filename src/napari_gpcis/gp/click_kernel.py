@@ -159,7 +159,8 @@ def prior_variance(kernel: ClickKernel) -> Tensor:
         + top_left * low_right * falling[:, corners[0]]
         + top_right * low_left * rising[:, corners[0]]
     )
-    return (1.0 - 2.0 * spread + kernel.colour_weight).reshape(batch, 1, height, width)
+    variance: Tensor = 1.0 - 2.0 * spread + kernel.colour_weight
+    return variance.reshape(batch, 1, height, width)
 
 
 def _gaps_on_grid(scaled: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
