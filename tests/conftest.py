@@ -7,6 +7,9 @@ import sys
 
 import pytest
 
+# Read when torch is first imported: on tiny networks more threads gain nothing, and beside other
+# programs they wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Read when napari.settings is first imported; empty means that nothing is kept on disk.
 os.environ["NAPARI_CONFIG"] = ""
 
