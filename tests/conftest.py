@@ -1,11 +1,15 @@
-"""What all tests share: the user's napari settings are left alone, GUI tests need a display."""
+"""What all tests share: one thread, napari settings left alone, a display, a tiny model."""
 
 from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # Read when torch is first imported: on tiny networks more threads gain nothing, and beside other
 # programs they wait for each other.
@@ -28,3 +32,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "gui" in item.keywords:
             item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file whose masks mean nothing, but whose guarantees hold."""
+    import torch
+
+    from napari_gpcis.model import NetworkConfig, build_network, save_checkpoint
+
+    torch.manual_seed(0)
+    config = NetworkConfig(encoder="test_resnet", channels=8, feature_dim=8, fourier_features=16)
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    save_checkpoint(path, build_network(config), training={"data": "none"}, scores={})
+    return path
