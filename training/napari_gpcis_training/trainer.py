@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_gpcis.gp import amortisation_loss
+from napari_gpcis.model.heads import GPPrediction
 from napari_gpcis_training.batches import StepDataset, batches_from, click_generator
 from napari_gpcis_training.losses import (
     intersection_over_union,
@@ -202,8 +203,9 @@ def _loss(
     focal = normalised_focal_loss(
         prediction.logits, target, valid, config.focal_alpha, config.focal_gamma
     )
-    posterior = getattr(prediction, "posterior", None)
-    amortisation = torch.zeros(()) if posterior is None else amortisation_loss(posterior)
+    amortisation = torch.zeros(())
+    if isinstance(prediction, GPPrediction):
+        amortisation = amortisation_loss(prediction.posterior)
     loss = focal + config.amortisation * amortisation.to(focal.device)
     if config.overlap:
         loss = loss + config.overlap * overlap_loss(prediction.logits, target, valid)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def touched_pieces(mask: Array, places: Sequence[tuple[int, int]]) -> Array:
     """Leave out connected pieces that no place lies on: look-alikes of the object.
 
-    Measured on held-out nuclei, this brings the IoU after the first click from 0.65 to 0.82.
+    On 60 held-out nuclei, with a checkpoint from the middle of the default model's training, this
+    brought the IoU after the first click from 0.65 to 0.82.
 
     Parameters
     ----------

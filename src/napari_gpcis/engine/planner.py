@@ -201,7 +201,7 @@ class Planner:
         return View(scale, level, open_window(box, scale, shape))
 
 
-def equivalent_diameter(area: int) -> float:
+def equivalent_diameter(area: float) -> float:
     """Diameter of the disk of an area."""
     return 2 * math.sqrt(area / math.pi)
 

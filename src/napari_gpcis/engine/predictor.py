@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from napari_gpcis.engine.classes import ClassFeatures
 from napari_gpcis.engine.request import Request, place_in
-from napari_gpcis.engine.result import Parts, Result
+from napari_gpcis.engine.result import Result
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -72,7 +72,7 @@ class Predictor:
         return result
 
     @torch.inference_mode()
-    def parts(self, request: Request) -> Parts:
+    def parts(self, request: Request) -> Prediction:
         """Prediction for a request, without what `predict` makes of it."""
         return self._predict(request, Stopwatch(self.device))
 

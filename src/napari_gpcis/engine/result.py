@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,26 +20,9 @@ if TYPE_CHECKING:
     from napari_gpcis.engine.click import Click
     from napari_gpcis.engine.geometry import Box, Scale
     from napari_gpcis.engine.types import Array
+    from napari_gpcis.model.heads import Prediction
 
 NUDGE = 0.1
-
-
-class Parts(Protocol):
-    """Maps of the answered window at network scale, (1, K, H, W); see `model.Prediction`."""
-
-    @property
-    def prior(self) -> Tensor:
-        """What the image alone suggests."""
-        ...
-
-    @property
-    def update(self) -> Tensor:
-        """What the clicks add."""
-        ...
-
-    def variance(self) -> Tensor:
-        """Variance of the latent."""
-        ...
 
 
 class Result:
@@ -54,10 +37,11 @@ class Result:
     request : Request
     latent : Tensor, shape (1, K, H, W)
         Logits of `request.core` at network scale.
-    parts : Parts or None
-        Made again by `again` when they are asked for and not there.
+    parts : Prediction or None
+        Of `request.core` at network scale, (1, K, H, W). Made again by `again` when it is asked
+        for and not there.
     again : callable
-        Request → Parts.
+        Request → Prediction.
     timings : mapping of str to float
         Seconds spent in each stage.
     """
@@ -66,8 +50,8 @@ class Result:
         self,
         request: Request,
         latent: Tensor,
-        parts: Parts | None,
-        again: Callable[[Request], Parts],
+        parts: Prediction | None,
+        again: Callable[[Request], Prediction],
         timings: Mapping[str, float],
     ) -> None:
         self.request = request
@@ -267,7 +251,7 @@ class Result:
                 self.__dict__.pop(name, None)
 
     @torch.inference_mode()
-    def _part(self, choose: Callable[[Parts], Tensor]) -> Array:
+    def _part(self, choose: Callable[[Prediction], Tensor]) -> Array:
         if self.box.empty:
             return np.zeros(self.box.shape, np.float32)
         parts = self._parts

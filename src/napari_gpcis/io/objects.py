@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_gpcis.engine.planner import equivalent_diameter
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -76,7 +78,7 @@ def estimate_diameter(
         ]
         if not areas:
             return None
-        seen = max(2 * math.sqrt(float(np.median(areas)) / math.pi), _SMALLEST_DIAMETER)
+        seen = max(equivalent_diameter(float(np.median(areas))), _SMALLEST_DIAMETER)
         if diameter is not None and max(seen / diameter, diameter / seen) < _SAME_SCALE:
             break
         diameter = seen
