@@ -36,7 +36,7 @@ def test_a_commit_touches_the_box_alone(network, huge):
     session.set_image(huge)
     result = session.add_click(15_000, 15_000)
     session.commit()
-    labels = session._of_image.labels.of_box(0, result.box)
+    labels = session.annotation.labels.of_box(0, result.box)
     np.testing.assert_array_equal(labels, result.box_mask)
 
 

@@ -56,7 +56,7 @@ def test_labels_of_untouched_slices_take_no_memory(seeing):
     session.add_click(3, 3, z=99_999)
     session.commit()
     assert session.labels_for(99_999).any()
-    assert len(session._of_image.labels._slices) == 1
+    assert len(session.annotation.labels._slices) == 1
 
 
 def test_a_slice_that_is_not_there_is_refused(seeing, stack):

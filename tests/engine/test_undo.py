@@ -123,7 +123,7 @@ def test_many_objects_at_once_do_not_fill_the_memory(session):
     masks = {}
     for number in range(1, 25):
         masks[number] = session.add_click(number, number, object_id=number).mask
-    assert len(session._of_image.state.answers) < 20
+    assert len(session.annotation.state.answers) < 20
     session.add_click(30, 5, positive=False, object_id=1)
     session.undo()
     np.testing.assert_array_equal(session.result.mask, masks[24])

@@ -1,12 +1,59 @@
-"""From clicks to masks and labels: sessions, without Qt and without napari."""
+"""From clicks to masks and labels: sessions, without Qt and without napari.
+
+The names below are imported on first use: clicks, labels and history need no torch.
+"""
 
 from __future__ import annotations
 
-from napari_gpcis.engine.click import Click
-from napari_gpcis.engine.geometry import Box
-from napari_gpcis.engine.history import Committed
-from napari_gpcis.engine.normalise import Normalisation
-from napari_gpcis.engine.result import Result
-from napari_gpcis.engine.session import Session
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Box", "Click", "Committed", "Normalisation", "Result", "Session"]
+if TYPE_CHECKING:
+    from napari_gpcis.engine.annotation import Annotation, Change, Question
+    from napari_gpcis.engine.click import Click
+    from napari_gpcis.engine.geometry import Box
+    from napari_gpcis.engine.history import CarriedMask, Committed, State, Step
+    from napari_gpcis.engine.labels import LabelStore, Patch
+    from napari_gpcis.engine.normalise import Normalisation
+    from napari_gpcis.engine.result import Result
+    from napari_gpcis.engine.session import Session
+
+__all__ = [
+    "Annotation",
+    "Box",
+    "CarriedMask",
+    "Change",
+    "Click",
+    "Committed",
+    "LabelStore",
+    "Normalisation",
+    "Patch",
+    "Question",
+    "Result",
+    "Session",
+    "State",
+    "Step",
+]
+
+_HOMES = {
+    "Annotation": "annotation",
+    "Box": "geometry",
+    "CarriedMask": "history",
+    "Change": "annotation",
+    "Click": "click",
+    "Committed": "history",
+    "LabelStore": "labels",
+    "Normalisation": "normalise",
+    "Patch": "labels",
+    "Question": "annotation",
+    "Result": "result",
+    "Session": "session",
+    "State": "history",
+    "Step": "history",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,66 +7,119 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_gpcis.engine.geometry import Box
-from napari_gpcis.engine.history import Committed, State
-from napari_gpcis.engine.planner import equivalent_diameter
+from napari_gpcis.engine.geometry import Box, bounding_box, equivalent_diameter
+from napari_gpcis.engine.history import CarriedMask, Committed, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
     from napari_gpcis.engine.labels import LabelStore, Overlap, Patch
-    from napari_gpcis.engine.result import Result
     from napari_gpcis.engine.types import Array
+
+Masks = dict[int, tuple[Box, "Array"]]
+"""Slice → box and mask of an object."""
 
 
 def next_label(state: State, store: LabelStore) -> int:
-    """One above all labels."""
-    return 1 + max([store.highest, *(done.label for done in state.committed)])
+    """One above all labels, also of objects that are taken up again.
+
+    Raises
+    ------
+    ValueError
+        If the labels' type holds no higher one.
+    """
+    known = (*state.committed, *state.taken_up.values())
+    label = 1 + max([store.highest, *(done.label for done in known)])
+    if label > store.largest:
+        raise ValueError(
+            f"expected labels that hold a {label}, got ones up to {store.largest}; convert the "
+            "labels layer to int32 (right-click on it in the layer list)"
+        )
+    return label
 
 
 def object_patches(
-    answers: Iterable[Result], store: LabelStore, label: int, overlap: Overlap
+    masks: Masks, store: LabelStore, label: int, overlap: Overlap, old: Committed | None = None
 ) -> tuple[Patch, ...]:
-    """Changes that give an object its label.
+    """Changes that give an object its label, in place of what it had before.
 
     Raises
     ------
     ValueError
         If there is no pixel to label.
     """
-    given = list(answers)
-    if not any(answer.box_mask.any() for answer in given):
+    if not any(mask.any() for _, mask in masks.values()):
         raise ValueError(
             "expected an object with at least one pixel, got an empty mask; "
             "click on the object before committing it"
         )
-    plans = [store.plan(answer.z, answer.box, answer.box_mask, label, overlap) for answer in given]
-    patches = tuple(plan for plan in plans if plan is not None)
-    if not patches:
+    own_boxes = dict(old.places) if old else {}
+    own = old.label if old else 0
+    patches: list[Patch] = []
+    for z in sorted({*masks, *own_boxes}):
+        box, mask = masks.get(z, (Box(0, 0, 0, 0), np.zeros((0, 0), np.bool_)))
+        plan = store.plan(z, box, mask, label, overlap, own=own, own_box=own_boxes.get(z))
+        if plan is not None:
+            patches.append(plan)
+    if not patches and old is None:
         raise ValueError(
             "expected pixels without a label, got an object that lies on labelled ones; "
             "commit it with overlap='overwrite'"
         )
-    return patches
+    return tuple(patches)
 
 
-def class_patch(store: LabelStore, z: int, classes: Array) -> tuple[Patch, ...]:
-    """Change that makes a slice's labels its classes."""
-    whole = Box(0, 0, *classes.shape)
-    plan = store.plan(z, whole, np.ones(classes.shape, np.bool_), classes, "overwrite")
-    return () if plan is None else (plan,)
+def class_patches(store: LabelStore, classes: Mapping[int, Array]) -> tuple[Patch, ...]:
+    """Changes that make slices' labels their classes."""
+    plans = []
+    for z, values in classes.items():
+        whole, everywhere = Box(0, 0, *values.shape), np.ones(values.shape, np.bool_)
+        plans.append(store.plan(z, whole, everywhere, values, "overwrite"))
+    return tuple(plan for plan in plans if plan is not None)
 
 
-def committed(state: State, answers: Iterable[Result], label: int) -> State:
+def committed(state: State, masks: Masks, label: int) -> State:
     """State after a commit: the object's clicks are put away and the next one begins."""
-    areas = [int(answer.box_mask.sum()) for answer in answers]
-    rest = tuple(click for click in state.clicks if click.object_id != state.active)
-    ids = [click.object_id for click in rest]
+    places = tuple((z, place) for z in sorted(masks) if (place := _place(*masks[z])) is not None)
+    done = Committed(label, state.of(state.active), places)
+    area = max(int(mask.sum()) for _, mask in masks.values())
+    rest = state.without(state.active)
+    return replace(
+        rest,
+        active=next_object(state),
+        committed=(*rest.committed, done),
+        diameter=state.diameter or equivalent_diameter(area),
+    )
+
+
+def next_object(state: State) -> int:
+    """Object number that none has had."""
+    return 1 + max([state.active, *state.objects(), *state.taken_up])
+
+
+def taken_up(state: State, store: LabelStore, done: Committed) -> State:
+    """State in which a committed object is worked on again, with its pixels as they are now."""
+    number = next_object(state)
+    clicks = tuple(replace(click, object_id=number) for click in done.clicks)
+    carried = {
+        (number, z): CarriedMask(
+            box,
+            store.of_box(z, box) == done.label,
+            tuple(click for click in clicks if click.z == z),
+        )
+        for z, box in done.places
+    }
     return replace(
         state,
-        clicks=rest,
-        active=1 + max([state.active, *ids]),
-        committed=(*state.committed, Committed(label, state.of(state.active))),
-        diameter=state.diameter or equivalent_diameter(max(areas)),
-        answers={key: answer for key, answer in state.answers.items() if key[0] != state.active},
+        clicks=(*state.clicks, *clicks),
+        active=number,
+        z=clicks[-1].z if clicks else next(iter(done.places), (state.z,))[0],
+        committed=tuple(other for other in state.committed if other is not done),
+        taken_up={**state.taken_up, number: done},
+        carried={**state.carried, **carried},
     )
+
+
+def _place(box: Box, mask: Array) -> Box | None:
+    tight = bounding_box(mask)
+    return None if tight is None else tight.moved(box.r0, box.c0)

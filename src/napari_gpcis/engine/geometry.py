@@ -41,6 +41,10 @@ class Box(NamedTuple):
         """Whether nothing is inside."""
         return self.r1 <= self.r0 or self.c1 <= self.c0
 
+    def moved(self, rows: int, cols: int) -> Box:
+        """The same box further down and to the right."""
+        return Box(self.r0 + rows, self.c0 + cols, self.r1 + rows, self.c1 + cols)
+
     def times(self, factor: int) -> Box:
         """Multiply every edge."""
         return Box(*(edge * factor for edge in self))
@@ -156,3 +160,8 @@ class Scale:
         """Smallest box of cells around a box of image pixels."""
         size = self.pixels
         return Box(box.r0 // size, box.c0 // size, -(-box.r1 // size), -(-box.c1 // size))
+
+
+def equivalent_diameter(area: float) -> float:
+    """Diameter of the disk of an area."""
+    return 2 * math.sqrt(area / math.pi)

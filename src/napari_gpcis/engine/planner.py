@@ -86,6 +86,7 @@ class Planner:
         diameter: float | None,
         last: Result | None,
         newest: Click | None,
+        around: Box | None = None,
     ) -> Request:
         """Request of object mode.
 
@@ -104,6 +105,8 @@ class Planner:
         newest : Click or None
             The click that was added; None when clicks were moved, removed or taken up again, which
             asks the last round's question once more.
+        around : Box, optional
+            Image pixels that the window has to hold besides the clicks.
         """
         if not clicks:
             nothing = View(self.scale(diameter), 0, NOTHING)
@@ -111,7 +114,7 @@ class Planner:
         previous: Latent | None = None
         if last is not None and not last.box.empty:
             previous = last.request.previous if newest is None else last.as_previous
-        view = self._view(clicks, diameter, last, newest)
+        view = self._view(clicks, diameter, last, newest, around)
         return self._request(object_id, z, clicks, view, view.window, previous)
 
     def for_class(
@@ -180,10 +183,11 @@ class Planner:
         diameter: float | None,
         last: Result | None,
         newest: Click | None,
+        around: Box | None = None,
     ) -> View:
         """The last round's view where it still serves, a new one where not."""
         shape = self.source.shape[1:]
-        level, mask_box = 0, None
+        level, mask_box = 0, around
         if last is not None and not last.box.empty:
             level = last.request.level
             mask_box = None if newest is None else _mask_box(last)
@@ -199,11 +203,6 @@ class Planner:
             if keep_window(window, box, newest or clicks[-1], scale, shape):
                 return View(scale, level, window)
         return View(scale, level, open_window(box, scale, shape))
-
-
-def equivalent_diameter(area: float) -> float:
-    """Diameter of the disk of an area."""
-    return 2 * math.sqrt(area / math.pi)
 
 
 def nearest_power(diameter: float, trained_diameter: float) -> float:

@@ -58,6 +58,8 @@ class Request:
     class_mode : bool
     threshold : float
         Probability above which a pixel is in the mask.
+    anchors : tuple of Click
+        Those of `clicks` that stand for the mask that the first round started from.
     """
 
     generation: int
@@ -72,6 +74,7 @@ class Request:
     previous: Latent | None = field(repr=False)
     class_mode: bool = False
     threshold: float = 0.5
+    anchors: tuple[Click, ...] = ()
 
     @property
     def class_ids(self) -> tuple[int, ...]:

@@ -59,6 +59,7 @@ class Result:
         self.timings = dict(timings)
         self._parts = parts
         self._again = again
+        self._packed_mask: Array | None = None
 
     def __repr__(self) -> str:
         """Name, place and number of clicks."""
@@ -171,6 +172,10 @@ class Result:
         if self.request.class_mode:
             of_class: Array = self.box_classes == self.request.object_id
             return of_class
+        if self._packed_mask is not None:
+            size = self.box.shape[0] * self.box.shape[1]
+            packed = np.unpackbits(self._packed_mask, count=size).astype(np.bool_)
+            return packed.reshape(self.box.shape)
         touched = [
             (click.row - self.box.r0, click.col - self.box.c0)
             for click in self.clicks
@@ -244,8 +249,10 @@ class Result:
         _ = self.box_mask
 
     def release(self) -> None:
-        """Let go of everything that can be made again."""
+        """Let go of everything that can be made again; the mask stays, packed."""
         self._parts = None
+        if not self.request.class_mode and "box_mask" in self.__dict__:
+            self._packed_mask = np.packbits(self.box_mask)
         for name, attribute in vars(type(self)).items():
             if isinstance(attribute, cached_property):
                 self.__dict__.pop(name, None)

@@ -7,19 +7,21 @@ from dataclasses import replace
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from napari_gpcis.engine.document import Document
+from napari_gpcis.engine.annotation import Annotation
+from napari_gpcis.engine.answerer import Answerer
+from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.image import ImageSource
 from napari_gpcis.engine.labels import LabelStore, Overlap
 from napari_gpcis.engine.options import Mode, Options, check_diameter
 from napari_gpcis.engine.runner import Runner
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
     import torch
 
-    from napari_gpcis.engine.click import Click
-    from napari_gpcis.engine.history import Committed
+    from napari_gpcis.engine.annotation import Question
+    from napari_gpcis.engine.history import Committed, State
     from napari_gpcis.engine.normalise import Normalisation
     from napari_gpcis.engine.result import Result
     from napari_gpcis.engine.types import Array, ArrayLike
@@ -75,7 +77,9 @@ class Session:
         self._runner = Runner(model, device, device_bytes, host_bytes)
         self._lock = RLock()
         self._numbers = itertools.count(1)
-        self._document: Document | None = None
+        self._annotation: Annotation | None = None
+        self._answerer: Answerer | None = None
+        self._result: Result | None = None
 
     def set_image(
         self,
@@ -86,6 +90,7 @@ class Session:
         normalisation: Normalisation | None = None,
         identity: Hashable | None = None,
         labels: Array | None = None,
+        annotation: Annotation | None = None,
     ) -> None:
         """Start on another image; clicks, labels and history begin anew.
 
@@ -104,6 +109,8 @@ class Session:
             The same for the same data, so that going back to it finds its embeddings.
         labels : array of int, optional
             Labels to go on from, in the image's shape without channels.
+        annotation : Annotation, optional
+            Clicks, labels and history to go on from, instead of new ones. It is not copied.
 
         Raises
         ------
@@ -117,10 +124,15 @@ class Session:
             normalisation=normalisation,
             identity=identity,
         )
-        store = LabelStore(source.shape, labels)
+        if annotation is None:
+            store = LabelStore(source.shape, labels)
+            annotation = Annotation(store, class_mode=self.mode == "class")
+        _check_fit(annotation, source, self.mode)
         with self._lock:
             self._runner.forget()
-            self._document = Document(source, store, self._runner, self.options, self._numbers)
+            self._annotation = annotation
+            self._answerer = Answerer(source, self._runner, self.options, self._numbers)
+            self._result = None
 
     def add_click(
         self,
@@ -156,7 +168,12 @@ class Session:
             If the position is outside the image. Nothing is changed then.
         """
         with self._lock:
-            return self._of_image.click(row, col, positive, z, object_id)
+            annotation = self.annotation
+            meant = annotation.state.active if object_id is None else object_id
+            annotation.add(
+                Click.at(row, col, z=z, positive=positive, object_id=meant, shape=annotation.shape)
+            )
+            return self._show(z)
 
     def move_click(self, index: int, row: float, col: float) -> Result:
         """Move a click, given by its index in `clicks`, to another pixel of its slice.
@@ -167,7 +184,18 @@ class Session:
             If there is no such click, or the position is outside the image.
         """
         with self._lock:
-            return self._of_image.move(index, row, col)
+            annotation = self.annotation
+            old = annotation.click(index)
+            moved = Click.at(
+                row,
+                col,
+                z=old.z,
+                positive=old.positive,
+                object_id=old.object_id,
+                shape=annotation.shape,
+            )
+            annotation.move(index, moved)
+            return self._show(old.z)
 
     def remove_click(self, index: int) -> Result:
         """Remove a click, given by its index in `clicks`.
@@ -178,22 +206,26 @@ class Session:
             If there is no such click.
         """
         with self._lock:
-            return self._of_image.remove(index)
+            self.annotation.remove(index)
+            return self._show(self.annotation.state.z)
 
     def clear(self) -> Result:
         """Remove the clicks of the object (class) that is worked on, in all slices."""
         with self._lock:
-            return self._of_image.clear()
+            self.annotation.clear()
+            return self._show(self.annotation.state.z)
 
     def undo(self) -> Result:
         """Take back the last click, move, removal, clearing or commit; nothing if there is none."""
         with self._lock:
-            return self._of_image.undo()
+            step = self.annotation.undo()
+            return self._show(step.after.z if step else self.annotation.state.z)
 
     def redo(self) -> Result:
         """Do again what was undone last; nothing if there is nothing."""
         with self._lock:
-            return self._of_image.redo()
+            self.annotation.redo()
+            return self._show(self.annotation.state.z)
 
     def commit(self, label: int | None = None, overlap: Overlap | None = None) -> int:
         """Write the object into the labels and begin the next; in class mode, the slice's classes.
@@ -221,7 +253,39 @@ class Session:
             )
         policy = Options(overlap=overlap or self.options.overlap).overlap
         with self._lock:
-            return self._of_image.commit(label, policy)
+            annotation, answerer = self._of_image
+            self._result = None
+            state = annotation.state
+            if annotation.class_mode:
+                annotation.commit_classes({state.z: answerer.classify(state, state.z)})
+                return state.active
+            for z in annotation.unanswered():
+                self._answer(z)
+            return annotation.commit(label, policy)
+
+    def take_up(self, label: int, z: int | None = None) -> int:
+        """Work on a committed object again; the next `commit` replaces its pixels.
+
+        Parameters
+        ----------
+        label : int
+            Of the object.
+        z : int, optional
+            Slice in which to look for its pixels, if it was not committed in this session.
+
+        Returns
+        -------
+        int
+            Its object number for now.
+
+        Raises
+        ------
+        ValueError
+            If there is no such label.
+        """
+        with self._lock:
+            self._result = None
+            return self.annotation.take_up(label, z)
 
     def classify(self, z: int = 0) -> Array:
         """Class mode: class of every pixel of a slice, also of one without clicks.
@@ -239,63 +303,95 @@ class Session:
         if self.mode != "class":
             raise ValueError("expected a session in class mode; make one with mode='class'")
         with self._lock:
-            return self._of_image.classify(z)
+            annotation, answerer = self._of_image
+            return answerer.classify(annotation.state, z)
 
     def prepare(self, z: int = 0) -> None:
         """Encode a slice ahead of need, so that its first click is as fast as the others."""
-        self._of_image.prepare(z)
+        annotation, answerer = self._of_image
+        answerer.prepare(annotation.state, z)
+
+    def answer(self, question: Question, is_stale: Callable[[], bool] = lambda: False) -> Result:
+        """Answer a question of the annotation, and leave it to the caller to accept the answer.
+
+        For programs that ask on one thread and work on another: `annotation` is changed and
+        asked (`Annotation.question`) on the first, this is called on the second.
+
+        Parameters
+        ----------
+        question : Question
+            From `Annotation.question`.
+        is_stale : callable
+            Whether the answer is not wanted any more.
+        """
+        with self._lock:
+            return self._of_image[1].answer(question, is_stale)
+
+    def class_tiles(
+        self, state: State, z: int, place: tuple[int, int] = (0, 0)
+    ) -> Iterator[Result]:
+        """Class mode: results that cover a slice tile by tile, the one at a pixel first."""
+        return self._of_image[1].class_tiles(state, z, place)
 
     @property
     def result(self) -> Result:
         """Result of what is worked on."""
         with self._lock:
-            document = self._of_image
-            return document.result or document.show(document.state.z)
+            return self._result or self._show(self.annotation.state.z)
+
+    @property
+    def annotation(self) -> Annotation:
+        """Clicks, committed objects, labels and history of the image."""
+        return self._of_image[0]
 
     @property
     def clicks(self) -> tuple[Click, ...]:
         """Clicks of all objects that are not committed, oldest first."""
-        return self._of_image.state.clicks
+        return self.annotation.state.clicks
 
     @property
     def committed(self) -> tuple[Committed, ...]:
         """Committed objects with their clicks, oldest first."""
-        return self._of_image.state.committed
+        return self.annotation.state.committed
 
     @property
     def labels(self) -> Array:
         """Committed labels, (Y, X) or (Z, Y, X) int32; a copy."""
         with self._lock:
-            document = self._of_image
-            return document.labels.stack() if document.source.is_stack else self.labels_for(0)
+            annotation, answerer = self._of_image
+            stack = annotation.labels.stack() if answerer.source.is_stack else None
+            return self.labels_for(0) if stack is None else stack
 
     def labels_for(self, z: int = 0) -> Array:
         """Committed labels of a slice, (Y, X) int32; a copy."""
         with self._lock:
-            return self._of_image.labels_of(z)
+            annotation, answerer = self._of_image
+            answerer.check_slice(z)
+            return annotation.labels.of_slice(z)
 
     @property
     def can_undo(self) -> bool:
         """Whether there is something to take back."""
-        return self._of_image.history.can_undo
+        return self.annotation.can_undo
 
     @property
     def can_redo(self) -> bool:
         """Whether there is something to do again."""
-        return self._of_image.history.can_redo
+        return self.annotation.can_redo
 
     @property
     def object_diameter(self) -> float | None:
         """Object diameter in pixels, as given or as estimated; None before the first commit."""
-        return self._of_image.diameter if self._document else self.options.object_diameter
+        estimated = self._annotation.state.diameter if self._annotation else None
+        return self.options.object_diameter or estimated
 
     @object_diameter.setter
     def object_diameter(self, diameter: float | None) -> None:
         check_diameter(diameter)
         with self._lock:
             self.options = replace(self.options, object_diameter=diameter)
-            if self._document:
-                self._document.given_diameter = diameter
+            if self._answerer:
+                self._answerer.given_diameter = diameter
 
     @property
     def mode(self) -> Mode:
@@ -308,7 +404,32 @@ class Session:
         return self._runner.device
 
     @property
-    def _of_image(self) -> Document:
-        if self._document is None:
+    def _of_image(self) -> tuple[Annotation, Answerer]:
+        if self._annotation is None or self._answerer is None:
             raise ValueError("expected an image, got none yet; call set_image first")
-        return self._document
+        return self._annotation, self._answerer
+
+    def _show(self, z: int) -> Result:
+        """Result of what is worked on, in a slice."""
+        self._result = None
+        self._result = self._answer(z)
+        return self._result
+
+    def _answer(self, z: int) -> Result:
+        annotation, answerer = self._of_image
+        question = annotation.question(z)
+        result = answerer.answer(question)
+        annotation.accept(question, result)
+        return result
+
+
+def _check_fit(annotation: Annotation, source: ImageSource, mode: Mode) -> None:
+    if annotation.shape != source.shape:
+        raise ValueError(
+            f"expected an annotation of {source.shape} slices, rows and columns, got one of "
+            f"{annotation.shape}; give the image that it was made on"
+        )
+    if annotation.class_mode != (mode == "class"):
+        raise ValueError(
+            f"expected an annotation of {mode} mode; make it with class_mode={mode == 'class'}"
+        )

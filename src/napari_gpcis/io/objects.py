@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_gpcis.engine.planner import equivalent_diameter
+from napari_gpcis.engine.geometry import equivalent_diameter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
