@@ -45,6 +45,14 @@ def test_every_module_is_in_the_wheel(wheel: zipfile.ZipFile) -> None:
     assert modules <= payload(wheel)
 
 
+def test_the_plugin_manifest_is_in_the_wheel_and_napari_is_told(wheel: zipfile.ZipFile) -> None:
+    assert "napari_gpcis/napari.yaml" in payload(wheel)
+    (entries,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
+    lines = wheel.read(entries).decode().splitlines()
+    at = lines.index("[napari.manifest]")
+    assert lines[at + 1] == "napari-gpcis = napari_gpcis:napari.yaml"
+
+
 def test_the_default_model_and_its_card_are_in_the_wheel(wheel: zipfile.ZipFile) -> None:
     assert {
         "napari_gpcis/weights/default.safetensors",

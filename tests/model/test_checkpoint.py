@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from napari_gpcis.model import NetworkConfig, SegmentationNetwork, build_network, checkpoint
+from napari_gpcis.model import NetworkConfig, SegmentationNetwork, build_network, folders
 from napari_gpcis.model.checkpoint import (
     ModelFileError,
     list_models,
@@ -19,11 +21,20 @@ from napari_gpcis.model.checkpoint import (
     load_model,
     model_card,
     save_checkpoint,
+    user_models_folder,
 )
 
 CONFIG = NetworkConfig(encoder="test_resnet", channels=8, feature_dim=8, fourier_features=16)
 TRAINING = {"data": [{"name": "dsb2018", "licence": "CC0"}], "recipe": {"steps": 12}}
 SCORES = {"dsb2018": {"NoC@85": 3.25}}
+
+
+@pytest.fixture(autouse=True)
+def own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's folder of models, which does not exist yet."""
+    folder = tmp_path / "own"
+    monkeypatch.setenv("NAPARI_GPCIS_MODELS", str(folder))
+    return folder
 
 
 @pytest.fixture
@@ -47,7 +58,7 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saved: Path) -> Pat
     for name in ("default", "cells"):
         (folder / f"{name}.safetensors").write_bytes(saved.read_bytes())
     (folder / "README.md").write_text("no model")
-    monkeypatch.setattr(checkpoint, "files", lambda package: tmp_path)
+    monkeypatch.setattr(folders, "files", lambda package: tmp_path)
     return folder
 
 
@@ -155,6 +166,36 @@ def test_shipped_models_are_found_by_name(weights: Path) -> None:
     assert model_card("cells").name == "cells"
 
 
+def test_models_of_the_user_come_after_the_shipped_ones(
+    network: SegmentationNetwork, weights: Path, own_models: Path
+) -> None:
+    own_models.mkdir()
+    for name in ("lab.v2", "albumen", "default"):
+        save_checkpoint(own_models / f"{name}.safetensors", network, training={}, scores={})
+    (own_models / ".half.safetensors").write_bytes(b"")
+
+    assert list_models() == ["cells", "default", "albumen", "lab.v2"]
+    assert model_card("lab.v2").path == own_models / "lab.v2.safetensors"
+    assert load_model("albumen").config == CONFIG
+    assert model_card("default").path == weights / "default.safetensors"
+
+
+def test_without_the_variable_the_users_models_lie_in_the_users_data(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("NAPARI_GPCIS_MODELS")
+    assert user_models_folder().parts[-2:] == ("napari-gpcis", "models")
+
+
+def test_asking_where_models_lie_loads_no_torch() -> None:
+    program = (
+        "import sys\nfrom napari_gpcis.model import model_files, user_models_folder\n"
+        "print('default' in model_files(), 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.split() == ["True", "False"]
+
+
 def test_models_are_found_by_path(saved: Path, weights: Path) -> None:
     assert load_model(saved).config == CONFIG
     assert load_model(str(saved)).config == CONFIG
@@ -172,7 +213,7 @@ def test_an_unknown_name_lists_what_there_is(weights: Path) -> None:
 def test_without_shipped_models_the_list_is_empty(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoint, "files", lambda package: tmp_path)
+    monkeypatch.setattr(folders, "files", lambda package: tmp_path)
 
     assert list_models() == []
     with pytest.raises(ModelFileError, match="none is installed"):

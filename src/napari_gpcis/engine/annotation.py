@@ -206,8 +206,9 @@ class Annotation:
 
     def unanswered(self) -> list[int]:
         """Slices in which the object that is worked on still lacks its mask."""
-        state = self.state
-        return [z for z in state.slices_of(state.active) if state.mask_of(state.active, z) is None]
+        state, active = self.state, self.state.active
+        clicked = {click.z for click in state.of(active)}
+        return [z for z in sorted(clicked) if state.mask_of(active, z) is None]
 
     def commit(self, label: int | None = None, overlap: Overlap = "protect") -> int:
         """Write the object into the labels and begin the next.
@@ -253,6 +254,10 @@ class Annotation:
         if patches:
             self._push(replace(self.state), patches)
         return bool(patches)
+
+    def choose(self, class_id: int) -> None:
+        """Class mode: give the clicks to come another class. Not a step of the history."""
+        self.history.amend(replace(self.state, active=class_id))
 
     def take_up(self, label: int, z: int | None = None) -> int:
         """Work on a committed object again, with its clicks and its pixels as they are now.

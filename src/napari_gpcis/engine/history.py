@@ -192,6 +192,10 @@ class History:
             self._done[-STEPS_WITH_ANSWERS - 1].before.answers.clear()
         return step
 
+    def amend(self, present: State) -> None:
+        """Put another state in place of the present one; no step leads there."""
+        self.present = present
+
     def undo(self) -> Step | None:
         """Go one step back; None if there is none."""
         if not self._done:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -49,16 +49,23 @@ class Patch:
         """Labels after it, int32."""
         return self._unpack(self._after)
 
-    def _unpack(self, packed: Array | bytes) -> Array:
-        if isinstance(packed, bytes):
-            return np.frombuffer(zlib.decompress(packed), np.int32).reshape(self.box.shape)
+    def _unpack(self, packed: Array | _Packed) -> Array:
+        if isinstance(packed, _Packed):
+            values = np.frombuffer(zlib.decompress(packed.content), packed.kind)
+            return values.astype(np.int32).reshape(self.box.shape)
         return packed
 
 
-def _pack(values: Array) -> Array | bytes:
+class _Packed(NamedTuple):
+    content: bytes
+    kind: np.dtype[Any]
+
+
+def _pack(values: Array) -> Array | _Packed:
     if values.size < LARGEST_UNPACKED:
         return values
-    return zlib.compress(np.ascontiguousarray(values, np.int32).tobytes(), 1)
+    kind = np.min_scalar_type(int(values.max()))
+    return _Packed(zlib.compress(values.astype(kind).tobytes(), 1), kind)
 
 
 class LabelStore:

@@ -41,6 +41,8 @@ class Runner:
         Budgets of the cache.
     tile : int
         Longest side that is encoded at once, in network pixels.
+    notify : callable, optional
+        Called with what had to be given up when memory ran out; a warning when not given.
     """
 
     def __init__(
@@ -50,7 +52,9 @@ class Runner:
         device_bytes: int | None = None,
         host_bytes: int | None = None,
         tile: int = LARGEST_TILE,
+        notify: Callable[[str], None] | None = None,
     ) -> None:
+        self._notify = notify or _warn
         self.device = find_device(device)
         self.network = fast_copy(network, self.device)
         if device_bytes is None:
@@ -110,7 +114,7 @@ class Runner:
         self.cache.clear()
         self.forget()
         _empty_device_cache(self.device)
-        warnings.warn(f"out of memory: napari-gpcis {message}", RuntimeWarning, stacklevel=5)
+        self._notify(f"out of memory: napari-gpcis {message}")
         return message
 
 
@@ -144,6 +148,10 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     text = str(error).lower()
     return "out of memory" in text or "can't allocate memory" in text
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, RuntimeWarning, stacklevel=7)
 
 
 def _empty_device_cache(device: torch.device) -> None:

@@ -49,6 +49,9 @@ class Session:
         Probability above which a pixel is in the mask.
     device_bytes, host_bytes : int, optional
         Budgets of the cache of embeddings.
+    notify : callable, optional
+        Called with a sentence when memory ran out and the session goes on with less, on the
+        CPU perhaps; a `RuntimeWarning` when not given.
 
     Raises
     ------
@@ -67,14 +70,11 @@ class Session:
         threshold: float = 0.5,
         device_bytes: int | None = None,
         host_bytes: int | None = None,
+        notify: Callable[[str], None] | None = None,
     ) -> None:
         self.options = Options(mode, object_diameter, overlap, threshold)
-        if mode == "class" and model.config.head != "gp":
-            raise ValueError(
-                f"expected a model with a GP head for class mode, got head {model.config.head!r}; "
-                "load another model"
-            )
-        self._runner = Runner(model, device, device_bytes, host_bytes)
+        _check_head(model, mode)
+        self._runner = Runner(model, device, device_bytes, host_bytes, notify=notify)
         self._lock = RLock()
         self._numbers = itertools.count(1)
         self._annotation: Annotation | None = None
@@ -110,7 +110,8 @@ class Session:
         labels : array of int, optional
             Labels to go on from, in the image's shape without channels.
         annotation : Annotation, optional
-            Clicks, labels and history to go on from, instead of new ones. It is not copied.
+            Clicks, labels and history to go on from, instead of new ones, and the mode with
+            them. It is not copied.
 
         Raises
         ------
@@ -127,8 +128,11 @@ class Session:
         if annotation is None:
             store = LabelStore(source.shape, labels)
             annotation = Annotation(store, class_mode=self.mode == "class")
-        _check_fit(annotation, source, self.mode)
+        _check_fit(annotation, source)
+        mode: Mode = "class" if annotation.class_mode else "object"
+        _check_head(self._runner.network, mode)
         with self._lock:
+            self.options = replace(self.options, mode=mode)
             self._runner.forget()
             self._annotation = annotation
             self._answerer = Answerer(source, self._runner, self.options, self._numbers)
@@ -287,13 +291,15 @@ class Session:
             self._result = None
             return self.annotation.take_up(label, z)
 
-    def classify(self, z: int = 0) -> Array:
+    def classify(self, z: int = 0, state: State | None = None) -> Array:
         """Class mode: class of every pixel of a slice, also of one without clicks.
 
         Parameters
         ----------
         z : int
             Slice index.
+        state : State, optional
+            Whose clicks count; the present one when not given.
 
         Returns
         -------
@@ -304,7 +310,7 @@ class Session:
             raise ValueError("expected a session in class mode; make one with mode='class'")
         with self._lock:
             annotation, answerer = self._of_image
-            return answerer.classify(annotation.state, z)
+            return answerer.classify(state or annotation.state, z)
 
     def prepare(self, z: int = 0) -> None:
         """Encode a slice ahead of need, so that its first click is as fast as the others."""
@@ -394,6 +400,18 @@ class Session:
                 self._answerer.given_diameter = diameter
 
     @property
+    def threshold(self) -> float:
+        """Probability above which a pixel is in the mask; answers that are there keep theirs."""
+        return self.options.threshold
+
+    @threshold.setter
+    def threshold(self, threshold: float) -> None:
+        with self._lock:
+            self.options = replace(self.options, threshold=threshold)
+            if self._answerer:
+                self._answerer.planner.threshold = threshold
+
+    @property
     def mode(self) -> Mode:
         """Object or class mode."""
         return self.options.mode
@@ -423,13 +441,17 @@ class Session:
         return result
 
 
-def _check_fit(annotation: Annotation, source: ImageSource, mode: Mode) -> None:
+def _check_fit(annotation: Annotation, source: ImageSource) -> None:
     if annotation.shape != source.shape:
         raise ValueError(
             f"expected an annotation of {source.shape} slices, rows and columns, got one of "
             f"{annotation.shape}; give the image that it was made on"
         )
-    if annotation.class_mode != (mode == "class"):
+
+
+def _check_head(model: SegmentationNetwork, mode: Mode) -> None:
+    if mode == "class" and model.config.head != "gp":
         raise ValueError(
-            f"expected an annotation of {mode} mode; make it with class_mode={mode == 'class'}"
+            f"expected a model with a GP head for class mode, got head {model.config.head!r}; "
+            "load another model"
         )

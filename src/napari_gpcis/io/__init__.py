@@ -13,8 +13,17 @@ if TYPE_CHECKING:
     from napari_gpcis.io.errors import (
         ClicksFileError,
         ImageFileError,
+        JournalError,
         OutputFileError,
         UserError,
+    )
+    from napari_gpcis.io.journal import Journal
+    from napari_gpcis.io.journal_places import image_identity, journal_path, set_aside
+    from napari_gpcis.io.journal_reading import (
+        JournalHeader,
+        Recording,
+        read_journal,
+        waiting_recordings,
     )
     from napari_gpcis.io.labels import LabelWriter, label_writer
     from napari_gpcis.io.segment import segment_stack
@@ -24,13 +33,22 @@ __all__ = [
     "ClicksFileError",
     "ImageFileError",
     "ImageStack",
+    "Journal",
+    "JournalError",
+    "JournalHeader",
     "LabelWriter",
     "OutputFileError",
+    "Recording",
     "UserError",
+    "image_identity",
+    "journal_path",
     "label_writer",
     "open_image",
     "read_clicks",
+    "read_journal",
     "segment_stack",
+    "set_aside",
+    "waiting_recordings",
     "write_clicks",
 ]
 
@@ -39,12 +57,21 @@ _HOMES = {
     "UserError": "errors",
     "ImageFileError": "errors",
     "ImageStack": "stacks",
+    "Journal": "journal",
+    "JournalError": "errors",
+    "JournalHeader": "journal_reading",
     "LabelWriter": "labels",
     "OutputFileError": "errors",
+    "Recording": "journal_reading",
+    "image_identity": "journal_places",
+    "journal_path": "journal_places",
     "label_writer": "labels",
     "open_image": "stacks",
     "read_clicks": "clicks",
+    "read_journal": "journal_reading",
     "segment_stack": "segment",
+    "set_aside": "journal_places",
+    "waiting_recordings": "journal_reading",
     "write_clicks": "clicks",
 }
 

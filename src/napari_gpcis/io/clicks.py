@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from napari_gpcis.engine.click import Click
 from napari_gpcis.io.atomic import saying_why, whole_or_nothing
@@ -14,11 +15,20 @@ from napari_gpcis.io.errors import ClicksFileError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from napari_gpcis.io.stacks import ImageStack
 
-__all__ = ["read_clicks", "read_clicks_for", "write_clicks"]
+__all__ = [
+    "click_axes",
+    "clicks_text",
+    "parse_clicks",
+    "read_clicks",
+    "read_clicks_for",
+    "write_clicks",
+]
+
+Table: TypeAlias = "list[tuple[int, list[str]]]"
 
 _OURS = ("object", "positive")
 _REMEDY = "save the points layer from napari, or write the columns axis-0,axis-1,object,positive"
@@ -69,41 +79,107 @@ def read_clicks_for(path: str | os.PathLike[str], image: ImageStack) -> list[Cli
     return [click for _, click in numbered]
 
 
-def write_clicks(path: str | os.PathLike[str], clicks: Iterable[Click], ndim: int) -> None:
-    """Write clicks so that `read_clicks` and napari's points layer read them."""
+def parse_clicks(text: str, path: str | os.PathLike[str], ndim: int) -> list[Click]:
+    """Read the text of a clicks file, which may hold no click; `path` is what errors call it."""
+    try:
+        rows = _table(io.StringIO(text, newline=""))
+    except csv.Error as error:
+        raise ClicksFileError(f"{path} is not a CSV text file; {_REMEDY}") from error
+    return [click for _, click in _clicks(Path(path), rows, ndim, f"{ndim} axes")]
+
+
+def write_clicks(
+    path: str | os.PathLike[str],
+    clicks: Iterable[Click],
+    ndim: int,
+    others: Mapping[str, Sequence[object]] | None = None,
+) -> None:
+    """Write clicks so that `read_clicks` and napari's points layer read them.
+
+    Parameters
+    ----------
+    path : path
+        Where the finished file will be.
+    clicks : iterable of Click
+        Oldest first.
+    ndim : int
+        2 leaves the slice out.
+    others : dict, optional
+        More columns, a value per click; kept for other programs.
+
+    Raises
+    ------
+    OutputFileError
+        When `path` cannot be written.
+    ClicksFileError
+        When the file could not be read again because of one of the other columns' names.
+    """
+    text = clicks_text(clicks, ndim, others)
+    header = next(csv.reader(io.StringIO(text)))
+    _check_header(Path(path), header, ndim, "the layer")
+    with whole_or_nothing(path) as part, saying_why(path):
+        part.write_text(text, encoding="utf-8", newline="")
+
+
+def clicks_text(
+    clicks: Iterable[Click], ndim: int, others: Mapping[str, Sequence[object]] | None = None
+) -> str:
+    """Text of a clicks file; parameters as for `write_clicks`."""
+    others = others or {}
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
     axes = [f"axis-{axis}" for axis in range(ndim)]
-    with (
-        whole_or_nothing(path) as part,
-        saying_why(path),
-        part.open("w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["index", *axes, "object", "positive"])
-        for index, click in enumerate(clicks):
-            position = (click.z, click.row, click.col)[-ndim:]
-            writer.writerow([index, *position, click.object_id, int(click.positive)])
+    writer.writerow(["index", *axes, *_OURS, *others])
+    for index, click in enumerate(clicks):
+        position = (click.z, click.row, click.col)[-ndim:]
+        more = (column[index] for column in others.values())
+        writer.writerow([index, *position, click.object_id, int(click.positive), *more])
+    return text.getvalue()
+
+
+def click_axes(path: str | os.PathLike[str]) -> int | None:
+    """Number of axes of a clicks file; None for any other file, or one that cannot be read.
+
+    Only a file with both of our own columns, `object` and `positive`, counts.
+    """
+    try:
+        with Path(path).open(newline="", encoding="utf-8-sig") as file:
+            header = [name.strip() for name in next(csv.reader(file), [])]
+    except (OSError, ValueError, csv.Error):
+        return None
+    axes = [name for name in header if name.startswith("axis-")]
+    known = len(axes) in (2, 3) and set(axes) == {f"axis-{axis}" for axis in range(len(axes))}
+    return len(axes) if known and set(_OURS) <= set(header) else None
 
 
 def _numbered(path: Path, ndim: int, kind: str) -> list[tuple[int, Click]]:
     """Clicks with the number of the line that each stands on, counted from 1."""
-    rows = _rows(path)
+    clicks = _clicks(path, _rows(path), ndim, kind)
+    if not clicks:
+        raise ClicksFileError(f"{path} has a header but no clicks; add one line for each click")
+    return clicks
+
+
+def _clicks(path: Path, rows: Table, ndim: int, kind: str) -> list[tuple[int, Click]]:
     if not rows:
         raise ClicksFileError(f"{path} is empty; {_REMEDY}")
     header = [name.strip() for name in rows[0][1]]
     _check_header(path, header, ndim, kind)
-    if len(rows) == 1:
-        raise ClicksFileError(f"{path} has a header but no clicks; add one line for each click")
     return [(line, _click(path, line, header, row, ndim)) for line, row in rows[1:]]
 
 
-def _rows(path: Path) -> list[tuple[int, list[str]]]:
+def _table(file: Iterable[str]) -> Table:
+    reader = csv.reader(file)
+    return [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
+
+
+def _rows(path: Path) -> Table:
     if path.is_dir():
         raise ClicksFileError(f"{path} is a folder; give the path of a clicks file (CSV)")
     try:
         # The signature is what Excel puts in front of UTF-8.
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            return [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
+            return _table(file)
     except FileNotFoundError as error:
         raise ClicksFileError(
             f"there is no clicks file {path}; check its name and folder"

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["ClicksFileError", "ImageFileError", "OptionError", "OutputFileError", "UserError"]
+__all__ = [
+    "ClicksFileError",
+    "ImageFileError",
+    "JournalError",
+    "OptionError",
+    "OutputFileError",
+    "UserError",
+]
 
 
 class UserError(ValueError):
@@ -19,6 +26,10 @@ class ClicksFileError(UserError):
 
 class OutputFileError(UserError):
     """A place to which nothing can be written."""
+
+
+class JournalError(UserError):
+    """A journal that cannot be read, is in use, or belongs to another image."""
 
 
 class OptionError(UserError):

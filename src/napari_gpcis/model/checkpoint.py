@@ -6,7 +6,6 @@ import json
 import os
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 
 from napari_gpcis.model.config import NetworkConfig
+from napari_gpcis.model.folders import SUFFIX, model_files, user_models_folder
 from napari_gpcis.model.network import SegmentationNetwork, build_network
 from napari_gpcis.model.official import import_official
 from napari_gpcis.model.state import ModelFileError, copy_state
@@ -33,11 +33,11 @@ __all__ = [
     "load_model",
     "model_card",
     "save_checkpoint",
+    "user_models_folder",
 ]
 
 FORMAT = "napari-gpcis"
 FORMAT_VERSION = 1
-SUFFIX = ".safetensors"
 _REMEDY = (
     "give a model saved by napari-gpcis, or turn one into it with 'napari-gpcis models import'"
 )
@@ -156,7 +156,7 @@ def load_checkpoint(path: str | Path) -> SegmentationNetwork:
 
 
 def load_model(name_or_path: str | Path, device: str | torch.device = "cpu") -> SegmentationNetwork:
-    """Load a shipped model by name, or any model by path.
+    """Load a shipped model or one of the user's by name, or any model by path.
 
     Parameters
     ----------
@@ -180,8 +180,8 @@ def load_model(name_or_path: str | Path, device: str | torch.device = "cpu") -> 
 
 
 def list_models() -> list[str]:
-    """Names of the shipped models, sorted."""
-    return sorted(_shipped())
+    """Names of the shipped models, sorted, and then of those in `user_models_folder`."""
+    return list(model_files())
 
 
 def model_card(name_or_path: str | Path) -> ModelCard:
@@ -205,20 +205,15 @@ def model_card(name_or_path: str | Path) -> ModelCard:
     return _read_card(path, name)
 
 
-def _shipped() -> dict[str, Path]:
-    folder = Path(str(files("napari_gpcis") / "weights"))
-    return {path.stem: path for path in folder.glob(f"*{SUFFIX}")}
-
-
 def _find(name_or_path: str | Path) -> tuple[str, Path]:
-    shipped = _shipped()
-    if str(name_or_path) in shipped:
-        return str(name_or_path), shipped[str(name_or_path)]
+    known = model_files()
+    if str(name_or_path) in known:
+        return str(name_or_path), known[str(name_or_path)]
     path = Path(name_or_path).expanduser()
     if path.suffix or len(path.parts) > 1 or path.exists():
         return path.stem, path
     raise ModelFileError(
-        f"expected a shipped model ({', '.join(sorted(shipped)) or 'none is installed'}) or the "
+        f"expected the name of a model ({', '.join(known) or 'none is installed'}) or the "
         f"path of a {SUFFIX} file, got {str(name_or_path)!r}; check the spelling"
     )
 

@@ -1,0 +1,56 @@
+"""Where the next click would help most."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from napari_gpcis.engine.geometry import Box, bounding_box
+
+if TYPE_CHECKING:
+    from napari_gpcis.engine.result import Result
+    from napari_gpcis.engine.types import Array
+
+SMOOTHING = 5
+LEAST = 0.15
+MARGIN = 0.25
+CLEARANCE = 4
+
+
+def uncertainty(result: Result) -> Array:
+    """How undecided each pixel of a result's box is: 4 p (1 − p), 0 (sure) to 1; float32.
+
+    p is the probability with the posterior variance v taken into account,
+    sigmoid(f / √(1 + π v / 8)) (MacKay 1992), so that a pixel of which the clicks say little is
+    undecided whatever its latent f.
+    """
+    probability = np.clip(result.box_probability, 1e-6, 1 - 1e-6)
+    latent = np.log(probability / (1 - probability))
+    corrected = 1 / (1 + np.exp(-latent / np.sqrt(1 + math.pi * result.box_variance / 8)))
+    undecided: Array = (4 * corrected * (1 - corrected)).astype(np.float32)
+    return undecided
+
+
+def next_click(result: Result) -> tuple[int, int] | None:
+    """Row and column of the most uncertain place around an object, or None if all is clear.
+
+    A place is more than a pixel: the uncertainty is averaged, so that the thin line of doubt
+    along any outline does not count, and clicked places are left out.
+    """
+    mask_box = bounding_box(result.box_mask)
+    if mask_box is None:
+        return None
+    margin = math.ceil(MARGIN * max(mask_box.shape)) + CLEARANCE
+    near = mask_box.grow(margin).clip(result.box.shape)
+    undecided = ndimage.uniform_filter(uncertainty(result)[near.slices], SMOOTHING)
+    for click in result.clicks:
+        around = Box(click.row, click.col, click.row + 1, click.col + 1)
+        around = around.moved(-result.box.r0, -result.box.c0).grow(CLEARANCE)
+        undecided[around.within(near).clip(undecided.shape).slices] = 0
+    best = np.unravel_index(int(undecided.argmax()), undecided.shape)
+    if undecided[best] < LEAST:
+        return None
+    return int(best[0]) + near.r0 + result.box.r0, int(best[1]) + near.c0 + result.box.c0

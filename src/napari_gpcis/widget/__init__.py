@@ -1,0 +1,1 @@
+"""The napari plugin: what `napari.yaml` names. Qt and napari only here; nothing loads torch."""

@@ -1,0 +1,161 @@
+"""The points layer `GPCIS clicks`: the one place where clicks are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from napari.layers import Points
+
+from napari_gpcis.engine.click import Click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from napari_gpcis.widget.frame import Frame
+
+NAME = "GPCIS clicks"
+# Blue and vermillion are told apart by everyone (Okabe and Ito); the symbols differ as well.
+COLORS = {True: "#56b4e9", False: "#d55e00"}
+SYMBOLS = {True: "disc", False: "x"}
+SIZE = 9
+SIZE_LIMITS = (6, 14)
+"""Of a point: in image pixels, and the least and most in screen pixels."""
+
+
+class ClicksLayer:
+    """Clicks as points, both ways.
+
+    Parameters
+    ----------
+    frame : Frame
+        From clicks to the layer's coordinates.
+    transform : mapping
+        Of the image, for the layer.
+    on_change : callable
+        Called with the clicks when the user has changed the points.
+    on_outside : callable
+        Called with the number of points that were removed because they lie outside the image.
+    """
+
+    def __init__(
+        self,
+        frame: Frame,
+        transform: dict[str, Any],
+        on_change: Callable[[list[Click]], None],
+        on_outside: Callable[[int], None],
+    ) -> None:
+        self.frame = frame
+        self._on_change = on_change
+        self._on_outside = on_outside
+        self._object_id = 1
+        self._writing = False
+        self.layer = Points(
+            np.zeros((0, frame.ndim)),
+            name=NAME,
+            features=_features([]),
+            size=SIZE,
+            border_color="white",
+            border_width=0.12,
+            **transform,
+        )
+        self.layer.canvas_size_limits = SIZE_LIMITS
+        self._set_defaults()
+        self.layer.events.data.connect(self._changed)
+        self.layer.events.features.connect(self._features_changed)
+
+    def close(self) -> None:
+        """Listen no more."""
+        self.layer.events.data.disconnect(self._changed)
+        self.layer.events.features.disconnect(self._features_changed)
+
+    def read(self) -> list[Click]:
+        """Clicks in the order of the points; points outside the image are left out."""
+        return [click for click in self._read() if click is not None]
+
+    def show(self, clicks: Sequence[Click], object_id: int) -> None:
+        """Make the points those of some clicks, unless they are already."""
+        if object_id != self._object_id:
+            self._object_id = object_id
+            self._set_defaults()
+        if self._read() == list(clicks):
+            return
+        self._write([self.frame.to_data(*click.place) for click in clicks], clicks)
+
+    def _read(self) -> list[Click | None]:
+        features = self.layer.features
+        objects = features.get("object", pd.Series(self._object_id, features.index))
+        signs = features.get("positive", pd.Series(True, features.index))
+        rows = zip(self.layer.data, objects, signs, strict=True)
+        return [self._click(position, owner, sign) for position, owner, sign in rows]
+
+    def _click(self, position: Any, owner: Any, sign: Any) -> Click | None:
+        place = self.frame.to_click(position)
+        if place is None:
+            return None
+        # a point that was made without features, by a script or a paste, belongs to the object
+        number = self._object_id if pd.isna(owner) or int(owner) < 1 else int(owner)
+        return Click(*place, positive=True if pd.isna(sign) else bool(sign), object_id=number)
+
+    def _write(self, data: Sequence[Any], clicks: Sequence[Click]) -> None:
+        self._writing = True
+        try:
+            layer = self.layer
+            layer.selected_data = set()
+            layer.data = np.asarray(data, float).reshape(-1, self.frame.ndim)
+            layer.features = _features(clicks)
+            self._style(clicks)
+            layer.selected_data = set()
+            self._set_defaults()
+        finally:
+            self._writing = False
+
+    def _style(self, clicks: Sequence[Click]) -> None:
+        if clicks:
+            self.layer.symbol = [SYMBOLS[click.positive] for click in clicks]
+            self.layer.face_color = [COLORS[click.positive] for click in clicks]
+
+    def _set_defaults(self) -> None:
+        """What a point gets that the user adds with napari's own tool."""
+        self.layer.feature_defaults = {"object": self._object_id, "positive": True}
+        self.layer.current_symbol = SYMBOLS[True]
+        self.layer.current_face_color = COLORS[True]
+        self.layer.current_size = SIZE
+
+    def _changed(self, event: Any) -> None:
+        if self._writing or str(getattr(event, "action", "changed")) not in _DONE:
+            return
+        self._take()
+
+    def _features_changed(self, event: Any = None) -> None:
+        if not self._writing and len(self.layer.features) == len(self.layer.data):
+            self._take()
+
+    def _take(self) -> None:
+        clicks = self._read()
+        outside = sum(click is None for click in clicks)
+        inside = [click for click in clicks if click is not None]
+        if outside:
+            kept = [at for at, click in zip(self.layer.data, clicks, strict=True) if click]
+            self._write(kept, inside)
+            self._on_outside(outside)
+        else:
+            self._writing = True
+            try:
+                self._style(inside)
+            finally:
+                self._writing = False
+        self._on_change(inside)
+
+
+_DONE = {"added", "removed", "changed"}
+
+
+def _features(clicks: Sequence[Click]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "object": pd.Series([click.object_id for click in clicks], dtype="int64"),
+            "positive": pd.Series([click.positive for click in clicks], dtype="bool"),
+        }
+    )

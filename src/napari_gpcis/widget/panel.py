@@ -1,0 +1,163 @@
+"""The panel beside the canvas: it shows the tool, and asks it for changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QEvent, QSize, Qt
+from qtpy.QtWidgets import QFrame, QScrollArea, QStyle, QTabWidget, QVBoxLayout, QWidget
+
+from napari_gpcis.widget.help_sheet import HelpSheet, ShortcutLike
+from napari_gpcis.widget.panel_click import ClickTab
+from napari_gpcis.widget.state import Status, ToolLike
+from napari_gpcis.widget.theme import palette_of, style_sheet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["GPCISPanel"]
+
+
+class GPCISPanel(QWidget):
+    """Segment by clicks: the panel that napari docks.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Where the images and the clicks are.
+    tool : ToolLike, optional
+        What the panel shows; a new tool of this viewer when not given.
+    shortcuts : sequence of ShortcutLike, optional
+        What stands on the help sheet; the tool's own keys when not given.
+    """
+
+    def __init__(
+        self,
+        napari_viewer: Any,
+        tool: ToolLike | None = None,
+        *,
+        shortcuts: Sequence[ShortcutLike] | None = None,
+    ) -> None:
+        super().__init__()
+        if tool is None:
+            from napari_gpcis.widget.tool import Tool
+
+            tool = own = Tool(napari_viewer)
+            # Not a bound method: nothing but this keeps the tool until the panel is gone.
+            self.destroyed.connect(lambda: own.close())
+        self.viewer = napari_viewer
+        self.tool: ToolLike = tool
+        self._shortcuts = shortcuts
+        self._help: HelpSheet | None = None
+        self._complaint: Status | None = None
+        self._overheard: Status | None = None  # the tool's status when the complaint was made
+        self._theme = ""
+
+        self.click = ClickTab(tool, self.attempt, self.show_help)
+        self.finetune = QWidget()  # filled when it is first shown
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        self.tabs.addTab(_scrolling(self.click), "Click")
+        self.tabs.addTab(_scrolling(self.finetune), "Fine-tune")
+        self.tabs.setTabToolTip(0, "Segment by clicks")
+        self.tabs.setTabToolTip(1, "Train the model further on your own labels")
+        self.tabs.currentChanged.connect(self._tab_shown)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.tabs)
+
+        self._follow_theme()
+        tool.changed.connect(self.refresh)
+        tool.help_wanted.connect(self.show_help)
+        self.refresh()
+
+    def sizeHint(self) -> QSize:
+        """About 340 px wide with the usual font."""
+        metrics = self.fontMetrics()
+        width = max(metrics.averageCharWidth() * 56, self.minimumSizeHint().width())
+        return QSize(width, metrics.lineSpacing() * 36)
+
+    def minimumSizeHint(self) -> QSize:
+        """As wide as the controls and a scroll bar need, so that nothing is cut off."""
+        style = self.style()
+        bar = style.pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent) if style else 0
+        width = self.click.minimumSizeHint().width() + bar
+        return QSize(width, super().minimumSizeHint().height())
+
+    def refresh(self) -> None:
+        """Show the tool as it is; sends no change back to it."""
+        self.click.refresh()
+        status = self.tool.status
+        if self._complaint is not None and self._is_news(status):
+            self._complaint = None
+        self.click.status.show_status(self._complaint or status)
+        self.click.status.show_progress(status)
+
+    def attempt(self, action: Callable[[], object]) -> None:
+        """Ask the tool for something; when it refuses, say why, and show it as it still is.
+
+        Parameters
+        ----------
+        action : callable
+            What to do; may raise ValueError or OSError, whose message is shown.
+        """
+        try:
+            action()
+        except (ValueError, OSError) as error:
+            self._complaint = Status(str(error), "error")
+            self._overheard = self.tool.status
+        else:
+            self._complaint = None
+        self.refresh()
+
+    def show_help(self) -> None:
+        """Open the sheet with all keys."""
+        if self._help is None:
+            self._help = HelpSheet(self._all_shortcuts(), self)
+        self._help.show()
+        self._help.raise_()
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Follow napari's theme."""
+        super().changeEvent(event)
+        if event is not None and event.type() == QEvent.Type.StyleChange:
+            self._follow_theme()
+
+    def _is_news(self, status: Status) -> bool:
+        """Whether the tool has something to say since the complaint; progress is not."""
+        return status.level != "busy" and status != self._overheard
+
+    def _follow_theme(self) -> None:
+        # Qt changes the style while the panel is still being made, too.
+        theme = self.viewer.theme if hasattr(self, "click") else ""
+        if theme and theme != self._theme:
+            self._theme = theme
+            palette = palette_of(theme)
+            self.setStyleSheet(style_sheet(palette))
+            self.click.set_palette(palette)
+
+    def _all_shortcuts(self) -> Sequence[ShortcutLike]:
+        if self._shortcuts is not None:
+            return self._shortcuts
+        from napari_gpcis.widget.keys import SHORTCUTS
+
+        return SHORTCUTS
+
+    def _tab_shown(self, index: int) -> None:
+        if index == 1 and self.finetune.layout() is None:
+            from napari_gpcis.widget.finetune_tab import FineTuneTab
+
+            column = QVBoxLayout(self.finetune)
+            column.setContentsMargins(0, 0, 0, 0)
+            tool: Any = self.tool  # a Tool, or what stands in for one
+            column.addWidget(FineTuneTab(self.viewer, tool))
+
+
+def _scrolling(content: QWidget) -> QScrollArea:
+    """The content, with a scroll bar where the window is too low for it."""
+    area = QScrollArea()
+    area.setWidget(content)
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    return area

@@ -1,0 +1,133 @@
+"""The journal of the image under work: written from the first change on, offered after a crash."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_gpcis.io.errors import JournalError
+from napari_gpcis.io.journal import Journal
+from napari_gpcis.io.journal_places import image_identity, journal_path, set_aside
+from napari_gpcis.io.journal_reading import JournalHeader, Recording, waiting_recordings
+from napari_gpcis.widget.state import Restorable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from napari.layers import Layer
+
+    from napari_gpcis.engine.annotation import Annotation
+    from napari_gpcis.widget.frame import Frame
+
+SAMPLE = 64
+
+
+class Recorder:
+    """Journal of one image in one mode.
+
+    Parameters
+    ----------
+    image : napari layer
+    frame : Frame
+    mode : {"object", "class"}
+    beside : bool
+        Whether it goes beside the image's file rather than into the user's folder.
+    tell : callable
+        Called with (text, level).
+    """
+
+    def __init__(
+        self,
+        image: Layer,
+        frame: Frame,
+        mode: Any,
+        *,
+        beside: bool,
+        tell: Callable[[str, str], None],
+    ) -> None:
+        self._tell = tell
+        source = str(image.source.path) if image.source.path else None
+        identity = identity_of(image, source)
+        self._header = JournalHeader(f"{identity} {mode}", frame.shape, tuple(frame.plane), mode)
+        self.path: Path = journal_path(source, self._header.identity, beside=beside)
+        found = waiting_recordings(self.path, self._header.identity)
+        self.waiting: Recording | None = next(
+            (recording for recording in found if recording.unsaved), None
+        )
+        self.journal = self._fresh()
+
+    @property
+    def restorable(self) -> Restorable | None:
+        """Unsaved work of an earlier session, in words."""
+        found = self.waiting
+        if found is None or found.header.shape != self._header.shape:
+            return None
+        parts = [_counted(found.objects, "object"), _counted(found.clicks, "click")]
+        when = found.last.strftime("%d %b %H:%M").lstrip("0")
+        return Restorable(f"{' and '.join(part for part in parts if part)} from {when}")
+
+    def restore(self, annotation: Annotation) -> None:
+        """Make the recorded changes on a fresh annotation, and go on with the same journal.
+
+        Raises
+        ------
+        JournalError
+            If the journal cannot be read. Nothing of it is lost.
+        """
+        found = self.waiting
+        if found is None:
+            return
+        found.replay_onto(annotation)
+        self.journal.close()
+        self.journal = Journal.resume(found.path, on_error=self._complain)
+        self.waiting = None
+        if found.damage:
+            self._tell(found.damage, "warning")
+
+    def discard(self) -> None:
+        """Offer it no more; the file stays under another name."""
+        if self.waiting is not None:
+            found, self.waiting = self.waiting, None
+            path = set_aside(found.path)
+            self._tell(f"the earlier work is kept in {path.name}", "info")
+
+    def note_saved(self, path: str) -> None:
+        """Remember that all of it is in a file now."""
+        self.journal.note_saved(path)
+
+    def note_meta(self, meta: dict[str, Any]) -> None:
+        """Remember names and colours of classes, and the like."""
+        self.journal.note_meta(meta)
+
+    def close(self) -> None:
+        """End the journal; what is not saved is offered the next time."""
+        self.journal.close()
+
+    def _fresh(self) -> Journal:
+        return Journal.create(self.path, self._header, on_error=self._complain)
+
+    def _complain(self, text: str) -> None:
+        self._tell(text, "warning")
+
+
+def identity_of(image: Layer, source: str | None) -> str:
+    """What an image is known by, from its name, its size and a few of its pixels."""
+    data = image.data[0] if image.multiscale else image.data
+    shape = tuple(int(size) for size in data.shape)
+    middle = tuple(
+        slice(max(0, size // 2 - SAMPLE // 2), size // 2 + SAMPLE // 2)
+        if axis >= len(shape) - (3 if image.rgb else 2)
+        else size // 2
+        for axis, size in enumerate(shape)
+    )
+    sample = np.ascontiguousarray(np.asarray(data[middle])).tobytes()
+    return image_identity(image.name, source, shape, data.dtype, sample)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}" if number else ""
+
+
+__all__ = ["JournalError", "Recorder", "identity_of"]

@@ -1,0 +1,143 @@
+"""How `napari-gpcis finetune` tells what it does: to people, or to programs as JSON lines."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rich.progress import TaskID
+
+    Event = dict[str, Any]
+    Tell = Callable[[Event], None]
+
+_FIGURES = {
+    "noc85": "clicks to 85 % (NoC@85)",
+    "noc90": "clicks to 90 % (NoC@90)",
+    "iou1": "overlap after 1 click, %",
+}
+
+
+@contextmanager
+def reporting(as_json: bool) -> Iterator[Tell]:
+    """Give what takes the events of a run, and turn its errors into a message and an exit code.
+
+    SIGTERM comes to the block as a KeyboardInterrupt, like SIGINT.
+    """
+    tell: Tell
+    with _terminating_as_interrupt():
+        if as_json:
+            tell, fail = _print_json, _fail_in_json
+            yield from _guarded(tell, fail)
+            return
+        with Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=Console(stderr=True),
+            transient=True,
+        ) as bar:
+            yield from _guarded(_Screen(bar), _fail_in_words)
+
+
+def _guarded(tell: Tell, fail: Callable[[str], None]) -> Iterator[Tell]:
+    try:
+        yield tell
+    except ValueError as error:
+        fail(str(error))
+        raise typer.Exit(2) from error
+    except KeyboardInterrupt:
+        fail("stopped before the training began; nothing was written")
+        raise typer.Exit(130) from None
+    except Exception as error:
+        fail(f"{type(error).__name__}: {error}")
+        raise
+
+
+@contextmanager
+def _terminating_as_interrupt() -> Iterator[None]:
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _print_json(event: Event) -> None:
+    # in one piece: a signal between two writes would leave half a line
+    sys.stdout.write(json.dumps(event) + "\n")
+    sys.stdout.flush()
+
+
+def _fail_in_json(message: str) -> None:
+    _print_json({"event": "error", "message": message})
+
+
+def _fail_in_words(message: str) -> None:
+    typer.echo(f"napari-gpcis: {message}", err=True)
+
+
+class _Screen:
+    """A progress bar, a line for each validation, and a table at the end."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._task: TaskID = bar.add_task("reading the images", total=None, left="")
+
+    def __call__(self, event: Event) -> None:
+        """Show an event."""
+        getattr(self, f"_{event['event']}")(event)
+
+    def _start(self, event: Event) -> None:
+        self._say(
+            f"{event['data']}: {event['images']} labelled images, {event['held_out']} of them held "
+            f"out, {event['objects']} objects of {event['object_diameter']:g} px; starting from "
+            f"{event['model']} on {event['device']}"
+        )
+        self._bar.update(self._task, description="measuring the model as it is")
+
+    def _progress(self, event: Event) -> None:
+        self._bar.update(
+            self._task,
+            description=f"step {event['step']} of {event['steps']}, loss {event['loss']:.3f}",
+            completed=event["step"],
+            total=event["steps"],
+            left=f"{event['left'] / 60:.1f} min left",
+        )
+
+    def _validation(self, event: Event) -> None:
+        self._say(
+            f"step {event['step']}: {event['noc85']:.2f} clicks to 85 %, {event['noc90']:.2f} to "
+            f"90 %, {event['iou1']:.1f} % after one click"
+        )
+
+    def _done(self, event: Event) -> None:
+        before, after = event["before"], event["after"]
+        table = Table("", "before", "after", title=f"{before['objects']} held-out objects")
+        for key, title in _FIGURES.items():
+            table.add_row(title, f"{before[key]:.2f}", f"{after[key]:.2f}")
+        self._bar.stop()
+        Console().print(table)
+        if event["stopped"]:
+            typer.echo("stopped early: the best so far counts")
+        if event["improved"]:
+            typer.echo(f"wrote {event['output']}")
+        else:
+            typer.echo(
+                "no state was better than the model it began with, so that one was written to "
+                f"{event['output']}; more labelled images would help"
+            )
+
+    def _say(self, text: str) -> None:
+        self._bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
