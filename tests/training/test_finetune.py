@@ -275,8 +275,9 @@ def test_minutes_end_the_training(
 
 
 def test_the_same_seed_trains_the_same_model(
-    cells: tuple[Path, Path], tmp_path: Path, tiny_model: Path
+    cells: tuple[Path, Path], tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    scripted(monkeypatch, *[scores(5)] * 9)
     first = run(cells, tmp_path / "a.safetensors", tiny_model)
     second = run(cells, tmp_path / "b.safetensors", tiny_model)
     losses = [[e["loss"] for e in events if e["event"] == "progress"] for events in (first, second)]

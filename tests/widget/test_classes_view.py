@@ -100,3 +100,14 @@ def test_the_slice_and_the_stack_can_be_written(view: Any, tool: Any) -> None:
     tool.changed.emit()
     assert not view.commit.isEnabled()
     assert not view.apply.isEnabled()
+
+
+def test_the_active_class_is_shown_in_its_own_colour(view: Any, qapp: Any) -> None:
+    for _ in range(3):
+        qapp.processEvents()
+    table = view.table
+    for row, color in enumerate(["#56b4e9", "#e69f00"]):
+        place = table.visualItemRect(table.item(row, 0))
+        picture = table.viewport().grab(place).toImage()
+        colors = {picture.pixelColor(x, picture.height() // 2).name() for x in range(20)}
+        assert color in colors

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -91,10 +93,11 @@ def test_a_panel_closes_the_tool_that_it_made(
 ) -> None:
     from qtpy.QtCore import QEvent
 
-    from napari_gpcis.widget import tool as module
     from napari_gpcis.widget.panel import GPCISPanel
 
-    monkeypatch.setattr(module, "Tool", lambda _: tool)
+    module = ModuleType("tool")
+    module.Tool = lambda _: tool  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "napari_gpcis.widget.tool", module)
     for given, closed in ((tool, []), (None, [("close",)])):
         panel = GPCISPanel(make_napari_viewer(), given)
         panel.deleteLater()

@@ -179,12 +179,11 @@ def _train(
     """Train until the clock has run down, validating as it goes."""
     batches = StepDataset([data.training], config)
     mixed = state.network.mean.device.type == "cuda"
-    validated = 0
-    while (done := clock.done(state.step)) < 1:
+    done, validated = 0.0, 0
+    while done < 1:
         left = 1 - done
-        if state.step and state.schedule.decay_start is None:
-            if left <= config.optimiser.decay_fraction:
-                state.schedule.start_decay(state.step, math.ceil(state.step * left / done))
+        if done and state.schedule.decay_start is None and left <= config.optimiser.decay_fraction:
+            state.schedule.start_decay(state.step, math.ceil(state.step * left / done))
         report = training_step(state, batches[state.step], config, mixed)
         done = clock.done(state.step)
         tell(_progress_event(state.step, report.loss, done, clock))

@@ -7,9 +7,10 @@ from dataclasses import replace
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from napari_gpcis.engine.annotation import Annotation
+from napari_gpcis.engine.annotation import Annotation, Question
 from napari_gpcis.engine.answerer import Answerer
 from napari_gpcis.engine.click import Click
+from napari_gpcis.engine.history import CarriedMask
 from napari_gpcis.engine.image import ImageSource
 from napari_gpcis.engine.labels import LabelStore, Overlap
 from napari_gpcis.engine.options import Mode, Options, check_diameter
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 
     import torch
 
-    from napari_gpcis.engine.annotation import Question
     from napari_gpcis.engine.history import Committed, State
     from napari_gpcis.engine.normalise import Normalisation
+    from napari_gpcis.engine.propagate import Carried, Direction
     from napari_gpcis.engine.result import Result
     from napari_gpcis.engine.types import Array, ArrayLike
     from napari_gpcis.model import SegmentationNetwork
@@ -316,6 +317,59 @@ class Session:
         """Encode a slice ahead of need, so that its first click is as fast as the others."""
         annotation, answerer = self._of_image
         answerer.prepare(annotation.state, z)
+
+    def propagate(self, direction: Direction = "both") -> tuple[int, ...]:
+        """Carry the object that is worked on to the slices around those where it was clicked.
+
+        One step of the history. The masks count as the object's: `commit` writes them too, and a
+        click in such a slice starts from its mask.
+
+        Parameters
+        ----------
+        direction : {"both", "up", "down"}
+            Up is to later slices.
+
+        Returns
+        -------
+        tuple of int
+            Slices that have a carried mask now.
+
+        Raises
+        ------
+        ValueError
+            If the object has no clicks.
+        """
+        with self._lock:
+            annotation = self.annotation
+            state = annotation.state
+            spread = self.spread(state, state.active, direction)
+            masks = {carried.z: CarriedMask(carried.box, carried.mask) for carried in spread}
+            annotation.carry(masks)
+            self._result = None
+            return tuple(sorted(masks))
+
+    def spread(self, state: State, object_id: int, direction: Direction) -> Iterator[Carried]:
+        """Masks of an object slice by slice, for programs that work on another thread.
+
+        `Annotation.carry` takes them.
+        """
+        from napari_gpcis.engine.propagate import propagate
+
+        answerer = self._of_image[1]
+        slices = sorted({click.z for click in state.of(object_id)})
+        if not slices:
+            raise ValueError("expected an object with clicks, got none; click on it first")
+        answers = {}
+        for z in slices:
+            question = Question(state, object_id, z, None, state.carried.get((object_id, z)))
+            answers[z] = answerer.answer(question)
+        yield from propagate(
+            answers,
+            source=answerer.source,
+            planner=answerer.planner,
+            predict=self._runner.predict,
+            direction=direction,
+        )
 
     def answer(self, question: Question, is_stale: Callable[[], bool] = lambda: False) -> Result:
         """Answer a question of the annotation, and leave it to the caller to accept the answer.

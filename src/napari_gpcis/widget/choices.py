@@ -70,7 +70,7 @@ class Choices(QObject):
     def set_image(self, name: str) -> None:
         """Take clicks on another image layer."""
         self._image = self._named(name, self._image_layers(), "image")
-        self._channels = tuple(range(len(self.channels)))
+        self._channels = ()
         self._labels = {"object": None, "class": None}
         self.open_image()
 
@@ -95,15 +95,18 @@ class Choices(QObject):
     @property
     def channels(self) -> list[str]:
         """Names of the image's channels; none without a channel axis."""
-        image = self._image
-        if image is None or not image.rgb:
+        if self._image is None or self._desk is None:
             return []
-        return list(CHANNEL_NAMES)
+        frame = self._desk.frame
+        if self._image.rgb:
+            return list(CHANNEL_NAMES)
+        count = 0 if frame.channel_axis is None else frame.sizes[frame.channel_axis]
+        return [f"channel {index}" for index in range(count)]
 
     @property
     def chosen_channels(self) -> tuple[int, ...]:
         """Indices of the channels that the model sees."""
-        return self._channels
+        return self._channels or tuple(range(len(self.channels)))
 
     def set_channels(self, indices: tuple[int, ...]) -> None:
         """Choose the channels that the model sees."""
@@ -111,6 +114,7 @@ class Choices(QObject):
             raise ValueError("expected at least one channel, got none; tick one")
         self._channels = tuple(indices)
         self.reopen_engine()
+        self.changed.emit()
 
     @property
     def mode(self) -> Mode:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, QSize, Qt
-from qtpy.QtGui import QColor
+from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QColorDialog,
@@ -139,7 +139,7 @@ class ClassesView(Part):
         swatch, name = self.table.item(row, _SWATCH), self.table.item(row, _NAME)
         if swatch is None or name is None:
             return
-        swatch.setData(Qt.ItemDataRole.DecorationRole, QColor(info.color))
+        swatch.setIcon(_swatch(info.color, self.table.iconSize()))
         swatch.setText(str(info.number))
         swatch.setToolTip(f"Colour of {info.name}: {info.color}; click to change it")
         swatch.setData(
@@ -162,3 +162,13 @@ class ClassesView(Part):
     def _clicked(self, row: int, column: int) -> None:
         if column == _SWATCH:
             self.edit_color(row)
+
+
+def _swatch(color: str, size: QSize) -> QIcon:
+    """A square of the colour, which a selection does not tint."""
+    pixmap = QPixmap(size)
+    pixmap.fill(QColor(color))
+    icon = QIcon()
+    for mode in (QIcon.Mode.Normal, QIcon.Mode.Selected):
+        icon.addPixmap(pixmap, mode)
+    return icon

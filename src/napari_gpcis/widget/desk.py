@@ -229,9 +229,10 @@ class Desk:
 
     def _store(self, labels: Labels, highest: int | None = None) -> LabelStore:
         data = labels.data
-        if not isinstance(data, np.ndarray) or data.shape != self.frame.data_shape:
+        in_memory = isinstance(data, np.ndarray) and data.flags.writeable
+        if not in_memory or data.shape != self.frame.data_shape:
             raise ValueError(
-                f"expected labels in memory of shape {self.frame.data_shape}, got "
+                f"expected labels that can be written to, of shape {self.frame.data_shape}, got "
                 f"{type(data).__name__} of shape {tuple(data.shape)} in {labels.name!r}; choose "
                 "another labels layer, or a new one"
             )

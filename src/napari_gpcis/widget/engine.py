@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from napari_gpcis.engine.result import Result
     from napari_gpcis.engine.session import Session
     from napari_gpcis.engine.types import Array
+    from napari_gpcis.widget.state import Direction
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +185,7 @@ class Engine:
         def work(_: Callable[[], bool]) -> list[Result]:
             tiles = []
             for tile in self._session.class_tiles(state, z, place) if self._session else ():
-                _ = tile.box_classes  # made here, not on the thread of the window
+                tile.fill()  # here, not on the thread of the window
                 tiles.append(tile)
             return tiles
 
@@ -219,7 +220,7 @@ class Engine:
         self,
         state: State,
         object_id: int,
-        direction: str,
+        direction: Direction,
         on_slice: Callable[[Any], None],
         then: Callable[[bool], None],
     ) -> None:

@@ -269,7 +269,7 @@ class Frame:
         if not 0 <= z < count:
             raise ValueError(f"expected a slice below {count}, got {z}; slices count from 0")
         indices = []
-        for axis in self.leading_axes:
+        for axis in reversed(self.leading_axes):
             z, index = divmod(int(z), self.sizes[axis])
             indices.append(index)
         return indices[::-1]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Points
 
-from napari_gpcis.widget.frame import layer_transform, with_offset
+from napari_gpcis.widget.placement import layer_transform, place, with_offset
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,9 +82,7 @@ class Overlays:
         )
         old = self._layers.get(name)
         if old is not None and old in self.viewer.layers and old.data.shape == shown.shape:
-            # the transform is set only when the window has moved: it costs a full redraw
-            if not np.array_equal(old.affine.affine_matrix, _matrix(placed)):
-                old.affine = placed["affine"]
+            place(old, placed)
             old.data = shown
             return
         self._remove(name)
@@ -100,22 +98,22 @@ class Overlays:
         )
         self._add(name, layer, below)
 
-    def _show_next(self, z: int, place: tuple[int, int] | None) -> None:
+    def _show_next(self, z: int, pixel: tuple[int, int] | None) -> None:
         layer = self._layers.get(NEXT)
-        if place is None:
+        if pixel is None:
             self._remove(NEXT)
             return
-        point = [self.frame.to_data(z, *place)]
+        point = [self.frame.to_data(z, *pixel)]
         if layer is not None and layer in self.viewer.layers:
+            place(layer, layer_transform(self.image, self.frame))
             layer.data = np.asarray(point)
             return
         layer = Points(
             point,
             name=NEXT_NAME,
             symbol="ring",
-            face_color="transparent",
-            border_color="#cc79a7",
-            border_width=0.2,
+            face_color="#cc79a7",
+            border_width=0,
             size=16,
             **layer_transform(self.image, self.frame),
         )
@@ -135,7 +133,3 @@ class Overlays:
         layer = self._layers.pop(name, None)
         if layer is not None and layer in self.viewer.layers:
             self.viewer.layers.remove(layer)
-
-
-def _matrix(placed: dict[str, Any]) -> Any:
-    return placed["affine"]

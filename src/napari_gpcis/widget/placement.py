@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from napari_gpcis.engine.types import Array
     from napari_gpcis.widget.frame import Frame
 
-__all__ = ["data_position", "follow_transform", "layer_transform", "with_offset"]
+__all__ = ["data_position", "follow_transform", "layer_transform", "place", "with_offset"]
 
 
 def data_position(
@@ -107,7 +107,7 @@ def follow_transform(layer: Layer, source: Layer, frame: Frame | None = None) ->
     def follow(event: Any = None) -> None:
         # data of another number of axes: the layer is about to be replaced
         if layer.ndim == source.ndim:
-            _apply(layer, layer_transform(source, frame))
+            place(layer, layer_transform(source, frame))
 
     def disconnect() -> None:
         for emitter in emitters:
@@ -118,8 +118,16 @@ def follow_transform(layer: Layer, source: Layer, frame: Frame | None = None) ->
     return disconnect
 
 
-def _apply(layer: Layer, transform: Mapping[str, Any]) -> None:
-    """Set what differs: each change redraws the layer."""
+def place(layer: Layer, transform: Mapping[str, Any]) -> None:
+    """Put a layer where `layer_transform` says; only what differs is set, as each change redraws.
+
+    Parameters
+    ----------
+    layer : Layer
+        What is moved.
+    transform : mapping
+        From `layer_transform` or `with_offset`.
+    """
     for name, value in transform.items():
         present = getattr(layer, name)
         if isinstance(value, np.ndarray):

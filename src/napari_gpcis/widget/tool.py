@@ -138,7 +138,7 @@ class Tool(Choices):
             return
         desk.annotation.history.forget_answers()
         image, arguments = image_stack(desk.image, desk.frame)
-        if self.channels and len(self._channels) < len(self.channels):
+        if self._channels and len(self._channels) < len(self.channels):
             arguments["channels"] = self._channels
         self._engine.set_image(image, desk.annotation, **arguments)
         self._ask()
