@@ -6,7 +6,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 export PYTHON PIP_ARGS
 
-.PHONY: help demo test lint napari system-packages clean
+.PHONY: help demo test lint napari screenshots system-packages clean
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -14,7 +14,8 @@ help:
 	@echo "make demo    set up, segment scikit-image's own pictures by scripted clicks into demo/"
 	@echo "make test    set up, run all tests, those of the GUI too (on a virtual display)"
 	@echo "make lint    ruff and mypy"
-	@echo "make napari  the demo's images and labels in napari"
+	@echo "make napari  napari with the widget, on one of the demo's images"
+	@echo "make screenshots  the README's pictures, taken anew into docs/images/"
 	@echo "make clean   remove results and caches; .venv stays"
 
 # The stamps: installed anew when pyproject.toml changed, and only then.
@@ -40,7 +41,10 @@ lint: $(VENV)/.installed-dev
 
 napari: $(VENV)/.installed-dev
 	test -e demo/coins_labels.tif || $(RUN) scripts/demo.py
-	$(RUN) scripts/view_demo.py
+	$(VENV)/bin/napari demo/coins.tif --with napari-gpcis "Click to mask"
+
+screenshots: system-packages $(VENV)/.installed-dev
+	scripts/on-display.sh $(RUN) scripts/screenshots.py
 
 clean:
 	rm -rf demo build dist .mypy_cache .pytest_cache .ruff_cache .tox

@@ -101,7 +101,7 @@ tell(event="done", output=option("--output"), before=BEFORE, after=AFTER, improv
     assert tab._loss.points == ((1, 1.0), (2, 0.5))
     assert tab._clicks.points == ((0, 8.0), (2, 5.0))
     text = tab._result.text()
-    assert "8.0 before, 5.0 after" in text
+    assert "8.00 → 5.00 clicks" in text
     assert "Lab cells v1.2" in text
     given = json.loads((models / "Lab cells v1.2.safetensors.argv").read_text())
     assert given[given.index("--model") + 1] == "default"
@@ -355,7 +355,7 @@ def test_a_real_run_makes_a_model_or_says_why_not(
     with qtbot.waitSignal(tab.job.ended, timeout=120_000):
         tab.start()
     text = tab._result.text()
-    assert "before" in text
+    assert "before → after" in text
     assert len(tab._loss.points) > 3
     assert len(tab._clicks.points) > 3
     made = models / "my-model.safetensors"

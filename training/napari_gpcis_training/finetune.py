@@ -232,8 +232,8 @@ def _crops(data: OwnData) -> list[Crop]:
 
 
 def _rank(scores: Scores) -> tuple[float, float, float]:
-    """What counts, in this order; the smaller the better."""
-    return scores.noc85, scores.noc90, -scores.iou1
+    """What counts, in this order; the smaller the better. Less than a percent is chance."""
+    return scores.noc85, scores.noc90, -round(scores.iou1)
 
 
 def _figures(scores: Scores) -> dict[str, float]:

@@ -125,27 +125,31 @@ class Carrier:
         window = open_window(around, self.scale, shape)
         box = window.times(self.scale.pixels).clip(shape)
         distance = signed_distance(paste(moved, region, box))
-        likeness = self._likeness(z, window)
+        likeness = self._likeness(z, around.grow(self._margin).clip(shape), box)
         clicks = self._clicks(z, box, distance)
         expected = distance * (self.scale.factor / OUTLINE)
         latent = latent_of(expected.clip(-SUREST_MASK, SUREST_MASK), window, self.scale)
         result = self.predict(self._request(z, clicks, window, latent, class_mode=False))
         logits = logit(result.box_probability).clip(-SUREST_NETWORK, SUREST_NETWORK)
         if likeness is not None:
-            logits = logits + likeness.clip(-SUREST_LIKENESS, SUREST_LIKENESS)
+            logits = logits + likeness
         touched = tuple((click.row, click.col) for click in clicks)
         mask = cut(logits, box, touched, self.threshold)
         sureness = float(sigmoid(logits[mask]).mean()) if mask.any() else 0.0
         result.release()  # all of it can be made again, and a stack has many slices
         return Held(z, box, mask, logits, touched, sureness, result)
 
+    @property
+    def _margin(self) -> int:
+        """Diameter of an object of the training, in image pixels."""
+        return round(self.planner.trained_diameter / self.scale.factor)
+
     def _follow(self, last: Held, z: int) -> tuple[Box, Array]:
         """Mask of `last` and what is around it, moved as the image moves."""
         tight, mask = last.tight
         if tight.empty:
             return tight, mask
-        margin = round(self.planner.trained_diameter / self.scale.factor)
-        region = tight.grow(margin).clip(self.source.shape[1:])
+        region = tight.grow(self._margin).clip(self.source.shape[1:])
         mask = paste(mask, tight, region)
         return region, follow(mask, region, self.source, last.z, z)
 
@@ -156,12 +160,15 @@ class Carrier:
             for row, col in deepest(distance, 1 / self.scale.factor)
         )
 
-    def _likeness(self, z: int, window: Box) -> Array | None:
-        """Logits that a pixel looks like the object in the clicked slices."""
+    def _likeness(self, z: int, near: Box, box: Box) -> Array | None:
+        """Logits that a pixel looks like the object in the clicked slices; not, if not `near`."""
         if not self._examples:
             return None
-        request = self._request(z, self._examples, window, None, class_mode=True)
-        return logit(self.predict(request).box_probability)
+        canvas = self.scale.canvas(self.source.shape[1:])
+        window = self.scale.cells_around(near).clip(canvas)
+        result = self.predict(self._request(z, self._examples, window, None, class_mode=True))
+        logits = logit(result.box_probability).clip(-SUREST_LIKENESS, SUREST_LIKENESS)
+        return paste(logits, result.box, box, -SUREST_LIKENESS)
 
     def _request(
         self,

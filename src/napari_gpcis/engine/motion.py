@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from napari_gpcis.engine.geometry import Box
-
 if TYPE_CHECKING:
+    from napari_gpcis.engine.geometry import Box
     from napari_gpcis.engine.image import ImageSource
     from napari_gpcis.engine.types import Array
 
@@ -28,6 +27,7 @@ def follow(mask: Array, box: Box, source: ImageSource, z: int, target: int) -> A
     box : Box
         In image pixels.
     source : ImageSource
+        The image.
     z, target : int
         The slice of the mask, and the one that it is moved to.
 

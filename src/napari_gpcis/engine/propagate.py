@@ -141,6 +141,7 @@ def propagate(
     direction : {"both", "up", "down"}
         Up is towards larger slice indices. Slices between clicked ones belong to either.
     stop : StopRule, optional
+        When the object has ended.
 
     Yields
     ------
@@ -206,7 +207,6 @@ def _joined(low: Held, high: Held, share: float) -> Held:
     logits = share * paste(low.logits, low.box, box, surely_not)
     logits += (1 - share) * paste(high.logits, high.box, box, surely_not)
     nearer = low if share >= 0.5 else high
-    # a piece that only the farther pass touched has to be likely all the same
     mask = cut(logits, box, low.touched + high.touched, nearer.result.request.threshold)
     if not mask.any():
         return nearer

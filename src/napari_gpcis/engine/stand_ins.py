@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from napari_gpcis.engine.types import Array
 
 DEEPEST = 3
-SAMPLES = 24
+SAMPLES = 12
 # Network pixels.
 APART = 10.0
 MARGIN = 6.0
@@ -57,7 +57,7 @@ def sample(answer: Result) -> list[Click]:
     rng = np.random.default_rng(0)  # the same click gives the same mask, always
     chosen = {(click.row, click.col): click for click in answer.clicks}
     for region, positive in ((inside & answer.box_mask, True), (outside, False)):
-        places = np.argwhere(region) + (answer.box.r0, answer.box.c0)
+        places = np.argwhere(region) + np.array(answer.box[:2])
         for row, col in rng.permutation(places)[:SAMPLES].tolist():
             click = Click(answer.z, row, col, positive, answer.request.object_id)
             chosen.setdefault((row, col), click)

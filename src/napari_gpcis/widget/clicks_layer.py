@@ -60,7 +60,7 @@ class ClicksLayer:
             border_width=0.12,
             **transform,
         )
-        self.layer.canvas_size_limits = SIZE_LIMITS
+        limit_size(self.layer, SIZE_LIMITS)
         self._set_defaults()
         self.layer.events.data.connect(self._changed)
         self.layer.events.features.connect(self._features_changed)
@@ -159,3 +159,19 @@ def _features(clicks: Sequence[Click]) -> pd.DataFrame:
             "positive": pd.Series([click.positive for click in clicks], dtype="bool"),
         }
     )
+
+
+def limit_size(layer: Points, limits: tuple[int, int]) -> None:
+    """Keep points between two sizes on the screen, in pixels, whatever the zoom.
+
+    Where no point is in view napari draws one of size 0, to which the lower limit must not apply.
+    """
+
+    def follow(_: Any = None) -> None:
+        in_view = len(getattr(layer, "_view_data", layer.data))
+        wanted = limits if in_view else (0, limits[1])
+        if tuple(layer.canvas_size_limits) != wanted:
+            layer.canvas_size_limits = wanted
+
+    layer.events.set_data.connect(follow)
+    follow()

@@ -21,7 +21,7 @@ _DOT_RADIUS = 3.0
 
 
 class Curve(QWidget):
-    """A line through (step, value) with labelled axes, in the colours of the window.
+    """A line through (step, value) with labelled axes from 0, in the colours of the window.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Curve(QWidget):
 
     def sizeHint(self) -> QSize:
         """As Qt asks."""
-        return QSize(280, 7 * self.fontMetrics().height())
+        return QSize(280, 8 * self.fontMetrics().height())
 
     def clear(self) -> None:
         """Forget all points."""
@@ -80,7 +80,10 @@ class Curve(QWidget):
         height = self.fontMetrics().height()
         left = self.fontMetrics().horizontalAdvance("0.0000") + 6
         return QRectF(
-            left, height + 4, self.width() - left - 8, max(1, self.height() - 2 * height - 10)
+            left,
+            1.5 * height,
+            max(1.0, self.width() - left - 8),
+            max(1.0, self.height() - 2.5 * height - 6),
         )
 
     def _draw_axes(self, painter: QPainter, frame: QRectF, text: QColor) -> None:
@@ -97,21 +100,21 @@ class Curve(QWidget):
         painter.drawText(below, Qt.AlignmentFlag.AlignHCenter, "step")
         if not self._points:
             return
-        _, last, low, high = _limits(self._points)
+        last, high = _limits(self._points)
         painter.drawText(below, Qt.AlignmentFlag.AlignLeft, "0")
         painter.drawText(below, Qt.AlignmentFlag.AlignRight, f"{last:g}")
-        for value, y in ((high, frame.top()), (low, frame.bottom())):
+        for value, y in ((high, frame.top()), (0.0, frame.bottom())):
             box = QRectF(0, y - height / 2, frame.left() - 6, height)
             painter.drawText(box, Qt.AlignmentFlag.AlignRight, f"{value:.3g}")
 
     def _draw_line(self, painter: QPainter, frame: QRectF, colour: QColor) -> None:
-        first, last, low, high = _limits(self._points)
+        last, high = _limits(self._points)
 
         def place(points: Sequence[tuple[float, float]]) -> list[QPointF]:
             return [
                 QPointF(
-                    frame.left() + frame.width() * (step - first) / (last - first),
-                    frame.bottom() - frame.height() * (value - low) / (high - low),
+                    frame.left() + frame.width() * step / last,
+                    frame.bottom() - frame.height() * max(0.0, value) / high,
                 )
                 for step, value in points
             ]
@@ -144,11 +147,7 @@ def smoothed(values: Sequence[float], weight: float = 0.9) -> list[float]:
     return means
 
 
-def _limits(points: Sequence[tuple[float, float]]) -> tuple[float, float, float, float]:
-    """First and last step, lowest and highest value, never equal."""
-    values = [value for _, value in points]
-    low, high = min(values), max(values)
-    if low == high:
-        margin = abs(low) / 10 or 1.0
-        low, high = low - margin, high + margin
-    return 0.0, max(1.0, max(step for step, _ in points)), low, high
+def _limits(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Last step and highest value, above 0; both axes begin at 0."""
+    last, high = (max(point[axis] for point in points) for axis in (0, 1))
+    return max(last, 1.0), high if high > 0 else 1.0

@@ -204,9 +204,9 @@ class FineTuneTab(QWidget):
             self._bar.setRange(0, 0)
             self._bar.setFormat("Measuring the model as it is…")
             self._say(
-                f"{event['images']} images, {event['objects']} objects of about "
-                f"{event['object_diameter']:.0f} px; {event['held_out']} images are kept for the "
-                "test."
+                f"{event['objects']} objects of about {event['object_diameter']:.0f} px in "
+                f"{event['images']} images or slices, {event['held_out']} of which are kept for "
+                "the test."
             )
         elif kind == "progress":
             self._loss.add(event["step"], event["loss"])
@@ -249,9 +249,10 @@ def _comparison(done: dict[str, Any]) -> str:
     before, after = done["before"], done["after"]
     stopped = "Stopped early. " if done.get("stopped") else ""
     return (
-        f"{stopped}Clicks to an overlap of 85 %: {before['noc85']:.1f} before, "
-        f"{after['noc85']:.1f} after; overlap after one click: {before['iou1']:.0f} % before, "
-        f"{after['iou1']:.0f} % after ({before['objects']:.0f} objects kept for the test)."
+        f"{stopped}{before['objects']:.0f} objects kept for the test, before → after: "
+        f"{before['noc85']:.2f} → {after['noc85']:.2f} clicks to an overlap of 85 %, "
+        f"{before['noc90']:.2f} → {after['noc90']:.2f} to 90 %; "
+        f"{before['iou1']:.1f} → {after['iou1']:.1f} % after one click."
     )
 
 

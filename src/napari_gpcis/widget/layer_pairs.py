@@ -100,6 +100,7 @@ class _Row(QWidget):
         for box in (self.image, self.labels):
             # as narrow as the panel is, whatever the layers are called
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            box.currentTextChanged.connect(box.setToolTip)
             layout.addWidget(box, 1)
         layout.addWidget(self.remove)
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Points
 
+from napari_gpcis.widget.clicks_layer import limit_size
 from napari_gpcis.widget.placement import layer_transform, place, with_offset
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from napari.components import ViewerModel
     from napari.layers import Layer
@@ -52,6 +53,7 @@ class Overlays:
         self.frame = frame
         self.opacity = opacity
         self._layers: dict[str, Layer] = {}
+        self._hidden: set[str] = set()
 
     @property
     def layers(self) -> Sequence[Layer]:
@@ -60,30 +62,39 @@ class Overlays:
 
     def show(self, extras: Extras, below: Layer) -> None:
         """Show what was asked for of a result, and nothing else; maps go below a layer."""
-        for name in [name for name in self._layers if name not in (*extras.maps, NEXT)]:
-            self._remove(name)
+        self.keep((*extras.maps, NEXT))
         box, z = extras.result.box, extras.result.z
         for name, values in extras.maps.items():
             self._show_map(name, values, z, box, below)
         self._show_next(z, extras.next_click)
 
+    def hide(self) -> None:
+        """Show none for now; a layer that is removed costs napari a collection of all garbage."""
+        for name in self._layers:
+            self._hide(name)
+
+    def keep(self, names: Iterable[str]) -> None:
+        """Take all others away."""
+        for name in set(self._layers).difference(names):
+            self._remove(name)
+
     def clear(self) -> None:
         """Take all away."""
-        for name in list(self._layers):
-            self._remove(name)
+        self.keep(())
 
     def _show_map(self, name: str, values: Array, z: int, box: Box, below: Layer) -> None:
         if box.empty:
-            self._remove(name)
+            self._hide(name)
             return
         shown = self.frame.expand(values)
         placed = with_offset(
             layer_transform(self.image, self.frame), self.frame.to_data(z, box.r0, box.c0)
         )
         old = self._layers.get(name)
-        if old is not None and old in self.viewer.layers and old.data.shape == shown.shape:
+        if old is not None and old in self.viewer.layers:
             place(old, placed)
             old.data = shown
+            self._reveal(name)
             return
         self._remove(name)
         colormap, limits = _LOOKS[name]
@@ -101,23 +112,25 @@ class Overlays:
     def _show_next(self, z: int, pixel: tuple[int, int] | None) -> None:
         layer = self._layers.get(NEXT)
         if pixel is None:
-            self._remove(NEXT)
+            self._hide(NEXT)
             return
         point = [self.frame.to_data(z, *pixel)]
         if layer is not None and layer in self.viewer.layers:
             place(layer, layer_transform(self.image, self.frame))
             layer.data = np.asarray(point)
+            self._reveal(NEXT)
             return
         layer = Points(
             point,
             name=NEXT_NAME,
-            symbol="ring",
+            symbol="star",
             face_color="#cc79a7",
-            border_width=0,
-            size=16,
+            border_color="white",
+            border_width=0.08,
+            size=14,
             **layer_transform(self.image, self.frame),
         )
-        layer.canvas_size_limits = (16, 16)
+        limit_size(layer, (10, 20))
         layer.editable = False
         self._add(NEXT, layer, None)
 
@@ -129,7 +142,20 @@ class Overlays:
         layers.selection = selected
         self._layers[name] = layer
 
+    def _hide(self, name: str) -> None:
+        layer = self._layers.get(name)
+        if layer is not None and layer.visible:
+            layer.visible = False
+            self._hidden.add(name)
+
+    def _reveal(self, name: str) -> None:
+        """Show a layer again, unless it was the user who hid it."""
+        if name in self._hidden:
+            self._hidden.remove(name)
+            self._layers[name].visible = True
+
     def _remove(self, name: str) -> None:
+        self._hidden.discard(name)
         layer = self._layers.pop(name, None)
         if layer is not None and layer in self.viewer.layers:
             self.viewer.layers.remove(layer)

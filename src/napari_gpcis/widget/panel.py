@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, QSize, Qt
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtWidgets import QFrame, QScrollArea, QStyle, QTabWidget, QVBoxLayout, QWidget
 
 from napari_gpcis.widget.help_sheet import HelpSheet, ShortcutLike
@@ -39,12 +39,17 @@ class GPCISPanel(QWidget):
         shortcuts: Sequence[ShortcutLike] | None = None,
     ) -> None:
         super().__init__()
+        # runs out in a panel that has been taken out of its dock widget
+        self._undocked = QTimer(self)
+        self._undocked.setSingleShot(True)
+        self._undocked.timeout.connect(self._leave_if_undocked)
+        self._owns_tool = tool is None
         if tool is None:
-            from napari_gpcis.widget.tool import Tool
+            from napari_gpcis.widget.sharing import give_back_tool, tool_of
 
-            tool = own = Tool(napari_viewer)
+            tool = shared = tool_of(napari_viewer)
             # Not a bound method: nothing but this keeps the tool until the panel is gone.
-            self.destroyed.connect(lambda: own.close())
+            self.destroyed.connect(lambda: give_back_tool(shared))
         self.viewer = napari_viewer
         self.tool: ToolLike = tool
         self._shortcuts = shortcuts
@@ -118,10 +123,18 @@ class GPCISPanel(QWidget):
         self._help.raise_()
 
     def changeEvent(self, event: QEvent | None) -> None:
-        """Follow napari's theme."""
+        """Follow napari's theme, and go when the dock widget around it is closed."""
         super().changeEvent(event)
         if event is not None and event.type() == QEvent.Type.StyleChange:
             self._follow_theme()
+        elif event is not None and event.type() == QEvent.Type.ParentChange:
+            # later: a panel that is moved has no parent on the way
+            self._undocked.start(0)
+
+    def _leave_if_undocked(self) -> None:
+        """End with the dock widget: napari takes it away, but lets what was in it live on."""
+        if self._owns_tool and self.parent() is None:
+            self.deleteLater()
 
     def _is_news(self, status: Status) -> bool:
         """Whether the tool has something to say since the complaint; progress is not."""

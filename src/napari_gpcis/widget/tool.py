@@ -83,8 +83,7 @@ class Tool(Choices):
         keys.unbind(self.viewer)
         self._engine.stop()
         self._activity.end()
-        if self._recorder is not None:
-            self._recorder.close()
+        self.leave_image()
 
     def open_image(self) -> None:
         """Begin on the chosen image, in the chosen mode."""
@@ -109,7 +108,8 @@ class Tool(Choices):
         self._overlay_layers = Overlays(self.viewer, image, frame, self.settings.opacity)
         for layer in self._desk.layers:
             keys.bind(layer, self)
-        self._desk.select()
+        # later: napari selects a new image only after it has told of it
+        QTimer.singleShot(0, self._desk.select)
         self._watch.follow(image)
         if self._mode == "class":
             self.classes_changed()
@@ -218,8 +218,9 @@ class Tool(Choices):
         state = desk.annotation.state
         result = state.answers.get((state.active, state.z))
         wanted = [name for name in MAPS if self._overlays[name]]
+        self._overlay_layers.keep(name for name, on in self._overlays.items() if on)
         if result is None or not (wanted or self._overlays[NEXT]):
-            self._overlay_layers.clear()
+            self._overlay_layers.hide()
             self._next = None
             return
         self._engine.ask_extras(result, wanted, self._overlays[NEXT], self._show_extras)
@@ -521,6 +522,11 @@ class Tool(Choices):
         self.changed.emit()
 
     # state
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed: another tool can take its place."""
+        return self._closed
 
     @property
     def active(self) -> bool:

@@ -6,9 +6,11 @@ asked before: a slot holds one job, and a newer one takes its place.
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Qt, Signal, Slot
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 SLOTS = ("answer", "classes", "extras", "ahead")
 """In order of urgency; a long job runs before the last one."""
+
+AT_EXIT = 30.0
+"""Seconds that the end of the program waits for the job that the thread is at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,8 @@ class Worker(QObject):
         self._ends = False
         self._thread = threading.Thread(target=self._loop, name="napari-gpcis", daemon=True)
         self._thread.start()
+        self._at_exit = partial(self.stop, AT_EXIT)
+        atexit.register(self._at_exit)
 
     @property
     def busy_long(self) -> bool:
@@ -141,8 +148,15 @@ class Worker(QObject):
             self._cancelled = True
             self._wake.notify()
 
-    def stop(self, timeout: float = 5.0) -> None:
-        """End the thread after the job that it is at, and wait for that."""
+    def stop(self, timeout: float = 1.0) -> None:
+        """End the thread after the job that it is at; nothing is called back from now on.
+
+        Parameters
+        ----------
+        timeout : float
+            How long to wait for that, in seconds. The program waits longer when it ends: torch
+            on a thread that Python takes away may crash.
+        """
         with self._wake:
             self._ends = True
             self._queue.clear()
@@ -150,6 +164,8 @@ class Worker(QObject):
             self._wake.notify()
         if self._thread is not threading.current_thread():
             self._thread.join(timeout)
+        if not self._thread.is_alive():
+            atexit.unregister(self._at_exit)
 
     def _loop(self) -> None:
         while True:
@@ -202,6 +218,7 @@ class Worker(QObject):
         self._long = None
         self._returned.emit(job.then, done)
 
-    @Slot(object, object)
+    @Slot(object, object)  # type: ignore[untyped-decorator]
     def _call(self, function: Callable[[Any], None], value: Any) -> None:
-        function(value)
+        if not self._ends:
+            function(value)
