@@ -86,6 +86,8 @@ def objects() -> None:
     """A coin: clicked, corrected, committed; the maps; the help sheet."""
     import skimage.data
 
+    from napari_gpcis.widget.help_sheet import HelpSheet
+
     stage = Stage()
     tool = stage.tool
     stage.show(skimage.data.coins(), name="coins")
@@ -107,7 +109,8 @@ def objects() -> None:
         tool.set_overlay(name, False)
     stage.panel.show_help()
     stage.wait(lambda: True)
-    stage.panel._help.grab().save(str(OUTPUT / "help.png"))
+    sheet = stage.panel.findChild(HelpSheet)
+    sheet.grab().save(str(OUTPUT / "help.png"))
     stage.close()
 
 
@@ -152,13 +155,17 @@ def classes() -> None:
     stage.show(skimage.data.immunohistochemistry(), name="immunohistochemistry")
     tool.set_mode("class")
     stage.wait(lambda: tool.idle)
-    tool.rename_class(1, "Stained")
-    tool.rename_class(2, "Nuclei")
-    for row, col in ((260, 150), (330, 260), (190, 410)):
-        stage.click(row, col)
-    tool.set_active_class(2)
-    for row, col in ((60, 60), (440, 330), (130, 250)):
-        stage.click(row, col)
+    tool.add_class()
+    wanted = {
+        "Epithelium": ((60, 60), (440, 330), (130, 250), (200, 60)),
+        "Connective tissue": ((260, 150), (60, 260), (400, 120), (490, 200)),
+        "Lumen": ((180, 400), (20, 480)),
+    }
+    for number, (name, places) in enumerate(wanted.items(), 1):
+        tool.rename_class(number, name)
+        tool.set_active_class(number)
+        for row, col in places:
+            stage.click(row, col)
     stage.shoot("classes")
     stage.close()
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Read when napari.settings is first imported; empty means that nothing is kept on disk.
 os.environ["NAPARI_CONFIG"] = ""
+# Of whoever runs the tests: their own models stay out of them.
+os.environ["NAPARI_GPCIS_MODELS"] = os.devnull
 
 
 def has_display() -> bool:

@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_gpcis.engine.carry import Held, paste
+from napari_gpcis.engine.carry import Held, held, paste
 from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.geometry import Box
 from napari_gpcis.engine.image import ImageSource
+from napari_gpcis.engine.motion import signed_distance
 from napari_gpcis.engine.planner import Planner
-from napari_gpcis.engine.propagate import StopRule, propagate
+from napari_gpcis.engine.propagate import StopRule, _joined, propagate
 from napari_gpcis.engine.runner import Runner
 from napari_gpcis.engine.stand_ins import deepest, sample
 from napari_gpcis.model import load_model
@@ -71,9 +72,9 @@ def shipped():
     return Runner(load_model("default"), "cpu", device_bytes=1 << 30)
 
 
-@pytest.fixture
-def random_runner(network):
-    return Runner(network, "cpu")
+@pytest.fixture(scope="module")
+def random_runner(tiny_model):
+    return Runner(load_model(str(tiny_model)), "cpu")
 
 
 def ellipsoid(count, centre, diameter, height):
@@ -132,6 +133,14 @@ def test_between_clicked_slices_both_sides_are_heard(shipped):
     last = {item.z: item for item in carried}
     for z in (4, 5, 6):
         assert iou(last[z].mask, target[z][last[z].box.slices]) > 0.95
+
+
+def test_where_two_passes_disagree_the_nearer_clicked_slice_decides(shipped):
+    target = ellipsoid(1, (0, 48, 60), DIAMETER, 9)
+    sure = held(Bench(shipped, image_of(target)).click(0, (48, 60, True)))
+    other = replace(sure, logits=-sure.logits, mask=np.zeros_like(sure.mask))
+    assert _joined(sure, other, 0.75).mask.any()
+    assert not _joined(sure, other, 0.25).mask[48 - sure.box.r0, 60 - sure.box.c0]
 
 
 def test_a_direction_leaves_the_other_alone(random_runner):
@@ -218,8 +227,6 @@ def test_the_stop_rule_tells_an_end_from_a_change(now, ends):
 
 def test_stand_ins_lie_deep_inside_and_apart():
     mask = disk((60, 80), (30, 20), 30) | disk((60, 80), (30, 60), 20)
-    from napari_gpcis.engine.motion import signed_distance
-
     places = deepest(signed_distance(mask), 1.0)
     assert places[:2] == [(30, 20), (30, 60)]
     assert all(mask[place] for place in places)

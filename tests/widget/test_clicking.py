@@ -9,19 +9,22 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.widget import bench
+from tests.widget.bench import CTRL, LEFT, MIDDLE, PLAIN, SHIFT, Window
+
 pytestmark = pytest.mark.gui
+shared_window, window, coins, on_coins = (
+    bench.shared_window,
+    bench.window,
+    bench.coins,
+    bench.on_coins,
+)
 
 COIN, NEIGHBOUR = (193, 212), (194, 274)
 BETWEEN = (194, 243)
 
 
-@pytest.fixture
-def on_coins(window: Any, coins: Any) -> Any:
-    window.open(coins[0], "coins")
-    return window
-
-
-def test_a_left_click_on_a_coin_outlines_that_coin(on_coins: Any, coins: Any) -> None:
+def test_a_left_click_on_a_coin_outlines_that_coin(on_coins: Window, coins: Any) -> None:
     on_coins.click(*COIN)
     assert on_coins.clicks == [(*COIN, True)]
     on_coins.settle()
@@ -32,7 +35,7 @@ def test_a_left_click_on_a_coin_outlines_that_coin(on_coins: Any, coins: Any) ->
     assert on_coins.status.text.startswith(f"{mask.sum():,} px")
 
 
-def test_a_single_cell_of_another_kind_is_outlined_too(window: Any) -> None:
+def test_a_single_cell_of_another_kind_is_outlined_too(window: Window) -> None:
     from skimage import data
 
     image = data.cell()
@@ -44,9 +47,7 @@ def test_a_single_cell_of_another_kind_is_outlined_too(window: Any) -> None:
 
 
 @pytest.mark.parametrize("how", ["Ctrl-click", "middle click"])
-def test_a_negative_click_takes_its_pixel_out_of_the_mask(on_coins: Any, how: str) -> None:
-    from tests.widget.window import CTRL, LEFT, MIDDLE, PLAIN
-
+def test_a_negative_click_takes_its_pixel_out_of_the_mask(on_coins: Window, how: str) -> None:
     on_coins.click(*COIN)
     on_coins.settle()
     row, col = COIN[0] + 12, COIN[1] - 4
@@ -59,10 +60,8 @@ def test_a_negative_click_takes_its_pixel_out_of_the_mask(on_coins: Any, how: st
     assert not on_coins.mask[row, col]
 
 
-def test_every_clicked_pixel_is_as_clicked(window: Any) -> None:
+def test_every_clicked_pixel_is_as_clicked(window: Window) -> None:
     from skimage import data
-
-    from tests.widget.window import CTRL, PLAIN
 
     window.open(data.immunohistochemistry(), "glands", rgb=True)
     generator = np.random.default_rng(3)
@@ -75,7 +74,7 @@ def test_every_clicked_pixel_is_as_clicked(window: Any) -> None:
     assert [window.mask[tuple(place)] for place in places] == signs.tolist()
 
 
-def test_a_click_in_a_scaled_stack_is_on_the_slice_that_is_shown(window: Any) -> None:
+def test_a_click_in_a_scaled_stack_is_on_the_slice_that_is_shown(window: Window) -> None:
     from napari_gpcis.widget import samples
 
     ((stack, options, _),) = samples.nuclei()
@@ -90,7 +89,7 @@ def test_a_click_in_a_scaled_stack_is_on_the_slice_that_is_shown(window: Any) ->
     assert 150 < window.mask.sum() < 900
 
 
-def test_a_drag_pans_and_is_no_click(on_coins: Any) -> None:
+def test_a_drag_pans_and_is_no_click(on_coins: Window) -> None:
     centre = np.array(on_coins.viewer.scene.camera.center)
     on_coins.drag(COIN, (150, 100))
     on_coins.settle()
@@ -99,21 +98,19 @@ def test_a_drag_pans_and_is_no_click(on_coins: Any) -> None:
     assert moved[-2:] == pytest.approx((43, 112), abs=3)
 
 
-def test_an_unsteady_hand_still_clicks(on_coins: Any) -> None:
+def test_an_unsteady_hand_still_clicks(on_coins: Window) -> None:
     on_coins.drag(COIN, (COIN[0] + 1, COIN[1] + 1))
     assert on_coins.clicks == [(*COIN, True)]
 
 
-def test_clicks_with_shift_or_off_the_image_are_none(on_coins: Any) -> None:
-    from tests.widget.window import SHIFT
-
+def test_clicks_with_shift_or_off_the_image_are_none(on_coins: Window) -> None:
     on_coins.click(*COIN, keys=SHIFT)
     on_coins.click(-3, 20)
     assert on_coins.clicks == []
     assert not on_coins.tool.can_undo
 
 
-def test_clicks_are_napari_s_once_the_panel_says_so(on_coins: Any) -> None:
+def test_clicks_are_napari_s_once_the_panel_says_so(on_coins: Window) -> None:
     box = on_coins.panel.click.mode.active
     on_coins.push(box)
     on_coins.click(*COIN)
@@ -123,7 +120,7 @@ def test_clicks_are_napari_s_once_the_panel_says_so(on_coins: Any) -> None:
     assert len(on_coins.clicks) == 1
 
 
-def test_clicks_are_left_to_a_layer_s_own_tool(on_coins: Any) -> None:
+def test_clicks_are_left_to_a_layer_s_own_tool(on_coins: Window) -> None:
     on_coins.points.mode = "select"
     on_coins.click(*COIN)
     assert on_coins.clicks == []
@@ -135,7 +132,7 @@ def test_clicks_are_left_to_a_layer_s_own_tool(on_coins: Any) -> None:
     assert on_coins.labels.data[COIN] == 7
 
 
-def test_a_click_that_is_dragged_counts_where_it_is_dropped(on_coins: Any) -> None:
+def test_a_click_that_is_dragged_counts_where_it_is_dropped(on_coins: Window) -> None:
     on_coins.click(*COIN)
     on_coins.settle()
     on_coins.points.mode = "select"
@@ -146,10 +143,8 @@ def test_a_click_that_is_dragged_counts_where_it_is_dropped(on_coins: Any) -> No
     assert not on_coins.mask[COIN]
 
 
-def test_points_that_are_added_pasted_and_deleted_are_clicks(on_coins: Any) -> None:
+def test_points_that_are_added_pasted_and_deleted_are_clicks(on_coins: Window) -> None:
     from qtpy.QtCore import Qt
-
-    from tests.widget.window import CTRL
 
     on_coins.points.mode = "add"
     on_coins.click(*COIN)
@@ -175,7 +170,7 @@ def test_points_that_are_added_pasted_and_deleted_are_clicks(on_coins: Any) -> N
     assert (on_coins.mask == alone).all()
 
 
-def test_a_double_click_does_not_zoom(on_coins: Any) -> None:
+def test_a_double_click_does_not_zoom(on_coins: Window) -> None:
     zoom = on_coins.viewer.scene.camera.zoom
     on_coins.double_click(*COIN)
     on_coins.settle()
@@ -183,7 +178,7 @@ def test_a_double_click_does_not_zoom(on_coins: Any) -> None:
 
 
 def test_of_many_fast_clicks_only_the_newest_answer_is_shown(
-    on_coins: Any, monkeypatch: pytest.MonkeyPatch
+    on_coins: Window, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from napari_gpcis.engine.session import Session
 
@@ -205,14 +200,16 @@ def test_of_many_fast_clicks_only_the_newest_answer_is_shown(
         waits.append(time.monotonic() - start)
     assert len(on_coins.clicks) == 10
     on_coins.settle()
-    assert [count for count, _ in asked] == [1, 10]
+    assert asked[0][0] == 1
+    assert len(asked) < 10
+    assert [count for count, _ in asked].count(10) == 1
     assert {thread.name for _, thread in asked} == {"napari-gpcis"}
     assert np.median(waits) < 0.2
     assert all(on_coins.mask[row, col] for row, col, _ in on_coins.clicks)
 
 
 def test_torch_computes_on_no_other_thread_than_its_own(
-    on_coins: Any, monkeypatch: pytest.MonkeyPatch
+    on_coins: Window, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import torch
     from qtpy.QtCore import Qt
@@ -236,7 +233,7 @@ def test_torch_computes_on_no_other_thread_than_its_own(
 
 
 def test_an_error_of_the_engine_is_said_and_costs_no_click(
-    on_coins: Any, monkeypatch: pytest.MonkeyPatch
+    on_coins: Window, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from napari_gpcis.engine.session import Session
 
@@ -248,7 +245,7 @@ def test_an_error_of_the_engine_is_said_and_costs_no_click(
         on_coins.click(*COIN)
         on_coins.settle()
     assert on_coins.status.level == "error"
-    assert "the device is gone" in on_coins.panel.click.status.text
+    assert "the device is gone" in on_coins.panel.click.status.text.text()
     assert on_coins.clicks == [(*COIN, True)]
     on_coins.click(COIN[0] + 10, COIN[1])
     on_coins.settle()
@@ -256,7 +253,7 @@ def test_an_error_of_the_engine_is_said_and_costs_no_click(
     assert on_coins.mask[COIN]
 
 
-def test_clicks_without_an_image_or_in_3d_say_what_to_do(on_coins: Any) -> None:
+def test_clicks_without_an_image_or_in_3d_say_what_to_do(on_coins: Window) -> None:
     on_coins.viewer.dims.ndisplay = 3
     on_coins.click(*COIN)
     assert "2-D" in on_coins.status.text

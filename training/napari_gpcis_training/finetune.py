@@ -18,9 +18,9 @@ from napari_gpcis_training.batches import StepDataset
 from napari_gpcis_training.config import load_config
 from napari_gpcis_training.evaluate import evaluate, evaluation_crops
 from napari_gpcis_training.finetune_data import load_own_data
-from napari_gpcis_training.run import _device
+from napari_gpcis_training.run import find_device
 from napari_gpcis_training.schedule import Schedule
-from napari_gpcis_training.state import TrainingState, _groups
+from napari_gpcis_training.state import TrainingState, parameter_groups
 from napari_gpcis_training.trainer import training_step
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def finetune(request: Request, tell: Tell) -> bool:
     """
     check_suffix(request.output, (".safetensors",))
     with whole_or_nothing(request.output) as part:
-        device = _device(request.device)
+        device = find_device(request.device)
         card = model_card(request.model)
         network = load_model(request.model, device).to(memory_format=torch.channels_last)
         data = load_own_data(request.images, request.labels, request.seed)
@@ -221,7 +221,7 @@ def _recipe(card: ModelCard, data: OwnData, request: Request) -> TrainConfig:
 
 def _state(network: SegmentationNetwork, config: TrainConfig) -> TrainingState:
     average = copy.deepcopy(network).eval().requires_grad_(False)
-    groups = _groups(network, config.optimiser, config.optimiser.encoder_factor)
+    groups = parameter_groups(network, config.optimiser, config.optimiser.encoder_factor)
     schedule = Schedule(config.optimiser.warmup_steps, None, 1)
     return TrainingState(network, average, torch.optim.AdamW(groups, lr=0.0), schedule)
 

@@ -92,7 +92,7 @@ def train_model(run: Run) -> None:
             f"expected an output folder without a run, got {checkpoint}; "
             "choose another folder or give --resume"
         )
-    device = _device(run.device)
+    device = find_device(run.device)
     sets = [
         load_set(run.data, source, "train", config.min_area)
         for source in config.data
@@ -183,7 +183,8 @@ def _export(run: Run, state: TrainingState, config: TrainConfig, scores: dict[st
     say(f"wrote {path}")
 
 
-def _device(name: str) -> torch.device:
+def find_device(name: str) -> torch.device:
+    """Device by name; "auto" is a CUDA one where there is one, else the CPU."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:

@@ -75,7 +75,7 @@ def initial_state(
     network = network.to(device).to(memory_format=torch.channels_last)
     average = copy.deepcopy(network).eval().requires_grad_(False)
     factor = config.optimiser.encoder_factor if encoder_weights is not None else 1.0
-    optimiser = torch.optim.AdamW(_groups(network, config.optimiser, factor), lr=0.0)
+    optimiser = torch.optim.AdamW(parameter_groups(network, config.optimiser, factor), lr=0.0)
     schedule = Schedule(config.optimiser.warmup_steps, None, 1)
     return TrainingState(network, average, optimiser, schedule)
 
@@ -167,7 +167,7 @@ def _backbone_name(network: nn.Module) -> str:
     )
 
 
-def _groups(
+def parameter_groups(
     network: nn.Module, config: OptimiserConfig, encoder_factor: float
 ) -> list[dict[str, Any]]:
     """Split parameters: encoder or not, with weight decay or not."""

@@ -18,15 +18,19 @@ app = typer.Typer(help="List, inspect and import models.", no_args_is_help=True)
 
 @app.command("list")
 def show_list() -> None:
-    """List the models that come with napari-gpcis."""
+    """List the models that come with napari-gpcis, and your own."""
     from rich.console import Console
     from rich.table import Table
 
-    from napari_gpcis.model.checkpoint import list_models, model_card
+    from napari_gpcis.model.checkpoint import ModelFileError, list_models, model_card
 
     table = Table("name", "fusion", "encoder", "head", "MB", "licence")
     for name in list_models():
-        card = model_card(name)
+        try:
+            card = model_card(name)
+        except ModelFileError as error:
+            typer.echo(f"{name}: {error}", err=True)
+            continue
         size = f"{card.path.stat().st_size / 1e6:.1f}"
         config = card.config
         table.add_row(name, config.fusion, config.encoder, config.head, size, card.licence)

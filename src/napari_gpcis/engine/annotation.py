@@ -354,8 +354,11 @@ class Annotation:
         return Question(state, object_id, z, last, state.carried.get((object_id, z)))
 
     def accept(self, question: Question, result: Result) -> None:
-        """Keep the answer to a question, for as long as its state can be gone back to."""
-        if not self.class_mode and question.clicks:
+        """Keep the answer to a question, for as long as its state can be gone back to.
+
+        One that was cut short, because it was not wanted any more, is not kept.
+        """
+        if not self.class_mode and question.clicks and {*question.clicks} <= {*result.clicks}:
             question.state.answers[question.object_id, question.z] = result
 
     def _replace(self, clicks: Iterable[Click], active: int, z: int) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from app_model.types import KeyCode, KeyMod
 from napari.layers import Points
 
 from napari_gpcis.engine.click import Click
@@ -64,6 +65,7 @@ class ClicksLayer:
         self._set_defaults()
         self.layer.events.data.connect(self._changed)
         self.layer.events.features.connect(self._features_changed)
+        self.layer.bind_key(KeyMod.CtrlCmd | KeyCode.KeyV, self._paste, overwrite=True)
 
     def close(self) -> None:
         """Listen no more."""
@@ -98,15 +100,25 @@ class ClicksLayer:
         number = self._object_id if pd.isna(owner) or int(owner) < 1 else int(owner)
         return Click(*place, positive=True if pd.isna(sign) else bool(sign), object_id=number)
 
-    def _write(self, data: Sequence[Any], clicks: Sequence[Click]) -> None:
+    def _write(self, data: Sequence[Any], clicks: Sequence[Click], *, extent: bool = False) -> None:
+        """Make the points these; `extent` where some may have been outside the image."""
+        layer = self.layer
         self._writing = True
         try:
-            layer = self.layer
-            layer.selected_data = set()
-            layer.data = np.asarray(data, float).reshape(-1, self.frame.ndim)
-            layer.features = _features(clicks)
-            self._style(clicks)
-            layer.selected_data = set()
+            # Each of these would draw the points and measure the viewer's extent anew: once will do
+            with layer.events.blocker_all():
+                layer.selected_data = set()
+                layer.data = np.asarray(data, float).reshape(-1, self.frame.ndim)
+                layer.features = _features(clicks)
+                self._style(clicks)
+            layer.refresh(thumbnail=False, extent=extent)
+            layer.events.data(
+                value=layer.data,
+                action="changed",
+                data_indices=tuple(range(len(data))),
+                vertex_indices=((),),
+            )
+            layer.events.features()
             self._set_defaults()
         finally:
             self._writing = False
@@ -118,10 +130,12 @@ class ClicksLayer:
 
     def _set_defaults(self) -> None:
         """What a point gets that the user adds with napari's own tool."""
-        self.layer.feature_defaults = {"object": self._object_id, "positive": True}
-        self.layer.current_symbol = SYMBOLS[True]
-        self.layer.current_face_color = COLORS[True]
-        self.layer.current_size = SIZE
+        layer, defaults = self.layer, {"object": self._object_id, "positive": True}
+        if layer.feature_defaults.to_dict("records") != [defaults]:
+            layer.feature_defaults = defaults
+        for name, value in _LOOK.items():
+            if str(getattr(layer, name)).lower() != str(value):
+                setattr(layer, name, value)
 
     def _changed(self, event: Any) -> None:
         if self._writing or str(getattr(event, "action", "changed")) not in _DONE:
@@ -132,13 +146,18 @@ class ClicksLayer:
         if not self._writing and len(self.layer.features) == len(self.layer.data):
             self._take()
 
+    def _paste(self, layer: Points) -> None:
+        """What napari does on Ctrl-V, of which it tells nobody."""
+        layer._paste_data()
+        self._take()
+
     def _take(self) -> None:
         clicks = self._read()
         outside = sum(click is None for click in clicks)
         inside = [click for click in clicks if click is not None]
         if outside:
             kept = [at for at, click in zip(self.layer.data, clicks, strict=True) if click]
-            self._write(kept, inside)
+            self._write(kept, inside, extent=True)
             self._on_outside(outside)
         else:
             self._writing = True
@@ -150,6 +169,11 @@ class ClicksLayer:
 
 
 _DONE = {"added", "removed", "changed"}
+_LOOK = {
+    "current_symbol": SYMBOLS[True],
+    "current_face_color": COLORS[True],
+    "current_size": SIZE,
+}
 
 
 def _features(clicks: Sequence[Click]) -> pd.DataFrame:

@@ -52,7 +52,7 @@ class Desk:
     record : callable
         Called with each `Change` of the annotation, before the layers show it.
     on_change : callable
-        Called with each `Change` of the annotation, after the layers show it.
+        Called with each `Change` of the annotation, before the layers show it.
     tell : callable
         Called with (text, level) for the status line.
 
@@ -249,8 +249,9 @@ class Desk:
             refresh_box(self.labels, self.frame.index(patch.z, patch.box))
         if change.step.before.committed is not change.step.after.committed:
             self._note_committed()
-        self.show()
+        # first the question, so that the engine works while the layers are drawn
         self._report(change)
+        self.show()
 
     def _note_committed(self) -> None:
         """Clicks of committed objects go with the labels layer, and into a saved annotation."""
@@ -264,7 +265,8 @@ class Desk:
         new = [click for click in clicks if click not in state.clicks]
         gone = [click for click in state.clicks if click not in clicks]
         if not (new or gone):
-            self.annotation.set_clicks(clicks)
+            if not self.annotation.set_clicks(clicks):
+                self.show()  # of two points on a pixel, one
         else:
             about = (new or gone)[-1]
             owner = about.object_id if about in new or self.mode == "object" else state.active

@@ -8,10 +8,15 @@ import numpy as np
 from napari.layers import Image, Points
 
 from napari_gpcis.widget.clicks_layer import limit_size
-from napari_gpcis.widget.placement import layer_transform, place, with_offset
+from napari_gpcis.widget.placement import (
+    follow_transform,
+    layer_transform,
+    place,
+    with_offset,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from napari.components import ViewerModel
     from napari.layers import Layer
@@ -53,6 +58,8 @@ class Overlays:
         self.frame = frame
         self.opacity = opacity
         self._layers: dict[str, Layer] = {}
+        self._corners: dict[str, tuple[float, ...]] = {}
+        self._unfollow: dict[str, Callable[[], None]] = {}
         self._hidden: set[str] = set()
 
     @property
@@ -87,9 +94,8 @@ class Overlays:
             self._hide(name)
             return
         shown = self.frame.expand(values)
-        placed = with_offset(
-            layer_transform(self.image, self.frame), self.frame.to_data(z, box.r0, box.c0)
-        )
+        self._corners[name] = self.frame.to_data(z, box.r0, box.c0)
+        placed = with_offset(layer_transform(self.image, self.frame), self._corners[name])
         old = self._layers.get(name)
         if old is not None and old in self.viewer.layers:
             place(old, placed)
@@ -116,7 +122,6 @@ class Overlays:
             return
         point = [self.frame.to_data(z, *pixel)]
         if layer is not None and layer in self.viewer.layers:
-            place(layer, layer_transform(self.image, self.frame))
             layer.data = np.asarray(point)
             self._reveal(NEXT)
             return
@@ -141,6 +146,10 @@ class Overlays:
         layers.insert(at, layer)
         layers.selection = selected
         self._layers[name] = layer
+        whole = (0.0,) * self.frame.ndim
+        self._unfollow[name] = follow_transform(
+            layer, self.image, self.frame, lambda: self._corners.get(name, whole)
+        )
 
     def _hide(self, name: str) -> None:
         layer = self._layers.get(name)
@@ -157,5 +166,8 @@ class Overlays:
     def _remove(self, name: str) -> None:
         self._hidden.discard(name)
         layer = self._layers.pop(name, None)
-        if layer is not None and layer in self.viewer.layers:
+        if layer is None:
+            return
+        self._unfollow.pop(name)()
+        if layer in self.viewer.layers:
             self.viewer.layers.remove(layer)

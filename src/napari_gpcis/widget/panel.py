@@ -163,7 +163,13 @@ class GPCISPanel(QWidget):
             column = QVBoxLayout(self.finetune)
             column.setContentsMargins(0, 0, 0, 0)
             tool: Any = self.tool  # a Tool, or what stands in for one
-            column.addWidget(FineTuneTab(self.viewer, tool))
+            tab = FineTuneTab(self.viewer, tool)
+            tab.model_made.connect(self._use_model)
+            column.addWidget(tab)
+
+    def _use_model(self, name: str) -> None:
+        """Click with the model that was just made."""
+        self.attempt(lambda: self.tool.set_model(name))
 
 
 def _scrolling(content: QWidget) -> QScrollArea:

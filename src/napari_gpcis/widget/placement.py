@@ -93,8 +93,22 @@ def with_offset(transform: Mapping[str, Any], offset: Sequence[float]) -> dict[s
     return {**transform, "affine": matrix}
 
 
-def follow_transform(layer: Layer, source: Layer, frame: Frame | None = None) -> Callable[[], None]:
+def follow_transform(
+    layer: Layer,
+    source: Layer,
+    frame: Frame | None = None,
+    offset: Callable[[], Sequence[float]] | None = None,
+) -> Callable[[], None]:
     """Keep a layer where another one is, as `layer_transform` puts it there.
+
+    Parameters
+    ----------
+    layer, source : Layer
+        What follows, and what it follows.
+    frame : Frame, optional
+        See `layer_transform`.
+    offset : callable, optional
+        Asked for the present `offset` of a layer that shows a part; see `with_offset`.
 
     Returns
     -------
@@ -107,7 +121,8 @@ def follow_transform(layer: Layer, source: Layer, frame: Frame | None = None) ->
     def follow(event: Any = None) -> None:
         # data of another number of axes: the layer is about to be replaced
         if layer.ndim == source.ndim:
-            place(layer, layer_transform(source, frame))
+            whole = layer_transform(source, frame)
+            place(layer, whole if offset is None else with_offset(whole, offset()))
 
     def disconnect() -> None:
         for emitter in emitters:

@@ -54,7 +54,7 @@ class Recorder:
         self.path: Path = journal_path(source, self._header.identity, beside=beside)
         found = waiting_recordings(self.path, self._header.identity)
         self.waiting: Recording | None = next(
-            (recording for recording in found if recording.unsaved), None
+            (recording for recording in found if recording.unsaved and self._fits(recording)), None
         )
         self.journal = self._fresh()
 
@@ -62,7 +62,7 @@ class Recorder:
     def restorable(self) -> Restorable | None:
         """Unsaved work of an earlier session, in words."""
         found = self.waiting
-        if found is None or found.header.shape != self._header.shape:
+        if found is None:
             return None
         parts = [_counted(found.objects, "object"), _counted(found.clicks, "click")]
         when = found.last.strftime("%d %b %H:%M").lstrip("0")
@@ -104,6 +104,11 @@ class Recorder:
     def close(self) -> None:
         """End the journal; what is not saved is offered the next time."""
         self.journal.close()
+
+    def _fits(self, recording: Recording) -> bool:
+        """Whether it was made on the same plane of the image."""
+        theirs, ours = recording.header, self._header
+        return (theirs.shape, tuple(theirs.axes)) == (ours.shape, tuple(ours.axes))
 
     def _fresh(self) -> Journal:
         return Journal.create(self.path, self._header, on_error=self._complain)

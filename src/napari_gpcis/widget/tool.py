@@ -52,6 +52,8 @@ class Tool(Choices):
         self._overlay_layers: Overlays | None = None
         self._recorder: Recorder | None = None
         self._next: tuple[int, int, int] | None = None
+        self._asked: Question | None = None
+        self._era = 0  # answers to what was asked in an earlier one hold no longer
         self._commits_when_answered = False
         self._last_click = 0.0
         self._closed = False
@@ -128,7 +130,7 @@ class Tool(Choices):
             self._recorder.close()
         self._engine.worker.drop()
         self._engine.worker.cancel()
-        self._desk = self._recorder = self._overlay_layers = self._next = None
+        self._desk = self._recorder = self._overlay_layers = self._next = self._asked = None
         self._commits_when_answered = False
 
     def reopen_engine(self) -> None:
@@ -136,7 +138,7 @@ class Tool(Choices):
         desk = self._desk
         if desk is None:
             return
-        desk.annotation.history.forget_answers()
+        self._forget_answers(desk)
         image, arguments = image_stack(desk.image, desk.frame)
         if self._channels and len(self._channels) < len(self.channels):
             arguments["channels"] = self._channels
@@ -158,7 +160,7 @@ class Tool(Choices):
         def loaded(loaded: Loaded) -> None:
             self._model, self._device, self._loaded = model, device, loaded
             if self._desk is not None:
-                self._desk.annotation.history.forget_answers()
+                self._forget_answers(self._desk)
                 self._ask()
             self._tell_ready()
             self._settle.start()
@@ -186,29 +188,44 @@ class Tool(Choices):
             z = state.z if state.z in waiting else waiting[0]
             if self._loaded is not None:
                 self._tell("Working …", "busy")
-            annotation = desk.annotation
+            asked = self._asked
+            if asked is not None and (asked.state, asked.z) == (state, z):
+                return  # and not answered yet
+            annotation, era = desk.annotation, self._era
+            self._asked = annotation.question(z)
             self._engine.ask(
-                annotation.question(z),
-                lambda asked, result: self._answered(annotation, asked, result),
+                self._asked,
+                lambda asked, result: self._answered(annotation, era, asked, result),
             )
         else:
             self._engine.worker.drop("answer")
+            self._asked = None
             self._tell_object()
             self.ask_extras()
             if self._commits_when_answered:
                 self._commit_now()
 
-    def _answered(self, annotation: Annotation, question: Question, result: Result) -> None:
-        annotation.accept(question, result)
+    def _answered(
+        self, annotation: Annotation, era: int, question: Question, result: Result
+    ) -> None:
         desk = self._desk
-        if desk is None or annotation is not desk.annotation:
+        if desk is None or annotation is not desk.annotation or era != self._era:
             return
+        annotation.accept(question, result)
+        if question is self._asked:
+            self._asked = None
         desk.show()
         self._ask()
         if self.settings.encode_ahead:
             z, count = result.z, desk.frame.shape[0]
             near = [at for at in (z + 1, z - 1) if 0 <= at < count]
             self._engine.prepare(annotation.state, near)
+
+    def _forget_answers(self, desk: Desk) -> None:
+        """Have all asked again: the engine would answer otherwise now."""
+        desk.annotation.history.forget_answers()
+        self._asked = None
+        self._era += 1
 
     def ask_extras(self) -> None:
         """Ask for the overlays and the next click of what is shown."""
@@ -259,7 +276,7 @@ class Tool(Choices):
         """Give the engine options, and ask it again."""
         self._engine.set_options(**options)
         if self._desk is not None:
-            self._desk.annotation.history.forget_answers()
+            self._forget_answers(self._desk)
             self._ask()
         self._settle.start()
         self.changed.emit()
@@ -304,7 +321,7 @@ class Tool(Choices):
         if not desk.frame.is_shown(desk.image, self.viewer):
             self._watch.follow_axes()
             desk = self._desk
-        if desk is None:
+        if desk is None or not desk.frame.is_shown(desk.image, self.viewer):
             return None
         return desk.frame.to_click(data_position(desk.image, world, self.viewer.dims.units))
 
@@ -687,5 +704,6 @@ class Tool(Choices):
     def _failed(self, error: BaseException) -> None:
         """The engine could not do it: nothing is lost, and it says so."""
         self._commits_when_answered = False
+        self._asked = None
         self._activity.end()
         self._tell(f"{str(error) or type(error).__name__} – your clicks are kept", "error")
