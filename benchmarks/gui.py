@@ -182,9 +182,11 @@ class Desk:
     ----------
     image : array, shape (Y, X) or (Z, Y, X)
     model : str
+    threads : int, optional
+        Of torch; as the tool sets them when not given.
     """
 
-    def __init__(self, image: np.ndarray, model: str) -> None:
+    def __init__(self, image: np.ndarray, model: str, threads: int | None = None) -> None:
         import napari
 
         from napari_gpcis.widget.panel import GPCISPanel
@@ -200,13 +202,17 @@ class Desk:
         started = time.perf_counter()
         self.panel: Any = GPCISPanel(self.viewer)
         self.viewer.window.add_dock_widget(self.panel, name="GPCIS", area="right")
-        self.tool: Any = self.panel.tool
+        tool: Any = self.panel.tool
+        self.tool = tool
         if model != "default":
             self.tool.set_model(model)
         self.watch.run(lambda: bool(self.tool.ready))
+        if threads:
+            self._set_threads(threads)
         self.watch.rest(self.tool)
         self.opened = Spell(gaps=self.watch.gaps(started))
-        for layer in (self.tool._desk.preview.layer, self.tool._desk.labels):
+        desk = self.tool._desk
+        for layer in (desk.preview.layer, desk.labels):
             self.watch.follow(layer)
 
     def close(self) -> None:
@@ -291,6 +297,11 @@ class Desk:
         runner = self.tool._engine._session._runner
         runner.cache.clear()
         runner.forget()
+
+    def _set_threads(self, threads: int) -> None:
+        import torch
+
+        self.tool._engine.worker.do(lambda _: torch.set_num_threads(threads))
 
     def _timed(self, post: Callable[[], None]) -> Spell:
         self.watch.forget()
@@ -378,9 +389,9 @@ def held(spells: list[Spell]) -> tuple[str, str, str]:
     return f"{1e3 * longest:.0f}", f"{1e3 * painting:.0f}", str(count)
 
 
-def report_stack(model: str, side: int = 1024, slices: int = 8) -> None:
+def report_stack(model: str, threads: int | None, side: int = 1024, slices: int = 8) -> None:
     """Print what the window waits while the engine works in the background of a stack."""
-    desk = Desk(np.stack([image_of(side, seed) for seed in range(slices)]), model)
+    desk = Desk(np.stack([image_of(side, seed) for seed in range(slices)]), model, threads)
     desk.viewer.dims.set_point(0, slices // 2)
     desk.look_at(*CELL)
     made = Table(
@@ -411,20 +422,20 @@ def main() -> None:
     parser.add_argument("--model", default="default")
     parser.add_argument("--sizes", type=int, nargs="*", default=[512, 2048, 8192])
     parser.add_argument("--clicks", type=int, default=15)
-    parser.add_argument("--threads", type=int, default=None, help="of torch")
+    parser.add_argument(
+        "--threads", type=int, default=None, help="of torch; the tool's if not given"
+    )
     parser.add_argument("--no-stack", action="store_true")
     options = parser.parse_args()
-    if options.threads:
-        os.environ["OMP_NUM_THREADS"] = str(options.threads)
     with tempfile.TemporaryDirectory() as folder:
         for kind in ("DATA", "CONFIG", "STATE", "CACHE"):
             os.environ[f"XDG_{kind}_HOME"] = folder
         for side in options.sizes:
-            desk = Desk(image_of(side), options.model)
+            desk = Desk(image_of(side), options.model, options.threads)
             report_clicks(desk, options.clicks)
             desk.close()
         if not options.no_stack:
-            report_stack(options.model)
+            report_stack(options.model, options.threads)
 
 
 if __name__ == "__main__":

@@ -135,9 +135,9 @@ class Window:
 
     def settle(self) -> None:
         """Wait until all is answered and shown."""
-        self.wait(lambda: self.tool.ready and self.tool.idle)
-        QApplication.processEvents()
-        self.wait(lambda: self.tool.idle)
+        for _ in range(3):  # what comes back may be a reason to ask more
+            self.wait(lambda: self.tool.ready and self.tool.idle)
+            QApplication.processEvents()
 
     def wait(self, until: Callable[[], bool]) -> None:
         """Let the window live until something is so."""

@@ -164,3 +164,13 @@ def test_layers_say_what_their_axes_are() -> None:
 def test_importing_frames_loads_no_torch() -> None:
     source = "import sys, napari_gpcis.widget.frame; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", source], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("shape", "z", "expected"),
+    [((9, 9), 0, range(1)), ((4, 9, 9), 2, range(4)), ((3, 4, 9, 9), 6, range(4, 8))],
+)
+def test_slices_follow_one_another_within_a_volume(
+    shape: tuple[int, ...], z: int, expected: range
+) -> None:
+    assert Frame.of(shape, (-2, -1)).run_of(z) == expected

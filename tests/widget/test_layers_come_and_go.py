@@ -198,12 +198,15 @@ def test_labels_that_were_replaced_are_written_to(tool: Any) -> None:
     click(tool, 0, *TWO)
     tool.commit()
     settle(tool)
-    shown = tool._desk.labels.data
-    assert shown[TWO] not in (0, 7)
-    assert (shown[:5, :5] == 7).all()
+    assert fresh[TWO] not in (0, 7)
+    assert (fresh[:5, :5] == 7).all()
+    for _ in range(2):
+        tool.undo()
+    assert fresh[TWO] == 0
+    assert (fresh[:5, :5] == 7).all()
     tool.undo()
-    assert tool._desk.labels.data[TWO] == 0
-    assert (tool._desk.labels.data[:5, :5] == 7).all()
+    assert fresh[ONE] == 1
+    assert not fresh[:5, :5].any()
 
 
 def test_labels_of_another_shape_are_left_alone(tool: Any) -> None:
@@ -216,7 +219,9 @@ def test_labels_of_another_shape_are_left_alone(tool: Any) -> None:
     tool.commit()
     settle(tool)
     assert not other.any()
+    assert other is tool.viewer.layers["GPCIS labels (not used)"].data
     assert labels_of(tool).shape == (96, 110)
+    assert labels_of(tool)[ONE]
     assert labels_of(tool)[TWO]
 
 
@@ -250,6 +255,11 @@ def test_labels_that_are_full_say_what_to_do(tool: Any) -> None:
     assert "convert" in tool.status.text
     assert tool.click_counts == (1, 0)
     assert np.count_nonzero(tool.viewer.layers["full"].data) == 1
+    layer = tool.viewer.layers["full"]
+    layer.data = layer.data.astype(np.int32)  # what napari's "Convert to int32" does
+    tool.commit()
+    settle(tool)
+    assert layer.data[ONE] == 256
 
 
 def test_labels_that_cannot_be_written_to_are_refused(tool: Any) -> None:

@@ -20,12 +20,13 @@ from napari_gpcis.engine.geometry import bounding_box
 from napari_gpcis.engine.history import Committed, History, State, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from napari_gpcis.engine.click import Click
     from napari_gpcis.engine.commit import Masks
     from napari_gpcis.engine.history import CarriedMask
     from napari_gpcis.engine.labels import LabelStore, Overlap, Patch
+    from napari_gpcis.engine.options import Direction
     from napari_gpcis.engine.result import Result
     from napari_gpcis.engine.types import Array
 
@@ -290,17 +291,34 @@ class Annotation:
         self._push(after)
         return after.active
 
-    def carry(self, masks: Mapping[int, CarriedMask], object_id: int | None = None) -> bool:
-        """Give an object masks in slices where it has no clicks, as one step."""
+    def carry(
+        self,
+        masks: Mapping[int, CarriedMask],
+        object_id: int | None = None,
+        instead: Iterable[int] = (),
+    ) -> bool:
+        """Give an object masks in slices where it has no clicks, as one step.
+
+        Parameters
+        ----------
+        masks : mapping of int to CarriedMask
+            By slice.
+        object_id : int, optional
+            The one that is worked on when not given.
+        instead : iterable of int
+            Slices that were propagated to: the object's older masks there go.
+
+        Returns
+        -------
+        bool
+            False if that changes nothing.
+        """
         state = self.state
-        object_id = state.active if object_id is None else object_id
-        new = {(object_id, z): mask for z, mask in masks.items() if not state.of(object_id, z)}
-        kept = {
-            key: mask
-            for key, mask in state.carried.items()
-            if key[0] != object_id or state.of(*key) or object_id in state.taken_up
-        }
-        if not new:
+        owner = state.active if object_id is None else object_id
+        gone = {(owner, z) for z in instead if not state.of(owner, z)}
+        new = {(owner, z): mask for z, mask in masks.items() if not state.of(owner, z)}
+        kept = {key: mask for key, mask in state.carried.items() if key not in gone}
+        if not new and len(kept) == len(state.carried):
             return False
         self._push(replace(state, carried={**kept, **new}))
         return True
@@ -402,3 +420,20 @@ class Annotation:
 
 def _of(clicks: tuple[Click, ...], object_id: int, z: int) -> tuple[Click, ...]:
     return tuple(click for click in clicks if click.object_id == object_id and click.z == z)
+
+
+def reach(clicked: Collection[int], direction: Direction, within: range) -> range:
+    """Slices that a propagation may give a mask, clicked ones included.
+
+    Parameters
+    ----------
+    clicked : collection of int
+        Slices with clicks, not empty.
+    direction : {"both", "up", "down"}
+        Up is towards larger slice indices.
+    within : range
+        All slices.
+    """
+    low = min(clicked) if direction == "up" else within.start
+    high = max(clicked) + 1 if direction == "down" else within.stop
+    return range(low, high)

@@ -100,10 +100,17 @@ class Answerer:
             classes[result.box.slices] = result.box_classes
         return classes
 
-    def prepare(self, state: State, z: int) -> None:
-        """Encode a slice ahead of need."""
+    def prepare(
+        self,
+        state: State,
+        z: int,
+        place: tuple[int, int] = (0, 0),
+        is_stale: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Encode a slice ahead of need, from a pixel outwards."""
         self.check_slice(z)
-        self.runner.encode_slice(self.source, z, self.planner.scale(self.base_diameter(state)))
+        scale = self.planner.scale(self.base_diameter(state))
+        self.runner.encode_slice(self.source, z, scale, place, is_stale)
 
     def base_diameter(self, state: State) -> float | None:
         """Diameter that sets the scale; a change of it costs all embeddings."""

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_gpcis.engine.cache import size_of
 from napari_gpcis.engine.fast import memory_format
 from napari_gpcis.engine.geometry import Box, Scale
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator
+    from collections.abc import Callable, Hashable, Iterator
 
     from napari_gpcis.engine.cache import EmbeddingCache
     from napari_gpcis.engine.image import ImageSource
@@ -143,12 +144,30 @@ class Embedder:
             cut.append(_join(pieces, window, factor, self._order))
         return Features(cut[0], tuple(cut[1:]))
 
-    def encode_slice(self, source: ImageSource, z: int, scale: Scale) -> None:
-        """Encode all tiles of a slice ahead of need."""
+    def encode_slice(
+        self,
+        source: ImageSource,
+        z: int,
+        scale: Scale,
+        place: tuple[int, int] = (0, 0),
+        is_stale: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Encode the tiles of a slice ahead of need, those around a pixel first.
+
+        Half of the cache at most is filled, and another tile is begun only if that is not stale.
+        """
         rows, cols = scale.canvas(source.shape[1:])
         layout = self.layout(source, scale)
-        for tile in layout.tiles(Box(0, 0, rows, cols)):
-            self._tile(source, z, scale, layout, tile)
+        row, col = (position // scale.pixels for position in place)
+
+        def distance(tile: Box) -> int:
+            return max(tile.r0 - row, row - tile.r1, tile.c0 - col, col - tile.c1)
+
+        room = self.cache.device_bytes // 2
+        for tile in sorted(layout.tiles(Box(0, 0, rows, cols)), key=distance):
+            if is_stale() or room <= 0:
+                return
+            room -= size_of(self._tile(source, z, scale, layout, tile))
 
     @property
     def _order(self) -> torch.memory_format:

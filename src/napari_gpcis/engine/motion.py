@@ -45,8 +45,9 @@ def follow(mask: Array, box: Box, source: ImageSource, z: int, target: int) -> A
     if min(size) < SMALLEST_SIDE:
         return mask
     there, here = (_grey(source, index, box, size) for index in (target, z))
-    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    flow = cv2.GaussianBlur(search.calc(there, here, None), (0, 0), SMOOTHNESS)
+    still = np.zeros((*size, 2), np.float32)
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flow = cv2.GaussianBlur(search.calc(there, here, still), (0, 0), SMOOTHNESS)
     if shrink < 1.0:
         flow = cv2.resize(flow, mask.shape[::-1]) / shrink
     rows, cols = np.mgrid[: mask.shape[0], : mask.shape[1]].astype(np.float32)

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias, get_args
 from napari_gpcis.engine.labels import Overlap
 
 Mode: TypeAlias = Literal["object", "class"]
+Direction: TypeAlias = Literal["both", "up", "down"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
 from napari_gpcis.engine.carry import Carrier, Held, cut, held, paste, sigmoid
+from napari_gpcis.engine.options import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from napari_gpcis.engine.request import Request
     from napari_gpcis.engine.result import Result
     from napari_gpcis.engine.types import Array
-
-Direction: TypeAlias = Literal["both", "up", "down"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +121,7 @@ def propagate(
     predict: Callable[[Request], Result],
     direction: Direction = "both",
     stop: StopRule | None = None,
+    within: range | None = None,
 ) -> Iterator[Carried]:
     """Carry an object from its clicked slices to the others, one slice at a time.
 
@@ -142,6 +142,8 @@ def propagate(
         Up is towards larger slice indices. Slices between clicked ones belong to either.
     stop : StopRule, optional
         When the object has ended.
+    within : range, optional
+        Slices that follow one another, and that alone count: one volume of a time series.
 
     Yields
     ------
@@ -154,15 +156,20 @@ def propagate(
     """
     if direction not in get_args(Direction):
         raise ValueError(f"expected a direction of {get_args(Direction)}, got {direction!r}")
-    clicked = {z: held(answer) for z, answer in sorted(answers.items()) if answer.box_mask.any()}
+    within = range(source.shape[0]) if within is None else within
+    clicked = {
+        z: held(answer)
+        for z, answer in sorted(answers.items())
+        if z in within and answer.box_mask.any()
+    }
     if not clicked:
         raise ValueError("expected a slice with a mask to carry on, got none; click the object")
-    return _propagate(clicked, source, planner, predict, direction, stop or StopRule())
+    return _propagate(clicked, within, planner, predict, direction, stop or StopRule())
 
 
 def _propagate(
     clicked: Mapping[int, Held],
-    source: ImageSource,
+    within: range,
     planner: Planner,
     predict: Callable[[Request], Result],
     direction: Direction,
@@ -183,10 +190,10 @@ def _propagate(
             yield _carried(now if other is None else _joined(other, now, share))
     lowest, highest = clicked[min(clicked)], clicked[max(clicked)]
     if direction != "down":
-        for now in carry(highest, range(highest.z + 1, source.shape[0]), [highest]):
+        for now in carry(highest, range(highest.z + 1, within.stop), [highest]):
             yield _carried(now)
     if direction != "up":
-        for now in carry(lowest, range(lowest.z - 1, -1, -1), [lowest]):
+        for now in carry(lowest, range(lowest.z - 1, within.start - 1, -1), [lowest]):
             yield _carried(now)
 
 

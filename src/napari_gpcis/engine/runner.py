@@ -74,9 +74,16 @@ class Runner:
         """Answer a request, if need be with smaller tiles or on the CPU."""
         return self._persist(lambda: self.predictor.predict(request))
 
-    def encode_slice(self, source: ImageSource, z: int, scale: Scale) -> None:
-        """Encode a slice ahead of need."""
-        self._persist(lambda: self.embedder.encode_slice(source, z, scale))
+    def encode_slice(
+        self,
+        source: ImageSource,
+        z: int,
+        scale: Scale,
+        place: tuple[int, int] = (0, 0),
+        is_stale: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Encode a slice ahead of need, from a pixel outwards."""
+        self._persist(lambda: self.embedder.encode_slice(source, z, scale, place, is_stale))
 
     def forget(self) -> None:
         """Drop what was kept of the last window; embeddings stay in the cache."""

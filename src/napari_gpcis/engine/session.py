@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_gpcis.engine.annotation import reach
 from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.history import CarriedMask
 from napari_gpcis.engine.options import Options
@@ -12,7 +13,7 @@ from napari_gpcis.engine.workspace import Workspace
 if TYPE_CHECKING:
     from napari_gpcis.engine.history import Committed
     from napari_gpcis.engine.labels import Overlap
-    from napari_gpcis.engine.propagate import Direction
+    from napari_gpcis.engine.options import Direction
     from napari_gpcis.engine.result import Result
     from napari_gpcis.engine.types import Array
 
@@ -228,7 +229,9 @@ class Session(Workspace):
             state = annotation.state
             spread = self.spread(state, state.active, direction)
             masks = {carried.z: CarriedMask(carried.box, carried.mask) for carried in spread}
-            annotation.carry(masks)
+            clicked = {click.z for click in state.of(state.active)}
+            instead = reach(clicked, direction, range(annotation.shape[0]))
+            annotation.carry(masks, instead=instead)
             self._result = None
             return tuple(sorted(masks))
 

@@ -11,7 +11,8 @@ from napari_gpcis.engine.annotation import Annotation, Question
 from napari_gpcis.engine.answerer import Answerer
 from napari_gpcis.engine.image import ImageSource
 from napari_gpcis.engine.labels import LabelStore, Overlap
-from napari_gpcis.engine.options import Mode, Options, check_diameter
+from napari_gpcis.engine.options import Direction, Mode, Options, check_diameter
+from napari_gpcis.engine.propagate import propagate
 from napari_gpcis.engine.runner import Runner
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from napari_gpcis.engine.history import State
     from napari_gpcis.engine.normalise import Normalisation
-    from napari_gpcis.engine.propagate import Carried, Direction
+    from napari_gpcis.engine.propagate import Carried
     from napari_gpcis.engine.result import Result
     from napari_gpcis.engine.types import Array, ArrayLike
     from napari_gpcis.model import SegmentationNetwork
@@ -160,33 +161,69 @@ class Workspace:
             annotation, answerer = self._of_image
             return answerer.classify(state or annotation.state, z)
 
-    def spread(self, state: State, object_id: int, direction: Direction) -> Iterator[Carried]:
-        """Masks of an object slice by slice, for programs that work on another thread.
+    def spread(
+        self,
+        state: State,
+        object_id: int,
+        direction: Direction = "both",
+        within: range | None = None,
+    ) -> Iterator[Carried]:
+        """Masks of an object slice by slice, for `Annotation.carry`; see `propagate`.
 
-        `Annotation.carry` takes them.
+        Parameters
+        ----------
+        state : State
+            Whose clicks count.
+        object_id : int
+            The object.
+        direction : {"both", "up", "down"}
+            Up is to later slices.
+        within : range, optional
+            Slices that follow one another, and that alone count; all when not given.
+
+        Raises
+        ------
+        ValueError
+            If the object has no clicks there, or no mask.
         """
-        from napari_gpcis.engine.propagate import propagate
-
         answerer = self._of_image[1]
-        slices = sorted({click.z for click in state.of(object_id)})
+        within = range(answerer.source.shape[0]) if within is None else within
+        slices = sorted({click.z for click in state.of(object_id)} & {*within})
         if not slices:
             raise ValueError("expected an object with clicks, got none; click on it first")
         answers = {}
         for z in slices:
-            question = Question(state, object_id, z, None, state.carried.get((object_id, z)))
-            answers[z] = answerer.answer(question)
+            seed = state.carried.get((object_id, z))
+            answers[z] = answerer.answer(Question(state, object_id, z, None, seed))
         yield from propagate(
             answers,
             source=answerer.source,
             planner=answerer.planner,
             predict=self._runner.predict,
             direction=direction,
+            within=within,
         )
 
-    def prepare(self, z: int = 0) -> None:
-        """Encode a slice ahead of need, so that its first click is as fast as the others."""
+    def prepare(
+        self,
+        z: int = 0,
+        place: tuple[int, int] = (0, 0),
+        is_stale: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Encode a slice ahead of need, so that its first click is as fast as the others.
+
+        Parameters
+        ----------
+        z : int
+            Slice index.
+        place : (row, col)
+            Pixel around which to begin; of a slice that would fill more than half of the cache,
+            the rest is left out.
+        is_stale : callable
+            Whether something else is wanted now; asked before each tile.
+        """
         annotation, answerer = self._of_image
-        answerer.prepare(annotation.state, z)
+        answerer.prepare(annotation.state, z, place, is_stale)
 
     @property
     def object_diameter(self) -> float | None:

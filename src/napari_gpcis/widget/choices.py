@@ -86,7 +86,9 @@ class Choices(QObject):
 
     def set_labels_layer(self, name: str | None) -> None:
         """Write to another labels layer; None: to a new one."""
-        chosen = None if name is None else self._named(name, self._fitting_labels(), "labels")
+        chosen = None if name is None else self._named(name, self._all_labels(), "labels")
+        if chosen is not None and self._desk is not None:
+            self._desk.check_labels(chosen)
         if self._desk is not None and chosen is self._desk.labels:
             return
         self._labels[self._mode] = chosen
@@ -327,18 +329,14 @@ class Choices(QObject):
     def _desk_layers(self) -> list[Any]:
         raise NotImplementedError
 
+    def _all_labels(self) -> list[Labels]:
+        own = None if self._desk is None else self._desk.preview.layer
+        layers = self.viewer.layers
+        return [layer for layer in layers if isinstance(layer, Labels) and layer is not own]
+
     def _fitting_labels(self) -> list[Labels]:
         desk = self._desk
-        if desk is None:
-            return []
-        return [
-            layer
-            for layer in self.viewer.layers
-            if isinstance(layer, Labels)
-            and layer is not desk.preview.layer
-            and isinstance(layer.data, np.ndarray)
-            and layer.data.shape == desk.frame.data_shape
-        ]
+        return [layer for layer in self._all_labels() if desk is not None and desk.fits(layer)]
 
     def _named(self, name: str, layers: list[Any], kind: str) -> Any:
         for layer in layers:

@@ -51,6 +51,7 @@ class ClicksLayer:
         self._on_change = on_change
         self._on_outside = on_outside
         self._object_id = 1
+        self._taken: list[Any] = []
         self._writing = False
         self.layer = Points(
             np.zeros((0, frame.ndim)),
@@ -120,6 +121,7 @@ class ClicksLayer:
             )
             layer.events.features()
             self._set_defaults()
+            self._taken = self._meanings()
         finally:
             self._writing = False
 
@@ -143,8 +145,16 @@ class ClicksLayer:
         self._take()
 
     def _features_changed(self, event: Any = None) -> None:
-        if not self._writing and len(self.layer.features) == len(self.layer.data):
+        # napari says so also while points are dragged: a drag is one change, when it ends
+        if self._writing or len(self.layer.features) != len(self.layer.data):
+            return
+        if self._meanings() != self._taken:
             self._take()
+
+    def _meanings(self) -> list[Any]:
+        """What the points say, wherever they are."""
+        known: list[Any] = self.layer.features.reindex(columns=_MEANINGS).to_numpy().tolist()
+        return known
 
     def _paste(self, layer: Points) -> None:
         """What napari does on Ctrl-V, of which it tells nobody."""
@@ -152,6 +162,7 @@ class ClicksLayer:
         self._take()
 
     def _take(self) -> None:
+        self._taken = self._meanings()
         clicks = self._read()
         outside = sum(click is None for click in clicks)
         inside = [click for click in clicks if click is not None]
@@ -169,6 +180,7 @@ class ClicksLayer:
 
 
 _DONE = {"added", "removed", "changed"}
+_MEANINGS = ["object", "positive"]
 _LOOK = {
     "current_symbol": SYMBOLS[True],
     "current_face_color": COLORS[True],

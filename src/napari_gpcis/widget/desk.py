@@ -88,7 +88,9 @@ class Desk:
         self.preview = Preview(frame, transform)
         self.clicks = ClicksLayer(frame, transform, self._points_changed, self._points_outside)
         self._disconnect = [follow_transform(layer, image, frame) for layer in self.layers]
+        self._labels_data = self.labels.data
         self.labels.events.paint.connect(self._painted)
+        self.labels.events.data.connect(self._labels_replaced)
         self.ensure_layers()
 
     @property
@@ -115,6 +117,7 @@ class Desk:
         self.leaving = True
         self.annotation.observers.clear()
         self.labels.events.paint.disconnect(self._painted)
+        self.labels.events.data.disconnect(self._labels_replaced)
         self.clicks.close()
         for disconnect in self._disconnect:
             disconnect()
@@ -153,6 +156,28 @@ class Desk:
         self.preview.clear()
         self.show()
         self.labels.refresh()
+
+    def fits(self, labels: Labels) -> bool:
+        """Whether a labels layer can be written to, pixel for pixel of the image."""
+        data = labels.data
+        in_memory = isinstance(data, np.ndarray) and bool(data.flags.writeable)
+        return in_memory and data.shape == self.frame.data_shape
+
+    def check_labels(self, labels: Labels) -> None:
+        """Refuse a labels layer that does not fit.
+
+        Raises
+        ------
+        ValueError
+            Saying what was expected.
+        """
+        if not self.fits(labels):
+            kind, shape = type(labels.data).__name__, tuple(getattr(labels.data, "shape", ()))
+            raise ValueError(
+                f"expected labels that can be written to, of shape {self.frame.data_shape}, got "
+                f"{kind} of shape {shape} in {labels.name!r}; choose another labels layer, or a "
+                "new one"
+            )
 
     def show(self) -> None:
         """Bring points and preview in line with the annotation."""
@@ -228,15 +253,8 @@ class Desk:
         return None
 
     def _store(self, labels: Labels, highest: int | None = None) -> LabelStore:
-        data = labels.data
-        in_memory = isinstance(data, np.ndarray) and data.flags.writeable
-        if not in_memory or data.shape != self.frame.data_shape:
-            raise ValueError(
-                f"expected labels that can be written to, of shape {self.frame.data_shape}, got "
-                f"{type(data).__name__} of shape {tuple(data.shape)} in {labels.name!r}; choose "
-                "another labels layer, or a new one"
-            )
-        stack = self.frame.as_stack(data)
+        self.check_labels(labels)
+        stack = self.frame.as_stack(labels.data)
         return LabelStore(self.frame.shape, stack, in_place=True, highest=highest)
 
     def _new_labels(self, transform: dict[str, Any]) -> Labels:
@@ -274,6 +292,26 @@ class Desk:
 
     def _points_outside(self, count: int) -> None:
         self._tell(f"{count} click(s) outside the image were left out", "warning")
+
+    def _labels_replaced(self, _: Any) -> None:
+        """Another array in the labels layer: taken as a step where it fits, else put beside it."""
+        data = self.labels.data
+        if data is self._labels_data:
+            return
+        try:
+            store = self._store(self.labels)
+        except ValueError as error:
+            name = self.labels.name
+            self.labels.data = self._labels_data
+            self.viewer.add_layer(Labels(data, name=f"{name} (not used)"))
+            self._tell(str(error), "warning")
+            return
+        self._labels_data = data
+        old, self.annotation.labels = self.annotation.labels, store
+        store.highest = max(store.highest, old.highest)
+        changed = paint.differences(old, store)
+        if changed:
+            self.annotation.edit(changed, written=True)
 
     def _painted(self, event: Any) -> None:
         """What the user paints by hand can be undone like everything else."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -87,6 +88,7 @@ class Engine:
         self._notify = partial(self.worker.post, on_warning)
         self._session: Session | None = None
         self._image: tuple[Any, dict[str, Any]] | None = None
+        self._ahead: list[int] = []
 
     def load(
         self,
@@ -102,6 +104,7 @@ class Engine:
 
         def work(_: Callable[[], bool]) -> Loaded:
             import_torch()
+            _leave_a_core()
             from napari_gpcis.engine.session import Session
             from napari_gpcis.model import load_model
 
@@ -221,27 +224,30 @@ class Engine:
         state: State,
         object_id: int,
         direction: Direction,
+        within: range,
         on_slice: Callable[[Any], None],
         then: Callable[[bool], None],
     ) -> None:
-        """Carry an object's mask to the slices around it, one slice after another."""
+        """Carry an object's mask to the slices around it, one after another, within a range."""
 
         def steps() -> Generator[Any, None, None]:
             if self._session is not None:
-                yield from self._session.spread(state, object_id, direction)
+                yield from self._session.spread(state, object_id, direction, within)
 
         self.worker.start_long(LongJob(steps(), on_slice, then))
 
-    def prepare(self, state: State, slices: Sequence[int]) -> None:
-        """Encode slices ahead of need, when there is nothing else to do."""
-        waiting = list(slices)
+    def prepare(self, slices: Sequence[int], place: tuple[int, int]) -> None:
+        """Encode slices ahead of need, from a pixel outwards, when there is nothing else to do."""
+        waiting = self._ahead = list(slices)
 
-        def work(_: Callable[[], bool]) -> None:
+        def work(is_stale: Callable[[], bool]) -> None:
             if self._session is not None and waiting:
-                self._session.prepare(waiting.pop(0))
+                self._session.prepare(waiting[0], place, is_stale)
+                if not is_stale():
+                    waiting.pop(0)
 
         def again(_: None) -> None:
-            if waiting:
+            if waiting and waiting is self._ahead:
                 self.worker.ask("ahead", work, again)
 
         self.worker.ask("ahead", work, again)
@@ -249,6 +255,18 @@ class Engine:
     def stop(self) -> None:
         """End the thread."""
         self.worker.stop()
+
+
+def _leave_a_core() -> None:
+    """Have torch work with all cores but one, which is the window's.
+
+    Its threads wait for one another at each operation: where the window has taken the core of one,
+    the others wait as well, and a click takes several times as long.
+    """
+    import torch
+
+    cores = os.cpu_count() or 1
+    torch.set_num_threads(max(1, min(torch.get_num_threads(), cores - 1)))
 
 
 def _describe(session: Session, model: str, network: Any) -> Loaded:

@@ -199,6 +199,15 @@ class Frame:
             z = z * self.sizes[axis] + min(max(pixels[axis], 0), self.sizes[axis] - 1)
         return z
 
+    def run_of(self, z: int) -> range:
+        """Slices that follow one another with a slice, along the last leading axis.
+
+        Of a (T, Z, Y, X) image, one volume: the first slice of the next one is no neighbour.
+        """
+        length = self.sizes[self.leading_axes[-1]] if self.leading_axes else 1
+        start = z - z % length
+        return range(start, start + length)
+
     def to_data(self, z: int, row: float, col: float) -> tuple[float, ...]:
         """Position in data coordinates; row and column may lie between pixels.
 

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_gpcis.engine.geometry import Box
+from napari_gpcis.engine.geometry import Box, bounding_box
 from napari_gpcis.engine.labels import Patch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_gpcis.engine.labels import LabelStore
     from napari_gpcis.engine.types import Array
     from napari_gpcis.widget.frame import Frame
 
@@ -40,6 +41,17 @@ def patches(atoms: Sequence[Any], frame: Frame, data: Array) -> list[Patch]:
     clicks = frame.to_clicks(voxels)
     z, pixels = clicks[:, 0], clicks[:, 1:]
     return [_patch(int(at), pixels[z == at], before[z == at], frame, data) for at in np.unique(z)]
+
+
+def differences(old: LabelStore, new: LabelStore) -> list[Patch]:
+    """Changes that lead from one store of labels to another of the same shape."""
+    found = []
+    for z in range(new.shape[0]):
+        before, after = old.of_slice(z), new.of_slice(z)
+        box = bounding_box(before != after)
+        if box is not None:
+            found.append(Patch(z, box, before[box.slices], after[box.slices]))
+    return found
 
 
 def _changed(atom: Any, frame: Frame) -> tuple[Array, Array]:

@@ -52,11 +52,13 @@ class Recorder:
         identity = identity_of(image, source)
         self._header = JournalHeader(f"{identity} {mode}", frame.shape, tuple(frame.plane), mode)
         self.path: Path = journal_path(source, self._header.identity, beside=beside)
-        found = waiting_recordings(self.path, self._header.identity)
-        self.waiting: Recording | None = next(
-            (recording for recording in found if recording.unsaved and self._fits(recording)), None
-        )
         self.journal = self._fresh()
+        self._offers = self._unsaved()
+
+    @property
+    def waiting(self) -> Recording | None:
+        """Unsaved work of an earlier session, the newest of it."""
+        return self._offers[0] if self._offers else None
 
     @property
     def restorable(self) -> Restorable | None:
@@ -71,6 +73,8 @@ class Recorder:
     def restore(self, annotation: Annotation) -> None:
         """Make the recorded changes on a fresh annotation, and go on with the same journal.
 
+        What was done until now without saving it is offered in its place.
+
         Raises
         ------
         JournalError
@@ -82,15 +86,15 @@ class Recorder:
         found.replay_onto(annotation)
         self.journal.close()
         self.journal = Journal.resume(found.path, on_error=self._complain)
-        self.waiting = None
+        self._offers = self._unsaved(besides=found.path)
         if found.damage:
             self._tell(found.damage, "warning")
 
     def discard(self) -> None:
-        """Offer it no more; the file stays under another name."""
-        if self.waiting is not None:
-            found, self.waiting = self.waiting, None
-            path = set_aside(found.path)
+        """Offer it no more, but what is older; the file stays under another name."""
+        if self._offers:
+            path = set_aside(self._offers[0].path)
+            del self._offers[0]
             self._tell(f"the earlier work is kept in {path.name}", "info")
 
     def note_saved(self, path: str) -> None:
@@ -105,8 +109,15 @@ class Recorder:
         """End the journal; what is not saved is offered the next time."""
         self.journal.close()
 
+    def _unsaved(self, besides: Path | None = None) -> list[Recording]:
+        """Journals of this plane of the image that hold what no file has, the newest first."""
+        return [
+            recording
+            for recording in waiting_recordings(self.path, self._header.identity)
+            if recording.unsaved and self._fits(recording) and recording.path != besides
+        ]
+
     def _fits(self, recording: Recording) -> bool:
-        """Whether it was made on the same plane of the image."""
         theirs, ours = recording.header, self._header
         return (theirs.shape, tuple(theirs.axes)) == (ours.shape, tuple(ours.axes))
 

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 SETTLE_MS = 120
 """How long a slice has to be looked at before it is encoded ahead of a click."""
 DOUBLE_CLICK_S = 1.0
+WORKING = "Working …"
+BUSY_MS = 150
+"""How long an answer may take before the panel says so: each repaint of it costs a frame."""
 
 
 class Tool(Choices):
@@ -66,6 +69,9 @@ class Tool(Choices):
         self._settle.setSingleShot(True)
         self._settle.setInterval(SETTLE_MS)
         self._settle.timeout.connect(self._look_at_slice)
+        self._announcer = QTimer(self)
+        self._announcer.setSingleShot(True)
+        self._announcer.timeout.connect(self.changed)
         self._watch = LayerWatch(viewer, self)
         for warning in self.settings_warnings:
             self._tell(warning, "warning")
@@ -79,6 +85,7 @@ class Tool(Choices):
         if self._closed:
             return
         self._closed = True
+        self._announcer.stop()
         self._settle.stop()
         self._watch.disconnect()
         self._mouse.disconnect()
@@ -169,11 +176,13 @@ class Tool(Choices):
 
     # questions and answers
 
-    def _changed(self, _: Change) -> None:
+    def _changed(self, change: Change) -> None:
         """After every change of the annotation: what is not known yet is asked for."""
         self._next = None
-        self._ask()
-        self.changed.emit()
+        # classes depend on nothing but the clicks
+        if self._mode == "object" or change.step.before.clicks is not change.step.after.clicks:
+            self._ask()
+        self._announce()
 
     def _ask(self) -> None:
         desk = self._desk
@@ -187,7 +196,7 @@ class Tool(Choices):
             state = desk.annotation.state
             z = state.z if state.z in waiting else waiting[0]
             if self._loaded is not None:
-                self._tell("Working …", "busy")
+                self._tell(WORKING, "busy")
             asked = self._asked
             if asked is not None and (asked.state, asked.z) == (state, z):
                 return  # and not answered yet
@@ -218,8 +227,9 @@ class Tool(Choices):
         self._ask()
         if self.settings.encode_ahead:
             z, count = result.z, desk.frame.shape[0]
-            near = [at for at in (z + 1, z - 1) if 0 <= at < count]
-            self._engine.prepare(annotation.state, near)
+            near = [at for at in (z, z + 1, z - 1) if 0 <= at < count]
+            middle = (result.box.r0 + result.box.r1) // 2, (result.box.c0 + result.box.c1) // 2
+            self._engine.prepare(near, middle)
 
     def _forget_answers(self, desk: Desk) -> None:
         """Have all asked again: the engine would answer otherwise now."""
@@ -291,15 +301,15 @@ class Tool(Choices):
             self._desk.add_click(*place, positive=positive)
 
     def double_click(self, world: tuple[float, ...]) -> None:
-        """Take up the object at a position; its first click was none."""
+        """Take up the object at a position, if there is one; its first click was none then."""
         place, desk = self._place(world), self._desk
         if place is None or desk is None or self._mode != "object":
             return
+        draft, label = desk.draft_at(*place), desk.label_at(*place)
         clicked = desk.annotation.state.clicks[-1:]
         fresh = time.monotonic() - self._last_click < DOUBLE_CLICK_S
-        if fresh and clicked and clicked[0].place == place:
+        if (draft or label) and fresh and clicked and clicked[0].place == place:
             desk.annotation.undo()
-        draft, label = desk.draft_at(*place), desk.label_at(*place)
         if draft:
             desk.annotation.activate(draft, place[0])
         elif label:
@@ -416,10 +426,11 @@ class Tool(Choices):
                 "expected an object with a mask in a stack, got none; click on an object first"
             )
         masks: dict[int, CarriedMask] = {}
+        run = desk.frame.run_of(state.z)
 
         def on_slice(carried: Any) -> None:
             masks[carried.z] = CarriedMask(carried.box, carried.mask)
-            self._progress(f"Propagating: slice {carried.z}", len(masks), desk.frame.shape[0] - 1)
+            self._progress(f"Propagating: slice {carried.z}", len(masks), len(run) - 1)
 
         def then(done: bool) -> None:
             self._activity.end()
@@ -428,12 +439,14 @@ class Tool(Choices):
             if annotation.state.of(owner) != state.of(owner):
                 self._tell("The object changed meanwhile; propagate it again", "warning")
                 return
-            annotation.carry(masks, owner)
+            clicked = {click.z for click in state.of(owner)} & {*run}
+            instead = reach(clicked, direction, run) if done else ()
+            annotation.carry(masks, owner, instead)
             text = f"Propagated to {len(masks)} slice(s)" + ("" if done else ", then stopped")
             self._tell(text, "info")
 
-        self._engine.propagate(state, owner, direction, on_slice, then)
-        self._progress("Propagating …", 0, max(1, desk.frame.shape[0] - 1))
+        self._engine.propagate(state, owner, direction, run, on_slice, then)
+        self._progress("Propagating …", 0, max(1, len(run) - 1))
 
     def propagate_up(self) -> None:
         """Carry the object over to later slices."""
@@ -627,6 +640,16 @@ class Tool(Choices):
         dims = self.viewer.dims
         return desk.frame.slice_of(data_position(desk.image, dims.point, dims.units))
 
+    def _middle(self) -> tuple[int, int]:
+        """Row and column in the middle of the view."""
+        desk, viewer = self._desk_or_raise(), self.viewer
+        world = list(viewer.dims.point)
+        row_axis, col_axis = viewer.dims.displayed[-2:]
+        world[row_axis], world[col_axis] = viewer.scene.camera.center[-2:]
+        position = data_position(desk.image, world, viewer.dims.units)
+        row, col = (round(position[axis]) for axis in desk.frame.plane)
+        return row, col
+
     def _go_to_slice(self, z: int) -> None:
         desk = self._desk
         if desk is None or self._slice() == z:
@@ -647,7 +670,7 @@ class Tool(Choices):
             self._ask()
         z, count = self._slice(), desk.frame.shape[0]
         near = (z, z + 1, z - 1) if self.settings.encode_ahead else (z,)
-        self._engine.prepare(desk.annotation.state, [at for at in near if 0 <= at < count])
+        self._engine.prepare([at for at in near if 0 <= at < count], self._middle())
 
     def slice_changed(self) -> None:
         """Called when the viewer goes to another slice."""
@@ -655,11 +678,18 @@ class Tool(Choices):
 
     def _tell(self, text: str, level: Level | str, done: int = 0, total: int = 0) -> None:
         self._status = Status(text, level, done, total)  # type: ignore[arg-type]
-        self.changed.emit()
+        self._announce()
+
+    def _announce(self) -> None:
+        """Say once, after all that happens now, that something has changed; later if it is busy."""
+        delay = BUSY_MS if self._status.text == WORKING else 0
+        timer = self._announcer
+        if not timer.isActive() or timer.remainingTime() > delay:
+            timer.start(delay)
 
     def _progress(self, text: str, done: int, total: int) -> None:
-        self._activity.show(text, done, total)
         self._tell(text, "busy", done, total)
+        self._activity.show(text, done, total)  # in which the work may end
 
     def _tell_ready(self) -> None:
         if self._loaded is None:

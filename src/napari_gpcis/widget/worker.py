@@ -36,10 +36,13 @@ class Job:
         taken its place, or the thread is to end.
     then : callable
         Called with what `work` returned, on the thread of the window.
+    ahead : bool
+        Whether anything else is more urgent.
     """
 
     work: Callable[[Callable[[], bool]], Any]
     then: Callable[[Any], None]
+    ahead: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ class Worker(QObject):
     ) -> None:
         """Do a job, in place of the one that the slot holds."""
         with self._wake:
-            self._slots[slot] = Job(work, then)
+            self._slots[slot] = Job(work, then, ahead=slot == SLOTS[-1])
             self._wake.notify()
 
     def post(self, function: Callable[[Any], None], value: Any) -> None:
@@ -192,11 +195,17 @@ class Worker(QObject):
 
     def _run(self, job: Job) -> None:
         try:
-            result = job.work(lambda: self._ends or bool(self._slots.get("answer")))
+            result = job.work(lambda: self._is_stale(job))
         except Exception as error:
             self._returned.emit(self._on_error, error)
         else:
             self._returned.emit(job.then, result)
+
+    def _is_stale(self, job: Job) -> bool:
+        """Whether the next click waits, or, for what is done ahead of need, anything at all."""
+        if job.ahead:
+            return self._ends or bool(self._queue or self._slots or self._long)
+        return self._ends or "answer" in self._slots
 
     def _step(self) -> None:
         job = self._long
