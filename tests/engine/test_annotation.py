@@ -18,6 +18,7 @@ from napari_gpcis.engine import (
     Patch,
     Session,
 )
+from napari_gpcis.engine.annotation import reach
 
 SHAPE = (3, 40, 50)
 
@@ -248,3 +249,22 @@ def test_a_session_goes_on_from_a_given_annotation(network):
     session.set_image(np.random.default_rng(0).random((40, 50)), annotation=annotation)
     assert session.result.mask[5, 5]
     assert session.commit() == 4
+
+
+def test_propagating_again_replaces_what_it_reaches(annotation):
+    annotation.add(Click(1, 7, 7))
+    annotation.carry({0: square(5, 5), 2: square(5, 5)})
+    assert annotation.carry({2: square(8, 8)}, instead=range(1, 3))
+    state = annotation.state
+    assert state.mask_of(1, 0)[0].r0 == 5
+    assert state.mask_of(1, 2)[0].r0 == 8
+    assert annotation.carry({}, instead=range(1, 3))
+    assert annotation.state.slices_of(1) == [0, 1]
+    assert not annotation.carry({}, instead=range(1, 3))
+
+
+@pytest.mark.parametrize(
+    ("direction", "expected"), [("both", range(8)), ("up", range(2, 8)), ("down", range(6))]
+)
+def test_propagation_reaches_from_the_clicked_slices_to_the_ends(direction, expected):
+    assert reach({2, 5}, direction, range(8)) == expected
