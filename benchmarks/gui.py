@@ -10,9 +10,9 @@ painted after the new mask went to the texture of the preview (of the labels, fo
 A timer of 1 ms interval ticks on the window's event loop. *Held* is the longest time between two
 ticks from a press until 150 ms after the tool is idle again: nothing is subtracted, all that was
 done between them counts, be it Qt, napari or the tool, and also waiting for a core or for the
-interpreter lock. *Painting* is how much of that one gap napari's canvas took to draw and Qt to
-swap; under software OpenGL that is most of a frame, and the line "mouse moves" shows what it costs
-with the tool at rest.
+interpreter lock. *Painting* is how much of that one gap napari's canvas took to draw and Qt to put
+it on the screen; what that costs under software OpenGL with the tool at rest, the lines "mouse
+moves" and "canvas repainted" show.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import statistics
 import tempfile
 import time
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -137,7 +138,7 @@ class Watch:
         frames = [frame for frame in self.frames if frame[1] > since]
         return [
             (stop - start, sum(max(0.0, min(stop, b) - max(start, a)) for a, b in frames))
-            for start, stop in zip(ticks, ticks[1:], strict=False)
+            for start, stop in pairwise(ticks)
         ]
 
     def forget(self) -> None:
@@ -279,6 +280,19 @@ class Desk:
         timer.stop()
         return Spell(gaps=self.watch.gaps(started))
 
+    def repaint(self, seconds: float) -> Spell:
+        """Have the canvas painted as it is, 10 times a second."""
+        from qtpy.QtCore import QTimer
+
+        self.watch.forget()
+        started = time.perf_counter()
+        timer = QTimer()
+        timer.timeout.connect(self.watch.canvas.native.update)
+        timer.start(100)
+        self.watch.run(after(seconds))
+        timer.stop()
+        return Spell(gaps=self.watch.gaps(started))
+
     def post_mouse(self, kind: Any, row: float, col: float, *what: Any) -> None:
         """Give Qt a mouse event at a pixel of the image."""
         from qtpy.QtCore import QPointF
@@ -365,6 +379,7 @@ def report_clicks(desk: Desk, count: int) -> None:
     """Print the table of one size."""
     idle = desk.move_mouse(3.0)
     spells = click_through(desk, count)
+    painted = desk.repaint(3.0)
     made = Table(
         title=f"{desk.side}² ({count} of each, ms; load {os.getloadavg()[0]:.1f})",
         title_justify="left",
@@ -377,6 +392,7 @@ def report_clicks(desk: Desk, count: int) -> None:
         figures = statistics.median(times), float(np.quantile(times, 0.9)), max(times)
         made.add_row(name, *(f"{figure:.0f}" for figure in figures), *held(spells[kind]))
     made.add_row("mouse moves, tool at rest, 3 s", "", "", "", *held([idle]))
+    made.add_row("canvas repainted, tool at rest, 3 s", "", "", "", *held([painted]))
     made.add_row("set-up: panel and layers", "", "", "", *held([desk.opened]))
     console.print(made)
 

@@ -63,7 +63,7 @@ def test_the_diameter_is_measured_on_the_object_and_can_be_typed(on_coins: Windo
     assert on_coins.tool._engine._session.object_diameter == 200
 
 
-@pytest.mark.parametrize("name", ["probability", "uncertainty", "prior", "update"])
+@pytest.mark.parametrize("name", ["probability", "prior"])
 def test_a_map_is_shown_over_the_object_while_it_is_ticked(on_coins: Window, name: str) -> None:
     box = on_coins.panel.click.options._boxes[name]
     on_coins.panel.click.options_section.expand()

@@ -146,6 +146,7 @@ def test_undoing_all_clicks_clears_the_classes_and_esc_those_of_one(classes: Win
     assert not classes.preview.any()
 
 
+@pytest.mark.slow
 def test_objects_are_where_they_were_after_a_look_at_classes(classes: Window) -> None:
     classes.push(classes.panel.click.mode.objects)
     classes.settle()

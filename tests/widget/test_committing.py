@@ -197,6 +197,7 @@ def test_a_double_click_on_nothing_is_one_click(on_coins: Window) -> None:
     assert on_coins.clicks == [(*COIN, True)]
 
 
+@pytest.mark.slow
 def test_undo_goes_back_through_everything_and_redo_ahead(on_coins: Window) -> None:
     seen = []
 
@@ -241,6 +242,7 @@ def test_undo_goes_back_through_everything_and_redo_ahead(on_coins: Window) -> N
         assert same(at), at
 
 
+@pytest.mark.slow
 def test_undo_goes_to_the_slice_where_it_changes_something(window: Window) -> None:
     from napari_gpcis.widget import samples
 

@@ -75,7 +75,7 @@ def test_f1_opens_the_help_sheet(on_coins: Window) -> None:
     sheet.close()
 
 
-@pytest.mark.parametrize("name", ["GPCIS clicks", "GPCIS labels", "GPCIS preview", "coins", None])
+@pytest.mark.parametrize("name", ["GPCIS clicks", "GPCIS labels", "coins", None])
 def test_keys_work_whatever_layer_is_selected(on_coins: Window, name: str | None) -> None:
     on_coins.click(*COIN)
     on_coins.settle()
@@ -111,6 +111,7 @@ def test_keys_work_after_a_click_on_the_panel(on_coins: Window) -> None:
     assert on_coins.labels.data[COIN] == 1
 
 
+@pytest.mark.slow
 def test_u_d_and_r_carry_an_object_through_the_stack_and_undo_takes_it_back(
     window: Window,
 ) -> None:

@@ -423,3 +423,91 @@ def test_two_panels_of_a_window_share_one_tool(make_napari_viewer: Any, journals
     process_events()
     assert tool.closed
     wait_for_threads()
+
+
+@pytest.mark.parametrize("gone", ["image", "labels", "all", "data", "plane", "mode"])
+def test_a_propagation_survives_what_happens_to_layers(open_tool: OpenTool, gone: str) -> None:
+    tool = propagating(open_tool)
+    viewer: Any = tool.viewer
+    if gone == "image":
+        del viewer.layers["image"]
+    elif gone == "labels":
+        del viewer.layers["GPCIS labels"]
+        del viewer.layers["GPCIS preview"]
+    elif gone == "all":
+        viewer.layers.clear()
+    elif gone == "data":
+        viewer.layers["image"].data = disks((60, 70), (30, 30))[None].repeat(8, 0)
+    elif gone == "plane":
+        viewer.dims.roll()
+    else:
+        tool.set_mode("class")
+    settle(tool)
+    assert not tool.can_cancel
+    if gone in ("image", "all"):
+        viewer.add_image(disks((96, 110), ONE)[None].repeat(8, 0), name="image")
+        settle(tool)
+    if gone == "plane":
+        viewer.dims.order = (0, 1, 2)
+    tool.set_mode("object")
+    settle(tool)
+    before = len(tool._desk.annotation.state.clicks)
+    click(tool, 3, 30, 30)
+    assert len(tool._desk.annotation.state.clicks) == before + 1
+    tool.commit()
+    settle(tool)
+    assert labels_of(tool)[3, 30, 30] > 0
+
+
+def test_classes_survive_what_happens_to_layers(tool: Any) -> None:
+    tool.set_mode("class")
+    settle(tool)
+    click(tool, 0, *ONE)
+    tool.set_active_class(2)
+    tool.click(at_work.world_of(tool, 0, 5, 5), True)
+    for name in ("GPCIS classes", "GPCIS preview", "GPCIS clicks"):
+        del tool.viewer.layers[name]
+    settle(tool)
+    click(tool, 0, 90, 5)
+    tool.commit()
+    settle(tool)
+    assert {"GPCIS classes", "GPCIS preview", "GPCIS clicks"} <= set(names(tool))
+    assert labels_of(tool)[ONE] == 1
+    assert labels_of(tool)[90, 5] == 2
+    tool.apply_to_all()
+    del tool.viewer.layers["image"]
+    settle(tool)
+    assert tool.image is None
+
+
+def test_what_napari_hands_to_plugins_is_a_viewer_like_any(
+    make_napari_viewer: Any, journals: Any
+) -> None:
+    from napari.utils._proxies import PublicOnlyProxy
+
+    from napari_gpcis.widget.panel import GPCISPanel
+
+    viewer = make_napari_viewer()
+    viewer.add_image(disks((96, 110), ONE, TWO)[None].repeat(3, 0), name="image")
+    panel, other = GPCISPanel(PublicOnlyProxy(viewer)), GPCISPanel(viewer)
+    tool: Any = panel.tool
+    assert other.tool is tool
+    settle(tool)
+    tool.set_overlay("probability", True)
+    click(tool, 1, *ONE)
+    tool.jump_to_next()
+    tool.propagate()
+    settle(tool)
+    tool.commit()
+    settle(tool)
+    assert labels_of(tool)[2][ONE] == 1
+    del viewer.layers["GPCIS labels"]
+    click(tool, 0, *TWO)
+    tool.undo()
+    tool.undo()
+    settle(tool)
+    assert not labels_of(tool).any()
+    for one in (panel, other):
+        one.deleteLater()
+    process_events()
+    wait_for_threads()

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, QSize, Qt, QTimer
-from qtpy.QtWidgets import QFrame, QScrollArea, QStyle, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QApplication,
+    QFrame,
+    QLineEdit,
+    QScrollArea,
+    QStyle,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_gpcis.widget.help_sheet import HelpSheet, ShortcutLike
 from napari_gpcis.widget.panel_click import ClickTab
@@ -15,7 +25,11 @@ from napari_gpcis.widget.theme import palette_of, style_sheet
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from qtpy.QtGui import QKeyEvent
+
 __all__ = ["GPCISPanel"]
+
+_ENDS_OF_TYPING = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Escape)
 
 
 class GPCISPanel(QWidget):
@@ -121,6 +135,16 @@ class GPCISPanel(QWidget):
             self._help = HelpSheet(self._all_shortcuts(), self)
         self._help.show()
         self._help.raise_()
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        """Keep what is typed into a field from the canvas: Enter there commits no object."""
+        if event is None:
+            return
+        typing = isinstance(QApplication.focusWidget(), (QLineEdit, QAbstractSpinBox))
+        if typing or event.key() in _ENDS_OF_TYPING:
+            event.accept()
+        else:
+            super().keyPressEvent(event)
 
     def changeEvent(self, event: QEvent | None) -> None:
         """Follow napari's theme, and go when the dock widget around it is closed."""

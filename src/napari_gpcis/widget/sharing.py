@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -41,3 +42,11 @@ def give_back_tool(tool: Any) -> None:
             if users == 1:
                 del _open[key]
                 tool.close()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Before Qt goes: a script may end while its window is still open."""
+    while _open:
+        _, (tool, _) = _open.popitem()
+        tool.close()

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer, Signal
 
+from napari_gpcis.engine.annotation import reach
 from napari_gpcis.engine.history import CarriedMask
 from napari_gpcis.widget import keys
+from napari_gpcis.widget.canvas import HeldCanvas
 from napari_gpcis.widget.choices import Choices
 from napari_gpcis.widget.desk import Desk
 from napari_gpcis.widget.engine import Engine
@@ -69,6 +71,7 @@ class Tool(Choices):
         self._settle.setSingleShot(True)
         self._settle.setInterval(SETTLE_MS)
         self._settle.timeout.connect(self._look_at_slice)
+        self._canvas = HeldCanvas(viewer, self)
         self._announcer = QTimer(self)
         self._announcer.setSingleShot(True)
         self._announcer.timeout.connect(self.changed)
@@ -86,6 +89,7 @@ class Tool(Choices):
             return
         self._closed = True
         self._announcer.stop()
+        self._canvas.release()
         self._settle.stop()
         self._watch.disconnect()
         self._mouse.disconnect()
@@ -224,6 +228,7 @@ class Tool(Choices):
         if question is self._asked:
             self._asked = None
         desk.show()
+        self._canvas.release()
         self._ask()
         if self.settings.encode_ahead:
             z, count = result.z, desk.frame.shape[0]
@@ -298,6 +303,8 @@ class Tool(Choices):
         place = self._place(world)
         if place is not None and self._desk is not None:
             self._last_click = time.monotonic()
+            if self._mode == "object" and self._loaded is not None:
+                self._canvas.hold()
             self._desk.add_click(*place, positive=positive)
 
     def double_click(self, world: tuple[float, ...]) -> None:
@@ -733,6 +740,7 @@ class Tool(Choices):
 
     def _failed(self, error: BaseException) -> None:
         """The engine could not do it: nothing is lost, and it says so."""
+        self._canvas.release()
         self._commits_when_answered = False
         self._asked = None
         self._activity.end()
