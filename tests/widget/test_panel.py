@@ -6,6 +6,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QLabel
 
 from napari_gpcis.widget.state import ClassInfo, Restorable, Status
 
@@ -287,21 +289,38 @@ def test_a_disk_that_is_full_is_a_complaint(panel: Any, tool: Any) -> None:
 def test_the_fine_tune_tab_is_made_when_it_is_first_shown(
     panel: Any, tool: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from qtpy.QtWidgets import QLabel
-
-    made = []
-
-    def make(viewer: Any, given: Any) -> QLabel:
-        made.append((viewer, given))
-        return QLabel("fine-tune")
-
-    module = ModuleType("finetune_tab")
-    module.FineTuneTab = make  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "napari_gpcis.widget.finetune_tab", module)
+    made = stand_in_for_fine_tuning(monkeypatch)
     assert made == []
     for index in (1, 0, 1):
         panel.tabs.setCurrentIndex(index)
-    assert made == [(panel.viewer, tool)]
+    assert [(tab.viewer, tab.tool) for tab in made] == [(panel.viewer, tool)]
+
+
+def test_a_model_that_was_made_is_used(
+    panel: Any, tool: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = stand_in_for_fine_tuning(monkeypatch)
+    panel.tabs.setCurrentIndex(1)
+    made[0].model_made.emit("mine")
+    assert ("set_model", "mine") in tool.calls
+
+
+def stand_in_for_fine_tuning(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Put another tab in place of the real one; all that are made of it."""
+    made: list[Any] = []
+
+    class Tab(QLabel):
+        model_made = Signal(str)
+
+        def __init__(self, viewer: Any, tool: Any) -> None:
+            super().__init__("fine-tune")
+            self.viewer, self.tool = viewer, tool
+            made.append(self)
+
+    module = ModuleType("finetune_tab")
+    module.FineTuneTab = Tab  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "napari_gpcis.widget.finetune_tab", module)
+    return made
 
 
 def test_importing_the_panel_loads_no_torch() -> None:

@@ -679,6 +679,11 @@ class Tool(Choices):
         near = (z, z + 1, z - 1) if self.settings.encode_ahead else (z,)
         self._engine.prepare([at for at in near if 0 <= at < count], self._middle())
 
+    def view_moved(self) -> None:
+        """Called when the viewer shows another part of the slice, which may not be encoded yet."""
+        if self._mode == "object" and self._desk is not None:
+            self._settle.start()
+
     def slice_changed(self) -> None:
         """Called when the viewer goes to another slice."""
         self._settle.start()

@@ -32,6 +32,7 @@ class LayerWatch:
             (layers.events.removed, self._removed),
             (layers.events.reordered, self._listed),
             (viewer.dims.events.current_step, self._slice_changed),
+            (viewer.scene.camera.events.center, self._view_moved),
             (viewer.dims.events.order, self._axes_changed),
             (viewer.dims.events.ndisplay, self._axes_changed),
         ]
@@ -110,6 +111,9 @@ class LayerWatch:
 
     def _slice_changed(self, _: Event) -> None:
         self.tool.slice_changed()
+
+    def _view_moved(self, _: Event) -> None:
+        self.tool.view_moved()
 
     def _axes_changed(self, _: Event) -> None:
         self.follow_axes()
