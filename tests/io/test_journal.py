@@ -129,8 +129,11 @@ def answer(work: Annotation, dice: random.Random) -> None:
     """Masks for all that waits for the network."""
     for z in work.unanswered():
         box, mask = some_box(dice)
-        result = SimpleNamespace(box=box, box_mask=mask, release=lambda: None)
-        work.accept(work.question(z), result)  # type: ignore[arg-type]
+        question = work.question(z)
+        result = SimpleNamespace(
+            box=box, box_mask=mask, clicks=question.clicks, release=lambda: None
+        )
+        work.accept(question, result)  # type: ignore[arg-type]
 
 
 def some_edit(work: Annotation, dice: random.Random) -> Patch:

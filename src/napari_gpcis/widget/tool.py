@@ -1,4 +1,4 @@
-"""The tool: from clicks in the window to questions for the engine, and from answers to pixels."""
+"""The tool: all that the panel, the mouse and the keys ask for."""
 
 from __future__ import annotations
 
@@ -6,43 +6,27 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QTimer, Signal
+from qtpy.QtCore import Signal
 
 from napari_gpcis.engine.annotation import reach
 from napari_gpcis.engine.history import CarriedMask
 from napari_gpcis.widget import keys
-from napari_gpcis.widget.canvas import HeldCanvas
-from napari_gpcis.widget.choices import Choices
-from napari_gpcis.widget.desk import Desk
-from napari_gpcis.widget.engine import Engine
+from napari_gpcis.widget.answering import Answering
 from napari_gpcis.widget.export import export
-from napari_gpcis.widget.frame import Frame, data_position, image_stack
+from napari_gpcis.widget.frame import data_position
 from napari_gpcis.widget.mouse import Mouse
-from napari_gpcis.widget.overlays import MAPS, NEXT, Overlays
-from napari_gpcis.widget.progress import Activity
-from napari_gpcis.widget.recorder import Recorder
-from napari_gpcis.widget.state import Restorable, Status
-from napari_gpcis.widget.watch import LayerWatch
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-    from napari_gpcis.engine.annotation import Annotation, Change, Question
     from napari_gpcis.engine.labels import Patch
-    from napari_gpcis.engine.result import Result
-    from napari_gpcis.widget.engine import Extras, Loaded
-    from napari_gpcis.widget.state import Direction, Level
+    from napari_gpcis.widget.state import Direction, Restorable
 
-SETTLE_MS = 120
-"""How long a slice has to be looked at before it is encoded ahead of a click."""
 DOUBLE_CLICK_S = 1.0
-WORKING = "Working …"
-BUSY_MS = 150
-"""How long an answer may take before the panel says so: each repaint of it costs a frame."""
 
 
-class Tool(Choices):
-    """All that the panel, the mouse and the keys ask for.
+class Tool(Answering):
+    """What is done, and what can be done.
 
     Parameters
     ----------
@@ -53,248 +37,21 @@ class Tool(Choices):
 
     def __init__(self, viewer: ViewerModel) -> None:
         super().__init__(viewer)
-        self._status = Status("Loading the model …", "busy")
-        self._overlay_layers: Overlays | None = None
-        self._recorder: Recorder | None = None
-        self._next: tuple[int, int, int] | None = None
-        self._asked: Question | None = None
-        self._era = 0  # answers to what was asked in an earlier one hold no longer
-        self._commits_when_answered = False
         self._last_click = 0.0
-        self._closed = False
-        self._activity = Activity()
-        self._engine = Engine(self._failed, lambda text: self._tell(text, "warning"))
         self._mouse = Mouse(viewer, self)
         self._mouse.connect()
         keys.bind(viewer, self)
-        self._settle = QTimer(self)
-        self._settle.setSingleShot(True)
-        self._settle.setInterval(SETTLE_MS)
-        self._settle.timeout.connect(self._look_at_slice)
-        self._canvas = HeldCanvas(viewer, self)
-        self._announcer = QTimer(self)
-        self._announcer.setSingleShot(True)
-        self._announcer.timeout.connect(self.changed)
-        self._watch = LayerWatch(viewer, self)
         for warning in self.settings_warnings:
             self._tell(warning, "warning")
         self.load(self._model, self._device)
         self._watch.choose_image()
 
-    # life
-
     def close(self) -> None:
         """Give everything back: mouse, keys, thread. The journal keeps what is not saved."""
-        if self._closed:
-            return
-        self._closed = True
-        self._announcer.stop()
-        self._canvas.release()
-        self._settle.stop()
-        self._watch.disconnect()
-        self._mouse.disconnect()
-        keys.unbind(self.viewer)
-        self._engine.stop()
-        self._activity.end()
-        self.leave_image()
-
-    def open_image(self) -> None:
-        """Begin on the chosen image, in the chosen mode."""
-        self.leave_image()
-        image = self._image
-        if image is None:
-            return
-        frame = Frame.of_layer(image, self.viewer)
-        beside = self.settings.journal == "beside the image"
-        self._recorder = Recorder(image, frame, self._mode, beside=beside, tell=self._tell)
-        self._desk = Desk(
-            self.viewer,
-            image,
-            frame,
-            self._mode,
-            self._labels[self._mode],
-            self._recorder.journal.record,
-            self._changed,
-            self._tell,
-        )
-        self._labels[self._mode] = self._desk.labels
-        self._overlay_layers = Overlays(self.viewer, image, frame, self.settings.opacity)
-        for layer in self._desk.layers:
-            keys.bind(layer, self)
-        # later: napari selects a new image only after it has told of it
-        QTimer.singleShot(0, self._desk.select)
-        self._watch.follow(image)
-        if self._mode == "class":
-            self.classes_changed()
-        self.reopen_engine()
-        self._tell_ready()
-
-    def leave_image(self) -> None:
-        """Put the present image away; its labels stay, its journal too."""
-        if self._overlay_layers is not None:
-            self._overlay_layers.clear()
-        if self._desk is not None:
-            for layer in self._desk.layers:
-                keys.unbind(layer)
-            self._desk.leave()
-        if self._recorder is not None:
-            self._recorder.close()
-        self._engine.worker.drop()
-        self._engine.worker.cancel()
-        self._desk = self._recorder = self._overlay_layers = self._next = self._asked = None
-        self._commits_when_answered = False
-
-    def reopen_engine(self) -> None:
-        """Give the engine the image anew."""
-        desk = self._desk
-        if desk is None:
-            return
-        self._forget_answers(desk)
-        image, arguments = image_stack(desk.image, desk.frame)
-        if self._channels and len(self._channels) < len(self.channels):
-            arguments["channels"] = self._channels
-        self._engine.set_image(image, desk.annotation, **arguments)
-        self._ask()
-        self._settle.start()
-
-    def load(self, model: str, device: str) -> None:
-        """Load a model on a device, in the background."""
-        self._tell("Loading the model …", "busy")
-        megabytes = self.settings.cache_mb * 1_000_000
-        options = {
-            "object_diameter": self._diameter,
-            "threshold": self._threshold,
-            "host_bytes": megabytes // 2,
-            "device_bytes": megabytes // 2 if device in ("auto", "cpu") else None,
-        }
-
-        def loaded(loaded: Loaded) -> None:
-            self._model, self._device, self._loaded = model, device, loaded
-            if self._desk is not None:
-                self._forget_answers(self._desk)
-                self._ask()
-            self._tell_ready()
-            self._settle.start()
-
-        self._engine.load(model, device, options, loaded)
-
-    # questions and answers
-
-    def _changed(self, change: Change) -> None:
-        """After every change of the annotation: what is not known yet is asked for."""
-        self._next = None
-        # classes depend on nothing but the clicks
-        if self._mode == "object" or change.step.before.clicks is not change.step.after.clicks:
-            self._ask()
-        self._announce()
-
-    def _ask(self) -> None:
-        desk = self._desk
-        if desk is None:
-            return
-        if self._mode == "class":
-            self._classify()
-            return
-        waiting = desk.annotation.unanswered()
-        if waiting:
-            state = desk.annotation.state
-            z = state.z if state.z in waiting else waiting[0]
-            if self._loaded is not None:
-                self._tell(WORKING, "busy")
-            asked = self._asked
-            if asked is not None and (asked.state, asked.z) == (state, z):
-                return  # and not answered yet
-            annotation, era = desk.annotation, self._era
-            self._asked = annotation.question(z)
-            self._engine.ask(
-                self._asked,
-                lambda asked, result: self._answered(annotation, era, asked, result),
-            )
-        else:
-            self._engine.worker.drop("answer")
-            self._asked = None
-            self._tell_object()
-            self.ask_extras()
-            if self._commits_when_answered:
-                self._commit_now()
-
-    def _answered(
-        self, annotation: Annotation, era: int, question: Question, result: Result
-    ) -> None:
-        desk = self._desk
-        if desk is None or annotation is not desk.annotation or era != self._era:
-            return
-        annotation.accept(question, result)
-        if question is self._asked:
-            self._asked = None
-        desk.show()
-        self._canvas.release()
-        self._ask()
-        if self.settings.encode_ahead:
-            z, count = result.z, desk.frame.shape[0]
-            near = [at for at in (z, z + 1, z - 1) if 0 <= at < count]
-            middle = (result.box.r0 + result.box.r1) // 2, (result.box.c0 + result.box.c1) // 2
-            self._engine.prepare(near, middle)
-
-    def _forget_answers(self, desk: Desk) -> None:
-        """Have all asked again: the engine would answer otherwise now."""
-        desk.annotation.history.forget_answers()
-        self._asked = None
-        self._era += 1
-
-    def ask_extras(self) -> None:
-        """Ask for the overlays and the next click of what is shown."""
-        desk = self._desk
-        if desk is None or self._overlay_layers is None:
-            return
-        state = desk.annotation.state
-        result = state.answers.get((state.active, state.z))
-        wanted = [name for name in MAPS if self._overlays[name]]
-        self._overlay_layers.keep(name for name, on in self._overlays.items() if on)
-        if result is None or not (wanted or self._overlays[NEXT]):
-            self._overlay_layers.hide()
-            self._next = None
-            return
-        self._engine.ask_extras(result, wanted, self._overlays[NEXT], self._show_extras)
-
-    def _show_extras(self, extras: Extras) -> None:
-        desk = self._desk
-        if desk is None or self._overlay_layers is None:
-            return
-        state = desk.annotation.state
-        if state.answers.get((state.active, state.z)) is not extras.result:
-            return
-        self._overlay_layers.show(extras, desk.preview.layer)
-        place = extras.next_click
-        self._next = None if place is None else (extras.result.z, *place)
-
-    def _classify(self) -> None:
-        desk = self._desk
-        if desk is None or not desk.annotation.state.clicks:
-            self._tell_ready()
-            return
-        self._classes.include(click.object_id for click in desk.annotation.state.clicks)
-        annotation, z = desk.annotation, self._slice()
-        last = annotation.state.clicks[-1]
-
-        def show(tile: Result) -> None:
-            if self._desk is desk and annotation.state.clicks:
-                desk.preview.show_classes(tile)
-
-        def done(any_tile: bool) -> None:
-            if any_tile and self._desk is desk:
-                self._tell_ready()
-
-        self._engine.classify(annotation.state, z, (last.row, last.col), show, done)
-
-    def apply_options(self, **options: Any) -> None:
-        """Give the engine options, and ask it again."""
-        self._engine.set_options(**options)
-        if self._desk is not None:
-            self._forget_answers(self._desk)
-            self._ask()
-        self._settle.start()
-        self.changed.emit()
+        if not self._closed:
+            self._mouse.disconnect()
+            keys.unbind(self.viewer)
+            super().close()
 
     # mouse
 
@@ -358,17 +115,6 @@ class Tool(Choices):
             self._tell("Committing as soon as the mask is there …", "busy")
         else:
             self._commit_now()
-
-    def _commit_now(self) -> None:
-        self._commits_when_answered = False
-        if self._desk is None:
-            return
-        try:
-            label = self._desk.annotation.commit(overlap=self._overlap)
-        except ValueError as error:
-            self._tell(str(error), "error")
-        else:
-            self._tell(f"Committed as label {label}", "info")
 
     def clear(self) -> None:
         """Take the clicks of the object (class) away; cancel what was pending."""
@@ -571,11 +317,6 @@ class Tool(Choices):
         return self._active
 
     @property
-    def status(self) -> Status:
-        """What the tool is doing."""
-        return self._status
-
-    @property
     def click_counts(self) -> tuple[int, int]:
         """Numbers of positive and negative clicks of the active object (class: of all)."""
         if self._desk is None:
@@ -632,121 +373,3 @@ class Tool(Choices):
     def idle(self) -> bool:
         """Whether nothing is under way, encoding ahead included."""
         return self._engine.worker.idle and not self._settle.isActive()
-
-    def _desk_layers(self) -> list[Any]:
-        shown = [] if self._overlay_layers is None else list(self._overlay_layers.layers)
-        return [*shown, *(self._desk.layers if self._desk else ())]
-
-    def _desk_or_raise(self) -> Desk:
-        if self._desk is None:
-            raise ValueError("expected an image, got none; open one, or choose it above")
-        return self._desk
-
-    def _slice(self) -> int:
-        desk = self._desk_or_raise()
-        dims = self.viewer.dims
-        return desk.frame.slice_of(data_position(desk.image, dims.point, dims.units))
-
-    def _middle(self) -> tuple[int, int]:
-        """Row and column in the middle of the view."""
-        desk, viewer = self._desk_or_raise(), self.viewer
-        world = list(viewer.dims.point)
-        row_axis, col_axis = viewer.dims.displayed[-2:]
-        world[row_axis], world[col_axis] = viewer.scene.camera.center[-2:]
-        position = data_position(desk.image, world, viewer.dims.units)
-        row, col = (round(position[axis]) for axis in desk.frame.plane)
-        return row, col
-
-    def _go_to_slice(self, z: int) -> None:
-        desk = self._desk
-        if desk is None or self._slice() == z:
-            return
-        world = desk.image.data_to_world(desk.frame.to_data(z, 0, 0))
-        offset = self.viewer.dims.ndim - len(world)
-        displayed = self.viewer.dims.displayed
-        for axis, value in enumerate(world):
-            if axis + offset not in displayed:
-                self.viewer.dims.set_point(axis + offset, float(value))
-
-    def _look_at_slice(self) -> None:
-        """The user stays on a slice: encode it, or show its classes."""
-        desk = self._desk
-        if desk is None or self._closed:
-            return
-        if self._mode == "class":
-            self._ask()
-        z, count = self._slice(), desk.frame.shape[0]
-        near = (z, z + 1, z - 1) if self.settings.encode_ahead else (z,)
-        self._engine.prepare([at for at in near if 0 <= at < count], self._middle())
-
-    def view_moved(self) -> None:
-        """Called when the viewer shows another part of the slice, which may not be encoded yet."""
-        if self._mode == "object" and self._desk is not None:
-            self._settle.start()
-
-    def slice_changed(self) -> None:
-        """Called when the viewer goes to another slice."""
-        self._settle.start()
-
-    def _tell(self, text: str, level: Level | str, done: int = 0, total: int = 0) -> None:
-        self._status = Status(text, level, done, total)  # type: ignore[arg-type]
-        self._announce()
-
-    def _announce(self) -> None:
-        """Say once, after all that happens now, that something has changed; later if it is busy."""
-        delay = BUSY_MS if self._status.text == WORKING else 0
-        timer = self._announcer
-        if not timer.isActive() or timer.remainingTime() > delay:
-            timer.start(delay)
-
-    def _progress(self, text: str, done: int, total: int) -> None:
-        self._tell(text, "busy", done, total)
-        self._activity.show(text, done, total)  # in which the work may end
-
-    def _tell_ready(self) -> None:
-        if self._loaded is None:
-            return
-        if self._desk is None:
-            self._tell("Open an image, then click on an object", "info")
-        elif self._mode == "class":
-            self._tell("Click on pixels of each class", "info")
-        elif not self._desk.annotation.state.clicks:
-            self._tell("Click on an object", "info")
-        else:
-            self._tell_object()
-
-    def _tell_object(self) -> None:
-        """Size of the object, and how long its answer took."""
-        if self._desk is None:
-            return
-        state = self._desk.annotation.state
-        if state.active not in state.objects():
-            self._tell_ready_for_next()
-            return
-        result = state.answers.get((state.active, state.z))
-        mask = state.mask_of(state.active, state.z)
-        if mask is None:
-            return
-        text = f"{int(mask[1].sum()):,} px"
-        if result is not None:
-            text += f" in {1e3 * sum(result.timings.values()):.0f} ms"
-        self._tell(f"{text} – Enter commits", "info")
-
-    def _tell_ready_for_next(self) -> None:
-        if self._status.level == "busy":
-            self._tell("Click on an object", "info")
-
-    def _try(self, action: Any) -> None:
-        """Do what a key asks for; a refusal goes to the status line."""
-        try:
-            action()
-        except ValueError as error:
-            self._tell(str(error), "error")
-
-    def _failed(self, error: BaseException) -> None:
-        """The engine could not do it: nothing is lost, and it says so."""
-        self._canvas.release()
-        self._commits_when_answered = False
-        self._asked = None
-        self._activity.end()
-        self._tell(f"{str(error) or type(error).__name__} – your clicks are kept", "error")

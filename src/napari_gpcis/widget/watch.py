@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.utils.events import Event
 
-    from napari_gpcis.widget.tool import Tool
+    from napari_gpcis.widget.answering import Answering
 
 
 class LayerWatch:
@@ -19,10 +19,10 @@ class LayerWatch:
     Parameters
     ----------
     viewer : napari.Viewer
-    tool : Tool
+    tool : Answering
     """
 
-    def __init__(self, viewer: ViewerModel, tool: Tool) -> None:
+    def __init__(self, viewer: ViewerModel, tool: Answering) -> None:
         self.viewer = viewer
         self.tool = tool
         self._image: Image | None = None
