@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 SETTLE_MS = 120
 """How long a slice has to be looked at before it is encoded ahead of a click."""
+PAINT_MS = 120
+"""How long a mask is left alone to be painted, before the engine makes anything else of it."""
 
 
 class Answering(Telling):
@@ -45,11 +47,15 @@ class Answering(Telling):
         self._commits_when_answered = False
         self._closed = False
         self._engine = Engine(self._failed, lambda text: self._tell(text, "warning"))
-        self._canvas = HeldCanvas(viewer, self)
+        self._canvas = HeldCanvas(viewer, self, self._show)
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
         self._settle.setInterval(SETTLE_MS)
         self._settle.timeout.connect(self._look_at_slice)
+        self._painted = QTimer(self)
+        self._painted.setSingleShot(True)
+        self._painted.setInterval(PAINT_MS)
+        self._painted.timeout.connect(self._go_on)
         self._watch = LayerWatch(viewer, self)
 
     def close(self) -> None:
@@ -58,6 +64,7 @@ class Answering(Telling):
         self._announcer.stop()
         self._canvas.release()
         self._settle.stop()
+        self._painted.stop()
         self._watch.disconnect()
         self._engine.stop()
         self._activity.end()
@@ -177,7 +184,7 @@ class Answering(Telling):
             self._engine.worker.drop("answer")
             self._asked = None
             self._tell_object()
-            self.ask_extras()
+            self._painted.start()
             if self._commits_when_answered:
                 self._commit_now()
 
@@ -193,11 +200,19 @@ class Answering(Telling):
         desk.show()
         self._canvas.release()
         self._ask()
-        if self.settings.encode_ahead:
-            z, count = result.z, desk.frame.shape[0]
+
+    def _go_on(self) -> None:
+        """What an answer leads to once it is painted: overlays, and what may be asked next."""
+        self.ask_extras()
+        desk = self._desk
+        if desk is None or not self.settings.encode_ahead:
+            return
+        state = desk.annotation.state
+        result = state.answers.get((state.active, state.z))
+        if result is not None:
+            z, count, box = result.z, desk.frame.shape[0], result.box
             near = [at for at in (z, z + 1, z - 1) if 0 <= at < count]
-            middle = (result.box.r0 + result.box.r1) // 2, (result.box.c0 + result.box.c1) // 2
-            self._engine.prepare(near, middle)
+            self._engine.prepare(near, ((box.r0 + box.r1) // 2, (box.c0 + box.c1) // 2))
 
     def _forget_answers(self, desk: Desk) -> None:
         """Have all asked again: the engine would answer otherwise now."""
@@ -325,8 +340,13 @@ class Answering(Telling):
         """Called when the viewer goes to another slice."""
         self._settle.start()
 
+    def _show(self) -> None:
+        if self._desk is not None:
+            self._desk.show()
+
     def _failed(self, error: BaseException) -> None:
         """The engine could not do it: nothing is lost, and it says so."""
+        self._show()
         self._canvas.release()
         self._commits_when_answered = False
         self._asked = None

@@ -8,6 +8,8 @@ from qtpy.QtCore import QObject, QTimer
 from qtpy.QtWidgets import QWidget
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari.components import ViewerModel
 
 HELD_MS = 100
@@ -18,7 +20,7 @@ class HeldCanvas(QObject):
     """Keeps the canvas from painting for a moment.
 
     Under software OpenGL a frame takes as long as an answer, and the interpreter lock is held
-    meanwhile: to paint the clicked point first would double the time to the mask.
+    meanwhile: to draw and paint the clicked point first would double the time to the mask.
 
     Parameters
     ----------
@@ -26,16 +28,21 @@ class HeldCanvas(QObject):
         One without a window has nothing to hold.
     parent : QObject
         With which this ends.
+    on_timeout : callable
+        Called when the moment has passed without a release, before the canvas paints again.
     """
 
-    def __init__(self, viewer: ViewerModel, parent: QObject) -> None:
+    def __init__(
+        self, viewer: ViewerModel, parent: QObject, on_timeout: Callable[[], None]
+    ) -> None:
         super().__init__(parent)
+        self._on_timeout = on_timeout
         # napari hands plugins a viewer that warns of private names
         self._viewer = getattr(viewer, "__wrapped__", viewer)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(HELD_MS)
-        self._timer.timeout.connect(lambda: self._enable(True))
+        self._timer.timeout.connect(self._end)
 
     def hold(self) -> None:
         """Paint nothing until `release`, or for a moment."""
@@ -47,6 +54,15 @@ class HeldCanvas(QObject):
         if self._timer.isActive():
             self._timer.stop()
             self._enable(True)
+
+    @property
+    def held(self) -> bool:
+        """Whether nothing is painted now."""
+        return self._timer.isActive()
+
+    def _end(self) -> None:
+        self._on_timeout()
+        self._enable(True)
 
     def _enable(self, on: bool) -> None:
         # napari has no public names for these; without them, frames are painted as they come

@@ -80,6 +80,8 @@ class Desk:
         self._report = on_change
         self._tell = tell
         self.leaving = False
+        self.shows_later = False
+        self._shown: tuple[Click, ...] = ()
         transform = layer_transform(image, frame)
         known = labels if labels is not None else self._saved_labels()
         self.labels = known if known is not None else self._new_labels(transform)
@@ -182,6 +184,7 @@ class Desk:
     def show(self) -> None:
         """Bring points and preview in line with the annotation."""
         state = self.annotation.state
+        self._shown = state.clicks
         self.clicks.show(state.clicks, state.active)
         if self.mode == "object":
             self.preview.show(state)
@@ -269,7 +272,8 @@ class Desk:
             self._note_committed()
         # first the question, so that the engine works while the layers are drawn
         self._report(change)
-        self.show()
+        if not self.shows_later:
+            self.show()
 
     def _note_committed(self) -> None:
         """Clicks of committed objects go with the labels layer, and into a saved annotation."""
@@ -280,6 +284,8 @@ class Desk:
         if self.leaving:
             return
         state = self.annotation.state
+        # a click of a moment ago may not be among the points yet
+        clicks = [*clicks, *(click for click in state.clicks if click not in self._shown)]
         new = [click for click in clicks if click not in state.clicks]
         gone = [click for click in state.clicks if click not in clicks]
         if not (new or gone):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -104,7 +103,6 @@ class Engine:
 
         def work(_: Callable[[], bool]) -> Loaded:
             import_torch()
-            _leave_a_core()
             from napari_gpcis.engine.session import Session
             from napari_gpcis.model import load_model
 
@@ -255,18 +253,6 @@ class Engine:
     def stop(self) -> None:
         """End the thread."""
         self.worker.stop()
-
-
-def _leave_a_core() -> None:
-    """Have torch work with all cores but one, which is the window's.
-
-    Its threads wait for one another at each operation: where the window has taken the core of one,
-    the others wait as well, and a click takes several times as long.
-    """
-    import torch
-
-    cores = os.cpu_count() or 1
-    torch.set_num_threads(max(1, min(torch.get_num_threads(), cores - 1)))
 
 
 def _describe(session: Session, model: str, network: Any) -> Loaded:

@@ -62,7 +62,10 @@ class Tool(Answering):
             self._last_click = time.monotonic()
             if self._mode == "object" and self._loaded is not None:
                 self._canvas.hold()
+            # drawn with its mask, if that comes in no time: until then the engine has both cores
+            self._desk.shows_later = self._canvas.held
             self._desk.add_click(*place, positive=positive)
+            self._desk.shows_later = False
 
     def double_click(self, world: tuple[float, ...]) -> None:
         """Take up the object at a position, if there is one; its first click was none then."""
@@ -372,4 +375,5 @@ class Tool(Answering):
     @property
     def idle(self) -> bool:
         """Whether nothing is under way, encoding ahead included."""
-        return self._engine.worker.idle and not self._settle.isActive()
+        waiting = self._settle.isActive() or self._painted.isActive()
+        return self._engine.worker.idle and not waiting
