@@ -268,3 +268,19 @@ def test_propagating_again_replaces_what_it_reaches(annotation):
 )
 def test_propagation_reaches_from_the_clicked_slices_to_the_ends(direction, expected):
     assert reach({2, 5}, direction, range(8)) == expected
+
+
+def test_a_foreseen_click_asks_what_it_will_ask_once_it_is_made(network):
+    session = Session(network, device="cpu")
+    session.set_image(np.random.default_rng(1).random(SHAPE))
+    session.add_click(5, 5, z=1)
+    annotation = session.annotation
+    for place in ((1, 9, 9), (1, 5, 5), (2, 3, 3)):
+        click = Click(*place, positive=False)
+        before = annotation.state
+        foreseen = annotation.foresee(click)
+        assert annotation.state is before
+        annotation.add(click)
+        assert foreseen.same_as(annotation.question(click.z))
+        assert not foreseen.same_as(annotation.foresee(Click(place[0], 11, 11)))
+        annotation.undo()

@@ -68,6 +68,15 @@ class Question:
         """Clicks of the object in the slice."""
         return self.state.of(self.object_id, self.z)
 
+    def same_as(self, other: Question) -> bool:
+        """Whether two object-mode questions have the same answer."""
+        return (
+            (self.object_id, self.z, self.clicks) == (other.object_id, other.z, other.clicks)
+            and self.state.diameter == other.state.diameter
+            and self.last is other.last
+            and self.seed is other.seed
+        )
+
 
 class Annotation:
     """The document under work. All methods return at once.
@@ -370,6 +379,14 @@ class Annotation:
         object_id = state.active if object_id is None else object_id
         last = None if self.class_mode else self.history.last_answer(object_id, z)
         return Question(state, object_id, z, last, state.carried.get((object_id, z)))
+
+    def foresee(self, click: Click) -> Question:
+        """Question that a click would lead to, if it were added; nothing is changed."""
+        key, state = (click.object_id, click.z), self.state
+        clicks = self._one_per_pixel((*state.clicks, click))
+        last = self.history.last_answer(*key)
+        after = state.after(clicks, click.object_id, click.z, forget=[key])
+        return Question(after, *key, last, state.carried.get(key))
 
     def accept(self, question: Question, result: Result) -> None:
         """Keep the answer to a question, for as long as its state can be gone back to.

@@ -129,9 +129,12 @@ class Desk:
 
     def add_click(self, z: int, row: int, col: int, positive: bool) -> None:
         """Add a click of the object (class) that is worked on."""
+        self.annotation.add(self.click_at(z, row, col, positive))
+
+    def click_at(self, z: int, row: int, col: int, positive: bool) -> Click:
+        """Click of the object (class) that is worked on."""
         owner = self.annotation.state.active
-        click = Click.at(row, col, z=z, positive=positive, object_id=owner, shape=self.frame.shape)
-        self.annotation.add(click)
+        return Click.at(row, col, z=z, positive=positive, object_id=owner, shape=self.frame.shape)
 
     def fresh_annotation(self, highest: int | None = None) -> Annotation:
         """Annotation without clicks, on the labels as they are.

@@ -48,11 +48,12 @@ class Mouse:
             callbacks.extend(self._zooms)
 
     def press(self, _: ViewerModel, event: Any) -> Iterator[None]:
-        """Wait for the release, then click."""
+        """Wait for the release, then click; the engine need not wait that long."""
         positive = self._sign(event)
         if positive is None or not self._is_ours():
             return
         world, start = tuple(event.position), tuple(event.pos)
+        self.tool.foresee(world, positive)
         yield
         while event.type == "mouse_move":
             if max(abs(now - then) for now, then in zip(event.pos, start, strict=True)) > STILL:

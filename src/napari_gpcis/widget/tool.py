@@ -55,6 +55,17 @@ class Tool(Answering):
 
     # mouse
 
+    def foresee(self, world: tuple[float, ...], positive: bool) -> None:
+        """The mouse is pressed: most likely a click follows, and its answer can be worked on."""
+        desk = self._desk
+        if desk is None or self._mode != "object" or self._asked is not None:
+            return
+        if self.viewer.dims.ndisplay != 2 or not desk.frame.is_shown(desk.image, self.viewer):
+            return
+        place = desk.frame.to_click(data_position(desk.image, world, self.viewer.dims.units))
+        if place is not None:
+            self._engine.foresee(desk.annotation.foresee(desk.click_at(*place, positive=positive)))
+
     def click(self, world: tuple[float, ...], positive: bool) -> None:
         """Click at a position of the window's world."""
         place = self._place(world)
