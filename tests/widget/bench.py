@@ -70,7 +70,11 @@ class Window:
 
     @property
     def clicks(self) -> list[tuple[int, ...]]:
-        """Pixels that are clicked, as they are shown, with True or False at the end."""
+        """Pixels that are clicked, as they are shown, with True or False at the end.
+
+        A click is drawn together with its mask, or a moment later without it.
+        """
+        self.wait(lambda: not self.tool._canvas.held)
         places = np.round(self.points.data).astype(int).tolist()
         signs = self.points.features["positive"].tolist()
         return [(*place, bool(sign)) for place, sign in zip(places, signs, strict=True)]

@@ -263,3 +263,44 @@ def test_clicks_without_an_image_or_in_3d_say_what_to_do(on_coins: Window) -> No
     on_coins.viewer.layers.clear()
     on_coins.click_at(place)
     assert "Open an image" in on_coins.status.text
+
+
+def test_a_press_that_becomes_a_drag_leaves_nothing_of_the_click_that_was_foreseen(
+    on_coins: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_gpcis.engine.session import Session
+
+    asked = []
+    answer = Session.answer
+
+    def count(self: Session, question: Any, *rest: Any) -> Any:
+        asked.append(question.clicks)
+        return answer(self, question, *rest)
+
+    monkeypatch.setattr(Session, "answer", count)
+    on_coins.drag(COIN, (COIN[0] + 30, COIN[1] + 30))
+    on_coins.settle()
+    assert on_coins.clicks == []
+    assert not on_coins.mask.any()
+    on_coins.click(*COIN)
+    on_coins.settle()
+    assert [len(clicks) for clicks in asked] in ([1, 1], [1])
+    assert on_coins.mask[COIN]
+
+
+def test_a_click_is_answered_once_although_it_was_foreseen(
+    on_coins: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_gpcis.engine.runner import Runner
+
+    requests = []
+    predict = Runner.predict
+
+    def count(self: Runner, request: Any) -> Any:
+        requests.append(request)
+        return predict(self, request)
+
+    monkeypatch.setattr(Runner, "predict", count)
+    on_coins.click(*COIN)
+    on_coins.settle()
+    assert len(requests) == 1

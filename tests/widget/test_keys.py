@@ -42,6 +42,7 @@ def test_t_swaps_the_sign_of_the_last_click(on_coins: Window) -> None:
 def test_t_swaps_the_signs_of_the_selected_clicks(on_coins: Window) -> None:
     on_coins.click(*COIN)
     on_coins.click(*NEIGHBOUR)
+    on_coins.settle()
     on_coins.points.selected_data = {0}
     on_coins.press(Qt.Key.Key_T)
     on_coins.settle()

@@ -45,9 +45,10 @@ class HeldCanvas(QObject):
         self._timer.timeout.connect(self._end)
 
     def hold(self) -> None:
-        """Paint nothing until `release`, or for a moment."""
-        self._enable(False)
-        self._timer.start()
+        """Paint nothing until `release`, or for a moment, however often it is called meanwhile."""
+        if not self._timer.isActive():
+            self._enable(False)
+            self._timer.start()
 
     def release(self) -> None:
         """Paint what has changed meanwhile."""
