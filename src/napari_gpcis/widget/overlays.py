@@ -130,8 +130,7 @@ class Overlays:
             name=NEXT_NAME,
             symbol="star",
             face_color="#cc79a7",
-            border_color="white",
-            border_width=0.08,
+            border_color="#cc79a7",
             size=14,
             **layer_transform(self.image, self.frame),
         )
