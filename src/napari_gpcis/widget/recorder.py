@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_gpcis.io.errors import JournalError
 from napari_gpcis.io.journal import Journal
 from napari_gpcis.io.journal_places import image_identity, journal_path, set_aside
 from napari_gpcis.io.journal_reading import JournalHeader, Recording, waiting_recordings
@@ -144,6 +143,3 @@ def identity_of(image: Layer, source: str | None) -> str:
 
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}" if number else ""
-
-
-__all__ = ["JournalError", "Recorder", "identity_of"]
