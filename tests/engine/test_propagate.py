@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_gpcis.engine.carry import Held, held, paste
+from napari_gpcis.engine.carry import Held, held
 from napari_gpcis.engine.click import Click
-from napari_gpcis.engine.geometry import Box
+from napari_gpcis.engine.geometry import Box, paste
 from napari_gpcis.engine.image import ImageSource
 from napari_gpcis.engine.motion import signed_distance
 from napari_gpcis.engine.planner import Planner

@@ -293,12 +293,8 @@ class Annotation:
         done = next((item for item in state.committed if item.label == label), None)
         if done is None or not done.places:
             done = self._found(label, z, done)
-        after = taken_up(state, self.labels, done)
-        after = replace(
-            after, committed=tuple(item for item in after.committed if item.label != label)
-        )
-        self._push(after)
-        return after.active
+        self._push(taken_up(state, self.labels, done))
+        return self.state.active
 
     def carry(
         self,
@@ -385,7 +381,7 @@ class Annotation:
         key, state = (click.object_id, click.z), self.state
         clicks = self._one_per_pixel((*state.clicks, click))
         last = self.history.last_answer(*key)
-        after = state.after(clicks, click.object_id, click.z, forget=[key])
+        after = state.after(clicks, click.object_id, click.z)
         return Question(after, *key, last, state.carried.get(key))
 
     def accept(self, question: Question, result: Result) -> None:
@@ -397,9 +393,7 @@ class Annotation:
             question.state.answers[question.object_id, question.z] = result
 
     def _replace(self, clicks: Iterable[Click], active: int, z: int) -> None:
-        state, new = self.state, self._one_per_pixel(clicks)
-        changed = [key for key in state.answers if state.of(*key) != _of(new, *key)]
-        self._push(state.after(new, active, z, forget=changed))
+        self._push(self.state.after(self._one_per_pixel(clicks), active, z))
 
     def _push(self, after: State, patches: tuple[Patch, ...] = (), written: bool = False) -> None:
         for patch in () if written else patches:
@@ -433,10 +427,6 @@ class Annotation:
                 f"expected a label that the slice has, got {label}; double-click on an object"
             )
         return Committed(label, clicks, places)
-
-
-def _of(clicks: tuple[Click, ...], object_id: int, z: int) -> tuple[Click, ...]:
-    return tuple(click for click in clicks if click.object_id == object_id and click.z == z)
 
 
 def reach(clicked: Collection[int], direction: Direction, within: range) -> range:

@@ -17,7 +17,8 @@ import torch
 from torch.nn import functional as F
 
 from napari_gpcis.engine.click import Click
-from napari_gpcis.engine.geometry import Box, bounding_box
+from napari_gpcis.engine.geometry import Box, found_in, paste
+from napari_gpcis.engine.logits import logit, sigmoid
 from napari_gpcis.engine.motion import follow, signed_distance
 from napari_gpcis.engine.pieces import touched_pieces
 from napari_gpcis.engine.request import Latent, Request
@@ -195,24 +196,6 @@ class Carrier:
         )
 
 
-def found_in(mask: Array, box: Box) -> Box | None:
-    """Bounding box, in the slice, of a mask that lies in a box of the slice."""
-    found = bounding_box(mask)
-    if found is None:
-        return None
-    r0, c0 = box[:2]
-    return Box(found.r0 + r0, found.c0 + c0, found.r1 + r0, found.c1 + c0)
-
-
-def paste(values: Array, box: Box, target: Box, beyond: float = 0) -> Array:
-    """Cut values of a box to another box; `beyond` where they say nothing."""
-    pasted = np.full(target.shape, beyond, values.dtype)
-    shared = box.intersect(target)
-    if not shared.empty:
-        pasted[shared.within(target).slices] = values[shared.within(box).slices]
-    return pasted
-
-
 def cut(logits: Array, box: Box, touched: Sequence[tuple[int, int]], threshold: float) -> Array:
     """Mask of the pieces above the threshold that hold one of the touched pixels."""
     places = [(row - box.r0, col - box.c0) for row, col in touched]
@@ -228,16 +211,3 @@ def latent_of(logits: Array, window: Box, scale: Scale) -> Latent:
     values = F.pad(values, beyond, value=-SUREST_MASK)
     size = window.times(scale.cell).shape
     return Latent(F.interpolate(values, size, mode="bilinear"), scale, window)
-
-
-def logit(probability: Array) -> Array:
-    """Inverse of the sigmoid, finite."""
-    safe = probability.clip(1e-6, 1 - 1e-6)
-    inverse: Array = np.log(safe / (1 - safe))
-    return inverse
-
-
-def sigmoid(logits: Array) -> Array:
-    """Probability."""
-    probability: Array = 1 / (1 + np.exp(-logits))
-    return probability

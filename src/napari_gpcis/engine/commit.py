@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_gpcis.engine.geometry import Box, bounding_box, equivalent_diameter
+from napari_gpcis.engine.geometry import Box, equivalent_diameter, found_in
 from napari_gpcis.engine.history import CarriedMask, Committed, State
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ def class_patches(store: LabelStore, classes: Mapping[int, Array]) -> tuple[Patc
 
 def committed(state: State, masks: Masks, label: int) -> State:
     """State after a commit: the object's clicks are put away and the next one begins."""
-    places = tuple((z, place) for z in sorted(masks) if (place := _place(*masks[z])) is not None)
+    boxes = {z: found_in(mask, box) for z, (box, mask) in sorted(masks.items())}
+    places = tuple((z, box) for z, box in boxes.items() if box is not None)
     done = Committed(label, state.of(state.active), places)
     area = max(int(mask.sum()) for _, mask in masks.values())
     rest = state.without(state.active)
@@ -114,12 +115,7 @@ def taken_up(state: State, store: LabelStore, done: Committed) -> State:
         clicks=(*state.clicks, *clicks),
         active=number,
         z=clicks[-1].z if clicks else next(iter(done.places), (state.z,))[0],
-        committed=tuple(other for other in state.committed if other is not done),
+        committed=tuple(other for other in state.committed if other.label != done.label),
         taken_up={**state.taken_up, number: done},
         carried={**state.carried, **carried},
     )
-
-
-def _place(box: Box, mask: Array) -> Box | None:
-    tight = bounding_box(mask)
-    return None if tight is None else tight.moved(box.r0, box.c0)

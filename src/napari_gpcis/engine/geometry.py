@@ -96,6 +96,21 @@ def bounding_box(mask: Array) -> Box | None:
     return Box(int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1)
 
 
+def found_in(mask: Array, box: Box) -> Box | None:
+    """Bounding box, in the slice, of a mask that lies in a box of the slice."""
+    found = bounding_box(mask)
+    return None if found is None else found.moved(box.r0, box.c0)
+
+
+def paste(values: Array, box: Box, target: Box, beyond: float = 0) -> Array:
+    """Cut values of a box to another box; `beyond` where they say nothing."""
+    pasted = np.full(target.shape, beyond, values.dtype)
+    shared = box.intersect(target)
+    if not shared.empty:
+        pasted[shared.within(target).slices] = values[shared.within(box).slices]
+    return pasted
+
+
 @dataclass(frozen=True, slots=True)
 class Scale:
     """How large an image pixel is for the network.

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_gpcis.engine.geometry import Box, bounding_box
+from napari_gpcis.engine.logits import logit, sigmoid
 
 if TYPE_CHECKING:
     from napari_gpcis.engine.result import Result
@@ -27,9 +28,8 @@ def uncertainty(result: Result) -> Array:
     sigmoid(f / √(1 + π v / 8)) (MacKay 1992), so that a pixel of which the clicks say little is
     undecided whatever its latent f.
     """
-    probability = np.clip(result.box_probability, 1e-6, 1 - 1e-6)
-    latent = np.log(probability / (1 - probability))
-    corrected = 1 / (1 + np.exp(-latent / np.sqrt(1 + math.pi * result.box_variance / 8)))
+    latent = logit(result.box_probability)
+    corrected = sigmoid(latent / np.sqrt(1 + math.pi * result.box_variance / 8))
     undecided: Array = (4 * corrected * (1 - corrected)).astype(np.float32)
     return undecided
 

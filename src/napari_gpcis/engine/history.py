@@ -7,7 +7,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from napari_gpcis.engine.click import Click
     from napari_gpcis.engine.geometry import Box
@@ -122,17 +122,14 @@ class State:
         answer = self.answers.get((object_id, z))
         return None if answer is None else (answer.box, answer.box_mask)
 
-    def after(
-        self, clicks: tuple[Click, ...], active: int, z: int, *, forget: Iterable[Key] = ()
-    ) -> State:
+    def after(self, clicks: tuple[Click, ...], active: int, z: int) -> State:
         """State with other clicks, and without the answers that no longer hold.
 
         Of many objects that are worked on at once, the last ones keep their answers.
         """
-        dropped = set(forget)
-        held = [item for item in self.answers.items() if item[0] not in dropped]
-        answers = dict(held[-OBJECTS_WITH_ANSWERS:])
-        return replace(self, clicks=clicks, active=active, z=z, answers=answers)
+        new = replace(self, clicks=clicks, active=active, z=z)
+        held = [item for item in self.answers.items() if new.of(*item[0]) == self.of(*item[0])]
+        return replace(new, answers=dict(held[-OBJECTS_WITH_ANSWERS:]))
 
     def without(self, object_id: int) -> State:
         """State in which an object has no clicks and no masks."""

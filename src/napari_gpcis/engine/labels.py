@@ -172,7 +172,7 @@ class LabelStore:
         tight = bounding_box(mask)
         if tight is None and own_box is None:
             return None
-        place = tight.moved(box.r0, box.c0) if tight is not None else None
+        place = None if tight is None else tight.moved(box.r0, box.c0)
         whole = own_box if place is None else place if own_box is None else place.unite(own_box)
         if whole is None:
             return None

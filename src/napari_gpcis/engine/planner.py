@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from napari_gpcis.engine.classes import class_window
-from napari_gpcis.engine.geometry import Box, Scale, bounding_box
+from napari_gpcis.engine.geometry import Box, Scale, found_in
 from napari_gpcis.engine.request import Latent, Request
 from napari_gpcis.engine.window import better_level, keep_window, object_box, open_window
 
@@ -190,7 +190,7 @@ class Planner:
         level, mask_box = 0, around
         if last is not None and not last.box.empty:
             level = last.request.level
-            mask_box = None if newest is None else _mask_box(last)
+            mask_box = None if newest is None else found_in(last.box_mask, last.box)
         box = object_box(mask_box, clicks)
         scale = self.scale(diameter, level)
         if newest is not None:
@@ -211,11 +211,3 @@ def nearest_power(diameter: float, trained_diameter: float) -> float:
     An estimate that is off by less than √2 keeps the scale, and with it all embeddings.
     """
     return float(trained_diameter * 2.0 ** round(math.log2(diameter / trained_diameter)))
-
-
-def _mask_box(result: Result) -> Box | None:
-    found = bounding_box(result.box_mask)
-    if found is None:
-        return None
-    r0, c0 = result.box.r0, result.box.c0
-    return Box(found.r0 + r0, found.c0 + c0, found.r1 + r0, found.c1 + c0)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from napari_gpcis.engine.carry import Carrier, Held, cut, held, paste, sigmoid
+from napari_gpcis.engine.carry import Carrier, Held, cut, held
+from napari_gpcis.engine.geometry import paste
+from napari_gpcis.engine.logits import sigmoid
 from napari_gpcis.engine.options import Direction
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from scipy import ndimage
 from torch.nn import functional as F
 
 from napari_gpcis.engine.click import Click
+from napari_gpcis.engine.geometry import paste
 from napari_gpcis.engine.request import Latent
 
 if TYPE_CHECKING:
@@ -46,10 +47,7 @@ def seed_click(seed: CarriedMask, clicks: tuple[Click, ...], z: int, object_id: 
 def seed_latent(seed: CarriedMask, window: Box, scale: Scale) -> Latent:
     """Latent of a window of cells that says what a mask says."""
     pixels = window.times(scale.pixels)
-    mask = np.zeros(pixels.shape, np.float32)
-    shared = seed.box.intersect(pixels)
-    if not shared.empty:
-        mask[shared.within(pixels).slices] = seed.mask[shared.within(seed.box).slices]
+    mask = paste(seed.mask.astype(np.float32), seed.box, pixels)
     size = window.times(scale.cell).shape
     values = F.interpolate(torch.from_numpy(mask)[None, None], size, mode="area")
     return Latent((2 * values - 1) * SURE, scale, window)

@@ -10,6 +10,7 @@ import numpy as np
 from napari_gpcis.io.annotation import SUFFIX, read_annotation, to_metadata
 from napari_gpcis.io.clicks import click_axes, read_clicks
 from napari_gpcis.widget.clicks_layer import COLORS, NAME, SIZE, SIZE_LIMITS, SYMBOLS
+from napari_gpcis.widget.desk import LABEL_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,7 +43,7 @@ def annotation_layers(saved: SavedAnnotation) -> list[LayerData]:
     """
     placement = {name: list(values) for name, values in saved.placement.items()}
     labels: dict[str, Any] = {
-        "name": "GPCIS labels" if saved.mode == "object" else "GPCIS classes",
+        "name": LABEL_NAMES[saved.mode],
         "metadata": {"gpcis": to_metadata(saved)},
         **placement,
     }

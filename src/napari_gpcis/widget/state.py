@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
+from napari_gpcis.engine.labels import Overlap
+from napari_gpcis.engine.options import Direction, Mode
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -21,9 +24,6 @@ __all__ = [
 ]
 
 Level: TypeAlias = Literal["info", "busy", "warning", "error"]
-Mode: TypeAlias = Literal["object", "class"]
-Overlap: TypeAlias = Literal["protect", "overwrite"]
-Direction: TypeAlias = Literal["both", "up", "down"]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from napari_gpcis.engine.click import Click
 from napari_gpcis.io.annotation import AnnotationFileError, save_annotation, with_metadata
 from napari_gpcis.io.clicks import write_clicks
 from napari_gpcis.io.errors import ClicksFileError
+from napari_gpcis.widget.preview import NAME as PREVIEW_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,6 @@ __all__ = ["placement_of", "write_annotation_file", "write_clicks_file"]
 
 LayerData = tuple[Any, dict[str, Any], str]
 
-PREVIEW_LAYER = "GPCIS preview"
 _OURS = ("object", "positive")
 
 
@@ -99,7 +99,7 @@ def _the_labels(layer_data: Sequence[LayerData]) -> tuple[Any, dict[str, Any]]:
     found = [
         (data, meta)
         for data, meta, kind in layer_data
-        if kind == "labels" and not meta["name"].startswith(PREVIEW_LAYER)
+        if kind == "labels" and not meta["name"].startswith(PREVIEW_NAME)
     ]
     if len(found) != 1:
         names = [meta["name"] for _, meta in found]
