@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari_gpcis_training.clicks import evaluation_click
 from napari_gpcis_training.config import load_config
-from napari_gpcis_training.datasets import LabelledSet, LabelledSlice, load_set
+from napari_gpcis_training.data.sets import LabelledSet, LabelledSlice, load_set
 from napari_gpcis_training.evaluate import evaluate, evaluation_crops
 from rich.console import Console
 from rich.table import Table

@@ -13,7 +13,7 @@ from napari_gpcis_training.augment import (
     warp,
 )
 from napari_gpcis_training.config import AugmentConfig
-from napari_gpcis_training.datasets import LabelledSlice, index_objects
+from napari_gpcis_training.data.sets import LabelledSlice, index_objects
 
 from tests.training.conftest import draw_cells
 

@@ -6,7 +6,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 from napari_gpcis_training.config import DataSource
-from napari_gpcis_training.datasets import index_objects, load_set, split_files, to_uint8
+from napari_gpcis_training.data.sets import index_objects, load_set, split_files, to_uint8
 
 
 def test_every_seventh_file_from_the_first_is_held_out() -> None:

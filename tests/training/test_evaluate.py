@@ -7,7 +7,7 @@ import pytest
 import torch
 from napari_gpcis_training.augment import TARGET, Crop
 from napari_gpcis_training.config import TrainConfig, load_config
-from napari_gpcis_training.datasets import load_set
+from napari_gpcis_training.data.sets import load_set
 from napari_gpcis_training.evaluate import evaluate, evaluation_crops
 from napari_gpcis_training.state import initial_state
 

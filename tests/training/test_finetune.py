@@ -16,10 +16,10 @@ import tifffile
 import torch
 from napari_gpcis_training import finetune as module
 from napari_gpcis_training.cli import app
+from napari_gpcis_training.data.own import load_own_data, split
+from napari_gpcis_training.data.pairs import pair_files, read_planes
 from napari_gpcis_training.evaluate import Scores
 from napari_gpcis_training.finetune import Request, finetune
-from napari_gpcis_training.finetune_data import load_own_data, split
-from napari_gpcis_training.finetune_pairs import pair_files, read_planes
 from typer.testing import CliRunner
 
 from napari_gpcis.model.checkpoint import load_model, model_card

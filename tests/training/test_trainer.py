@@ -10,7 +10,7 @@ import pytest
 import torch
 from napari_gpcis_training.batches import StepDataset
 from napari_gpcis_training.config import TrainConfig, load_config
-from napari_gpcis_training.datasets import LabelledSet, load_set
+from napari_gpcis_training.data.sets import LabelledSet, load_set
 from napari_gpcis_training.state import initial_state, load_encoder, load_state, save_state
 from napari_gpcis_training.trainer import (
     BEFORE_DECAY,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
     from napari_gpcis_training.config import AugmentConfig
-    from napari_gpcis_training.datasets import LabelledSlice
+    from napari_gpcis_training.data.sets import LabelledSlice
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from napari_gpcis_training.config import TrainConfig
-    from napari_gpcis_training.datasets import LabelledSet
+    from napari_gpcis_training.data.sets import LabelledSet
 
 _CROPS, _CLICKS = 0, 1
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_gpcis.model import SegmentationNetwork
-    from napari_gpcis_training.datasets import LabelledSet
+    from napari_gpcis_training.data.sets import LabelledSet
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

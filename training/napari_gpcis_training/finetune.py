@@ -16,8 +16,8 @@ from napari_gpcis.io.atomic import check_suffix, whole_or_nothing
 from napari_gpcis.model.checkpoint import load_model, model_card, save_checkpoint
 from napari_gpcis_training.batches import StepDataset
 from napari_gpcis_training.config import load_config
+from napari_gpcis_training.data.own import load_own_data
 from napari_gpcis_training.evaluate import evaluate, evaluation_crops
-from napari_gpcis_training.finetune_data import load_own_data
 from napari_gpcis_training.run import find_device
 from napari_gpcis_training.schedule import Schedule
 from napari_gpcis_training.state import TrainingState, parameter_groups
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from napari_gpcis.model import ModelCard, SegmentationNetwork
     from napari_gpcis_training.augment import Crop
     from napari_gpcis_training.config import TrainConfig
+    from napari_gpcis_training.data.own import OwnData
     from napari_gpcis_training.evaluate import Scores
-    from napari_gpcis_training.finetune_data import OwnData
 
     Tell = Callable[[dict[str, Any]], None]
 

@@ -12,9 +12,9 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from napari_gpcis.model.checkpoint import load_model, save_checkpoint
+from napari_gpcis.model.checkpoint import load_model, model_card, save_checkpoint
 from napari_gpcis_training.config import load_config
-from napari_gpcis_training.datasets import load_set
+from napari_gpcis_training.data.sets import load_set
 from napari_gpcis_training.evaluate import Scores, evaluate, evaluation_crops
 from napari_gpcis_training.state import initial_state, load_state
 from napari_gpcis_training.trainer import CHECKPOINT, FitOptions, fit
@@ -45,6 +45,8 @@ class Run:
         Settings that differ from the file's; see `load_config`.
     encoder_weights : Path or None
         Pretrained encoder.
+    start_from : str or None
+        Model whose weights the run starts with: name or path.
     minutes, steps
         Length of the run; with `decay_from`, `steps` is that of the decay.
     resume : bool
@@ -64,6 +66,7 @@ class Run:
     config: str = "default"
     overrides: dict[str, Any] = field(default_factory=dict)
     encoder_weights: Path | None = None
+    start_from: str | None = None
     minutes: float | None = None
     steps: int | None = None
     resume: bool = False
@@ -101,7 +104,7 @@ def train_model(run: Run) -> None:
     for labelled in sets:
         count = sum(len(item.objects) for item in labelled.slices)
         say(f"{labelled.source.name}: {len(labelled.slices)} slices, {count} objects")
-    state = initial_state(config, run.encoder_weights, device)
+    state = initial_state(config, run.encoder_weights, device, run.start_from)
     minutes = run.minutes
     if run.resume:
         load_state(checkpoint, state)
@@ -170,6 +173,7 @@ def _export(run: Run, state: TrainingState, config: TrainConfig, scores: dict[st
         "steps": state.step,
         "hours": round(state.seconds / 3600, 2),
         "encoder_weights": run.encoder_weights.name if run.encoder_weights else None,
+        "started_from": _parent(run.start_from),
         "recipe": json.loads(config.model_dump_json(exclude={"data", "network", "licence"})),
     }
     rounded = {
@@ -181,6 +185,14 @@ def _export(run: Run, state: TrainingState, config: TrainConfig, scores: dict[st
         path, state.average, training=training, scores=rounded, licence=config.licence, half=True
     )
     say(f"wrote {path}")
+
+
+def _parent(model: str | None) -> dict[str, Any] | None:
+    """Name and training of the model that a run started with."""
+    if model is None:
+        return None
+    card = model_card(model)
+    return {"model": card.name, "training": card.training}
 
 
 def find_device(name: str) -> torch.device:

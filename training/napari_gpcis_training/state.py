@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from napari_gpcis.model import NetworkConfig, build_network
+from napari_gpcis.model import NetworkConfig, build_network, load_model
 from napari_gpcis_training.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -64,17 +64,38 @@ class TrainingState:
 
 
 def initial_state(
-    config: TrainConfig, encoder_weights: str | Path | None, device: torch.device
+    config: TrainConfig,
+    encoder_weights: str | Path | None,
+    device: torch.device,
+    start_from: str | Path | None = None,
 ) -> TrainingState:
-    """Build a network and its optimiser, from random or from given encoder weights."""
+    """Build a network and its optimiser.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    encoder_weights : path, optional
+        Pretrained encoder; random otherwise.
+    device : torch.device
+    start_from : str or path, optional
+        Model, by name or path, whose weights all of the network starts with.
+
+    Raises
+    ------
+    ValueError
+        When a file is unreadable or of another network.
+    """
     torch.manual_seed(config.seed)
     network = build_network(NetworkConfig(**config.network))
     if encoder_weights is not None:
         load_encoder(network, encoder_weights)
+    if start_from is not None:
+        _start_from(network, start_from)
     # channels last is the faster layout for depth-wise convolutions
     network = network.to(device).to(memory_format=torch.channels_last)
     average = copy.deepcopy(network).eval().requires_grad_(False)
-    factor = config.optimiser.encoder_factor if encoder_weights is not None else 1.0
+    pretrained = encoder_weights is not None or start_from is not None
+    factor = config.optimiser.encoder_factor if pretrained else 1.0
     optimiser = torch.optim.AdamW(parameter_groups(network, config.optimiser, factor), lr=0.0)
     schedule = Schedule(config.optimiser.warmup_steps, None, 1)
     return TrainingState(network, average, optimiser, schedule)
@@ -106,6 +127,16 @@ def load_encoder(network: nn.Module, path: str | Path) -> None:
             "choose the file of this encoder"
         )
     backbone.load_state_dict({key: weights[key].float() for key in wanted}, strict=False)
+
+
+def _start_from(network: SegmentationNetwork, model: str | Path) -> None:
+    parent = load_model(model)
+    if parent.config != network.config:
+        raise ValueError(
+            f"expected a model of {network.config} to start from, got {model} of {parent.config}; "
+            "give the same network in --config"
+        )
+    network.load_state_dict(parent.state_dict())
 
 
 def save_state(path: Path, state: TrainingState, config: TrainConfig) -> None:

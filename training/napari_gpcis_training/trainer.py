@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from napari_gpcis.model.heads import Prediction
     from napari_gpcis_training.batches import Batch
     from napari_gpcis_training.config import LossConfig, TrainConfig
-    from napari_gpcis_training.datasets import LabelledSet
+    from napari_gpcis_training.data.sets import LabelledSet
     from napari_gpcis_training.state import TrainingState
 
 CHECKPOINT = "checkpoint.pt"

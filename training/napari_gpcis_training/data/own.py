@@ -9,14 +9,14 @@ import numpy as np
 
 from napari_gpcis.engine.geometry import equivalent_diameter
 from napari_gpcis_training.config import DataSource
-from napari_gpcis_training.datasets import LabelledSet, LabelledSlice, index_objects
-from napari_gpcis_training.finetune_pairs import pair_files, read_planes
+from napari_gpcis_training.data.pairs import pair_files, read_planes
+from napari_gpcis_training.data.sets import LabelledSet, LabelledSlice, index_objects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from napari_gpcis_training.finetune_pairs import Pair, Plane
+    from napari_gpcis_training.data.pairs import Pair, Plane
 
 FEWEST_SLICES = 3
 _FEWEST_FILES = 3

@@ -1,0 +1,142 @@
+"""What a simulated user saw of one object, and the scores of many such records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+CLICKS = 20
+"""Most clicks that NoC@85, NoC@90 and NoC@95 count."""
+MANY_CLICKS = 100
+"""Most clicks that NoC₁₀₀@90 and NoF₁₀₀@90 count."""
+
+
+@dataclass(slots=True)
+class Record:
+    """One object, clicked at with one segmenter.
+
+    Attributes
+    ----------
+    data, image : str
+        Names of the data set and of the image (of a volume, with the slice).
+    number : int
+        The object's label.
+    model : str
+        The segmenter's name.
+    diameter : float
+        Of the circle of the object's area, px.
+    clicks : list of (int, int, bool)
+        Row, column, positive; in order.
+    ious : list of float
+        After each click, 0–1.
+    contradicted : list of int
+        After each click: clicked pixels, so far, that the mask contradicts.
+    seconds : list of float
+        Of each answer, click simulation and loading excluded.
+    """
+
+    data: str
+    image: str
+    number: int
+    model: str
+    diameter: float
+    clicks: list[tuple[int, int, bool]] = field(default_factory=list)
+    ious: list[float] = field(default_factory=list)
+    contradicted: list[int] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+    def clicks_to(self, wanted: float, most: int = CLICKS) -> int:
+        """Clicks to an IoU; `most` when it is not reached by then."""
+        reached = (turn for turn, iou in enumerate(self.ious[:most], 1) if iou >= wanted)
+        return next(reached, most)
+
+    def fails(self, wanted: float, most: int = CLICKS) -> bool:
+        """Whether an IoU is not reached by `most` clicks."""
+        return max(self.ious[:most], default=0.0) < wanted
+
+    def after(self, clicks: int) -> float:
+        """IoU after so many clicks, or after the last one if there were fewer."""
+        return self.ious[min(clicks, len(self.ious)) - 1] if self.ious else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Scores of the records of one segmenter on one data set.
+
+    Attributes
+    ----------
+    objects : int
+    noc85, noc90, noc95 : float
+        Mean clicks to an IoU of 0.85, 0.90 and 0.95, 20 at most.
+    failures90 : int
+        Objects that 20 clicks do not bring to 0.90.
+    noc100_90, nof100_90
+        Mean clicks to 0.90 and objects that miss it, 100 clicks at most; None unless clicked so far.
+    iou1, iou5 : float
+        Mean IoU after one and after five clicks, in percent.
+    noic : int
+        Clicked pixels that the final mask contradicts, summed: NoIC.
+    noic_rounds, clicks_rounds : int
+        The same summed over all rounds, and the clicked pixels among which these are.
+    spc : float
+        Seconds per click: the mean over all clicks.
+    """
+
+    objects: int
+    noc85: float
+    noc90: float
+    noc95: float
+    failures90: int
+    noc100_90: float | None
+    nof100_90: int | None
+    iou1: float
+    iou5: float
+    noic: int
+    noic_rounds: int
+    clicks_rounds: int
+    spc: float
+
+
+def score(records: Sequence[Record], most: int = CLICKS) -> Scores:
+    """Score records that were clicked at up to `most` times.
+
+    Raises
+    ------
+    ValueError
+        When there is no record.
+    """
+    if not records:
+        raise ValueError("expected at least one object to score, got none; choose other data")
+    many = most >= MANY_CLICKS
+    seconds = [second for record in records for second in record.seconds]
+    return Scores(
+        objects=len(records),
+        noc85=_mean(record.clicks_to(0.85) for record in records),
+        noc90=_mean(record.clicks_to(0.90) for record in records),
+        noc95=_mean(record.clicks_to(0.95) for record in records),
+        failures90=sum(record.fails(0.90) for record in records),
+        noc100_90=_mean(r.clicks_to(0.90, MANY_CLICKS) for r in records) if many else None,
+        nof100_90=sum(r.fails(0.90, MANY_CLICKS) for r in records) if many else None,
+        iou1=100 * _mean(record.after(1) for record in records),
+        iou5=100 * _mean(record.after(5) for record in records),
+        noic=sum(record.contradicted[-1] for record in records if record.contradicted),
+        noic_rounds=sum(sum(record.contradicted) for record in records),
+        clicks_rounds=sum(len(r.ious) * (len(r.ious) + 1) // 2 for r in records),
+        spc=float(np.mean(seconds)) if seconds else float("nan"),
+    )
+
+
+def mean_curve(records: Sequence[Record], most: int = CLICKS) -> NDArray[np.float64]:
+    """Mean IoU after 1, 2, … `most` clicks; an object that was done keeps its last IoU."""
+    return np.array([_mean(r.after(clicks) for r in records) for clicks in range(1, most + 1)])
+
+
+def _mean(values: Iterable[float]) -> float:
+    return float(np.mean(list(values)))

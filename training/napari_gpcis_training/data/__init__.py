@@ -1,0 +1,1 @@
+"""Labelled images: found, checked, split, and read slice by slice."""
