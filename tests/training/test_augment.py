@@ -52,14 +52,14 @@ def test_image_and_codes_are_moved_alike(cells: LabelledSlice) -> None:
 
 def test_a_crop_equal_to_the_image_changes_nothing(cells: LabelledSlice) -> None:
     identity = np.array([[1.0, 0, 0], [0, 1, 0]])
-    image, codes = warp(cells, 2, identity, 96)
+    image, codes = warp(cells, (2,), identity, 96)
     np.testing.assert_array_equal(image, cells.image)
     np.testing.assert_array_equal(codes == TARGET, cells.labels == 2)
     np.testing.assert_array_equal(codes > 0, cells.labels > 0)
 
 
 def test_pixels_beyond_the_image_are_outside(cells: LabelledSlice) -> None:
-    _, codes = warp(cells, 1, np.array([[1.0, 0, 10], [0, 1, 0]]), 96)
+    _, codes = warp(cells, (1,), np.array([[1.0, 0, 10], [0, 1, 0]]), 96)
     assert np.all(codes[:, :10] == OUTSIDE)
     assert not np.any(codes[:, 10:] == OUTSIDE)
 
@@ -67,7 +67,7 @@ def test_pixels_beyond_the_image_are_outside(cells: LabelledSlice) -> None:
 def test_downscaling_does_not_alias() -> None:
     stripes = (np.indices((256, 256)).sum(0) % 2 * 255).astype(np.uint8)
     source = index_objects("stripes", stripes, np.ones((256, 256), np.uint8), False, 1)
-    image, _ = warp(source, 1, centred_affine(source.objects[0], 256, 64), 64)
+    image, _ = warp(source, (1,), centred_affine(source.objects[0], 256, 64), 64)
     assert np.ptp(image[8:-8, 8:-8]) < 20
 
 

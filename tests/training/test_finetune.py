@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,14 @@ import tifffile
 import torch
 from napari_gpcis_training import finetune as module
 from napari_gpcis_training.cli import app
-from napari_gpcis_training.data.own import load_own_data, split
-from napari_gpcis_training.data.pairs import pair_files, read_planes
+from napari_gpcis_training.data.own import load_own_data
 from napari_gpcis_training.evaluate import Scores
 from napari_gpcis_training.finetune import Request, finetune
+from napari_gpcis_training.finetune_recipe import keep_statistics, recipe
+from napari_gpcis_training.finetune_saving import KeptElsewhereError
 from typer.testing import CliRunner
 
-from napari_gpcis.model.checkpoint import load_model, model_card
+from napari_gpcis.model.checkpoint import load_model, model_card, save_checkpoint
 
 from .conftest import draw_cells
 
@@ -67,144 +70,6 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
     return load_model(path).state_dict()
 
 
-@pytest.mark.parametrize(
-    ("image", "labels"),
-    [
-        ("a.png", "a.tif"),
-        ("a.tif", "a_labels.tif"),
-        ("a.ome.tif", "a-mask.png"),
-        ("a.PNG", "a_cp_masks.png"),
-        ("a_seg.png", "a_seg.tif"),
-    ],
-)
-def test_labels_are_found_by_name(folders: tuple[Path, Path], image: str, labels: str) -> None:
-    (folders[0] / image).touch()
-    (folders[1] / labels).touch()
-    (folders[0] / "notes.txt").touch()
-    pairs, problems = pair_files(*folders)
-    assert [(pair.image.name, pair.labels.name) for pair in pairs] == [(image, labels)]
-    assert problems == []
-
-
-def test_images_and_labels_may_share_a_folder(folders: tuple[Path, Path]) -> None:
-    for name in ("a.png", "a_mask.png", "b.tif", "b_mask.png"):
-        (folders[0] / name).touch()
-    pairs, problems = pair_files(folders[0], folders[0])
-    assert [pair.labels.name for pair in pairs] == ["a_mask.png", "b_mask.png"]
-    assert problems == []
-
-
-def test_all_bad_files_are_named_at_once(cells: tuple[Path, Path]) -> None:
-    images, labels = cells
-    iio.imwrite(images / "lonely.png", np.zeros((8, 8), np.uint8))
-    iio.imwrite(labels / "stray.png", np.zeros((8, 8), np.uint8))
-    iio.imwrite(labels / "0.png", draw_cells(0)[1])  # besides 0_labels.tif
-    tifffile.imwrite(labels / "1_labels.tif", np.ones((96, 90), np.uint8))
-    tifffile.imwrite(labels / "2_labels.tif", np.zeros((96, 96), np.uint8))
-    (labels / "3_labels.tif").write_bytes((labels / "3_labels.tif").read_bytes()[:200])
-    with pytest.raises(ValueError, match="6 files cannot be used") as caught:
-        load_own_data(*cells, seed=0)
-    lines = str(caught.value).splitlines()[1:]
-    for name in ("lonely.png", "stray.png", "0_labels.tif", "1_labels", "2_labels", "3_labels"):
-        assert any(name in line for line in lines), name
-    assert any("96 × 90" in line and "96 × 96" in line for line in lines)
-
-
-@pytest.mark.parametrize(
-    ("labels", "words"),
-    [
-        (np.full((96, 96), 0.5, np.float32), "not whole"),
-        (np.full((96, 96), -1, np.int16), "negative"),
-        (np.dstack([np.eye(96), np.zeros((96, 96)), np.eye(96)]).astype(np.uint8), "in colour"),
-        (np.ones((5, 96, 96), np.uint8), "slices: 5, but the image has 1"),
-    ],
-)
-def test_labels_that_are_none_are_refused(
-    cells: tuple[Path, Path], labels: np.ndarray, words: str
-) -> None:
-    kind = "rgb" if labels.shape[-1] == 3 else "minisblack"
-    tifffile.imwrite(cells[1] / "1_labels.tif", labels, photometric=kind)
-    with pytest.raises(ValueError, match=rf"1_labels\.tif: .*{words}"):
-        load_own_data(*cells, seed=0)
-
-
-def test_labels_that_jpeg_has_blurred_are_refused(cells: tuple[Path, Path]) -> None:
-    (cells[1] / "1_labels.tif").rename(cells[1] / "1.jpg")
-    with pytest.raises(ValueError, match=r"1\.jpg: JPEG blurs"):
-        load_own_data(*cells, seed=0)
-
-
-def test_two_labelled_images_are_too_few(cells: tuple[Path, Path]) -> None:
-    for index in (2, 3):
-        (cells[0] / f"{index}.png").unlink()
-        (cells[1] / f"{index}_labels.tif").unlink()
-    with pytest.raises(ValueError, match="at least 3 labelled images or slices, got 2"):
-        load_own_data(*cells, seed=0)
-
-
-def test_binary_masks_become_objects_and_the_diameter_is_measured(
-    folders: tuple[Path, Path],
-) -> None:
-    for index in range(3):
-        image, labels = draw_cells(index)
-        iio.imwrite(folders[0] / f"{index}.png", image)
-        iio.imwrite(folders[1] / f"{index}.png", np.where(labels, 255, 0).astype(np.uint8))
-    data = load_own_data(*folders, seed=0)
-    assert data.name == "nuclei"
-    assert data.objects == 9
-    areas = np.concatenate(
-        [item.objects[:, 5] for part in (data.training, data.held_out) for item in part.slices]
-    )
-    assert data.diameter == pytest.approx(2 * np.sqrt(np.median(areas) / np.pi))
-    assert (len(data.training.slices), len(data.held_out.slices)) == (2, 1)
-
-
-def test_a_stack_in_which_some_slices_are_labelled_is_enough(folders: tuple[Path, Path]) -> None:
-    planes = [draw_cells(z) for z in range(6)]
-    image = np.stack([plane for plane, _ in planes]).astype(np.uint16) * 100
-    labels = np.stack([numbers for _, numbers in planes]).astype(np.int32) + 100_000
-    labels[labels == 100_000] = 0
-    labels[[1, 4]] = 0
-    tifffile.imwrite(folders[0] / "s.tif", image, photometric="minisblack")
-    tifffile.imwrite(folders[1] / "s.tif", labels, photometric="minisblack")
-    data = load_own_data(*folders, seed=0)
-    used = {item.name for part in (data.training, data.held_out) for item in part.slices}
-    assert used == {f"s.tif[{z}]" for z in (0, 2, 3, 5)}
-    assert data.objects == 12
-    assert all(item.image.dtype == np.uint8 for item in data.training.slices)
-
-
-def test_channels_are_mixed_into_colours(folders: tuple[Path, Path]) -> None:
-    image, labels = draw_cells(0)
-    both = np.stack([image, image.T]).astype(np.float32)
-    both[0, 0, 0] = np.nan
-    tifffile.imwrite(folders[0] / "a.tif", both, metadata={"axes": "CYX"})
-    tifffile.imwrite(folders[1] / "a.tif", labels)
-    (pair,), _ = pair_files(*folders)
-    (plane,) = read_planes(pair, 0)
-    assert plane.image.shape == (96, 96, 3)
-    assert plane.image.max() == 255
-
-
-def test_whole_files_are_held_out_by_the_seed() -> None:
-    files = [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
-    chosen = set()
-    for seed in range(8):
-        train, held_out = split(files, seed)
-        assert sorted(train + held_out) == list(range(10))
-        assert {files[index] for index in train}.isdisjoint(files[index] for index in held_out)
-        assert split(files, seed) == (train, held_out)
-        chosen.add(tuple(held_out))
-    assert len(chosen) > 1
-
-
-def test_of_one_stack_a_block_is_held_out_and_its_neighbours_are_left_out() -> None:
-    train, held_out = split([0] * 20, seed=3)
-    assert held_out == list(range(held_out[0], held_out[0] + 4))
-    assert min(abs(a - b) for a in train for b in held_out) == 2
-    assert len(train) >= 14
-
-
 def test_the_best_validated_state_is_written_with_its_card(
     cells: tuple[Path, Path], tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,6 +106,94 @@ def test_a_model_that_became_worse_is_not_written(
     assert done["before"] == done["after"]
     start, end = weights(tiny_model), weights(output)
     assert all(torch.equal(start[name], end[name]) for name in start)
+
+
+def test_fewer_clicks_to_90_do_not_outweigh_more_clicks_to_85(
+    cells: tuple[Path, Path], tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted(monkeypatch, scores(5, 9), scores(5.1, 6), scores(5, 8))
+    done = run(cells, tmp_path / "mine.safetensors", tiny_model)[-1]
+    assert (done["step"], done["after"]["noc90"]) == (2, 8)
+
+
+@pytest.fixture
+def eight(folders: tuple[Path, Path]) -> tuple[Path, Path]:
+    """Eight labelled images: enough to choose by some and to test on others."""
+    for index in range(8):
+        image, numbers = draw_cells(index)
+        iio.imwrite(folders[0] / f"{index}.png", image)
+        iio.imwrite(folders[1] / f"{index}.png", numbers)
+    return folders
+
+
+def test_of_eight_images_the_scores_are_of_one_that_nothing_was_chosen_by(
+    eight: tuple[Path, Path], tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # in this order: selection, test, two validations, test
+    scripted(monkeypatch, scores(9), scores(8), scores(2), scores(3), scores(7))
+    output = tmp_path / "mine.safetensors"
+    start, *middle, done = run(eight, output, tiny_model)
+    assert start["independent"]
+    assert (start["training"], start["selection"], start["held_out"]) == (6, 1, 1)
+    assert [event["noc85"] for event in middle if event["event"] == "validation"] == [9, 2, 3]
+    assert (done["before"]["noc85"], done["after"]["noc85"], done["step"]) == (8, 7, 1)
+    assert done["independent"] and done["improved"] and not done["refused"]
+    card = model_card(output)
+    split = card.training["split"]
+    names = [name for part in ("training", "selection", "test") for name in split[part]]
+    assert sorted(Path(name).stem for name in names) == [str(index) for index in range(8)]
+    assert card.training["scores_of"] == "split.test"
+    assert card.scores["held out"]["noc85"] == 7
+
+
+def test_a_state_that_fails_the_test_is_refused_and_the_first_model_written(
+    eight: tuple[Path, Path], tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted(monkeypatch, scores(9), scores(8), scores(2), scores(3), scores(8.5))
+    output = tmp_path / "mine.safetensors"
+    done = run(eight, output, tiny_model)[-1]
+    assert done["refused"] and not done["improved"]
+    assert done["before"] == done["after"]
+    start, end = weights(tiny_model), weights(output)
+    assert all(torch.equal(start[name], end[name]) for name in start)
+    assert model_card(output).training["steps"] == 0
+
+
+def test_an_impatient_second_stop_still_writes_the_state_that_was_chosen(
+    eight: tuple[Path, Path], tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = [scores(9), scores(8), scores(2), scores(3)]
+
+    def evaluate(network: object, crops: object) -> Scores:
+        if not left:
+            raise KeyboardInterrupt
+        return left.pop(0)
+
+    monkeypatch.setattr(module, "evaluate", evaluate)
+    done = run(eight, tmp_path / "mine.safetensors", tiny_model)[-1]
+    assert (done["before"]["noc85"], done["after"]["noc85"]) == (9, 2)
+    assert done["improved"] and not done["independent"]
+
+
+def test_with_few_images_the_card_says_that_the_scores_flatter(
+    cells: tuple[Path, Path], tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted(monkeypatch, scores(5), scores(4), scores(3))
+    output = tmp_path / "mine.safetensors"
+    start, *_, done = run(cells, output, tiny_model)
+    assert not start["independent"] and not done["independent"]
+    assert "flatter" in model_card(output).training["scores_of"]
+
+
+def test_three_slices_of_one_volume_are_enough(
+    folders: tuple[Path, Path], tmp_path: Path, tiny_model: Path
+) -> None:
+    planes = [draw_cells(z) for z in range(3)]
+    for folder, stack in zip(folders, zip(*planes, strict=True), strict=True):
+        tifffile.imwrite(folder / "s.tif", np.stack(stack), photometric="minisblack")
+    events = run(folders, tmp_path / "mine.safetensors", tiny_model, steps=1)
+    assert (events[0]["images"], events[0]["training"], events[0]["held_out"]) == (3, 2, 1)
+    assert events[-1]["event"] == "done"
 
 
 def test_a_stop_writes_the_best_so_far(
@@ -289,16 +242,38 @@ def test_the_same_seed_trains_the_same_model(
 def test_more_objects_make_the_recipe_longer_and_bolder(
     cells: tuple[Path, Path], tiny_model: Path
 ) -> None:
-    card, request = model_card(tiny_model), Request(*cells, Path("x.safetensors"))
-    data = load_own_data(*cells, seed=0)
-    few = module._recipe(card, data, request).optimiser
-    (many_slices,) = [data.training.slices[:1] * 400]
-    many_data = type(data)(
-        data.name, type(data.training)(data.training.source, many_slices), data.held_out, 20.0
-    )
-    many = module._recipe(card, many_data, request).optimiser
+    card, training = model_card(tiny_model), load_own_data(*cells, seed=0).training
+    many_slices = type(training)(training.source, training.slices[:1] * 400)
+    few = recipe(card, training, None, seed=0).optimiser
+    many = recipe(card, many_slices, None, seed=0).optimiser
     assert few.steps < many.steps
-    assert few.learning_rate < many.learning_rate < 1e-3
+    assert few.learning_rate < many.learning_rate
+    assert recipe(card, training, 7, seed=0).optimiser.steps == 7
+
+
+def test_batch_norms_keep_their_statistics_and_the_network_its_answers(tiny_model: Path) -> None:
+    network = load_model(tiny_model)
+    images = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    clicks = [torch.tensor([[30.0, 30.0, 1.0]])]
+
+    def answer() -> torch.Tensor:
+        deep = network.decode(network.encode(images), clicks, torch.zeros_like(images[:, :1]))
+        return network.classify(deep, network.colour(images), clicks).logits
+
+    with torch.no_grad():
+        before, names = answer(), list(network.state_dict())
+        keep_statistics(network)
+        norms = [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+        network.train()
+        kept = [norm for norm in norms if not norm.training]
+        assert kept and all(norm.weight.requires_grad for norm in kept)
+        statistics = [norm.get_buffer("running_mean").clone() for norm in kept]
+        answer()
+        for norm, mean in zip(kept, statistics, strict=True):
+            torch.testing.assert_close(norm.get_buffer("running_mean"), mean, rtol=0, atol=0)
+        network.eval()
+        torch.testing.assert_close(answer(), before, rtol=0, atol=0)
+        assert list(network.state_dict()) == names
 
 
 def arguments(cells: tuple[Path, Path], output: Path, model: Path, *more: str) -> list[str]:
@@ -336,6 +311,56 @@ def test_bad_data_is_a_message_and_exit_code_2(
     assert not list(tmp_path.glob("*.safetensors*"))
 
 
+def cut_short(cells: tuple[Path, Path]) -> str:
+    path = cells[1] / "1_labels.tif"
+    path.write_bytes(path.read_bytes()[:200])
+    return "1_labels"
+
+
+def of_another_size(cells: tuple[Path, Path]) -> str:
+    tifffile.imwrite(cells[1] / "1_labels.tif", np.ones((96, 90), np.uint8))
+    return "96 × 90"
+
+
+def without_an_object(cells: tuple[Path, Path]) -> str:
+    tifffile.imwrite(cells[1] / "1_labels.tif", np.zeros((96, 96), np.uint8))
+    return "1_labels"
+
+
+def without_any_pair(cells: tuple[Path, Path]) -> str:
+    for path in cells[1].iterdir():
+        path.rename(path.with_name(f"other {path.name}"))
+    return "other 1_labels"
+
+
+def without_labels(cells: tuple[Path, Path]) -> str:
+    for path in cells[1].iterdir():
+        path.unlink()
+    return "labels"
+
+
+@pytest.mark.parametrize(
+    "spoil", [cut_short, of_another_size, without_an_object, without_any_pair, without_labels]
+)
+def test_spoilt_data_costs_nothing_and_is_named(
+    spoil: Callable[[tuple[Path, Path]], str],
+    cells: tuple[Path, Path],
+    tmp_path: Path,
+    tiny_model: Path,
+) -> None:
+    named = spoil(cells)
+    output = tmp_path / "mine.safetensors"
+    output.write_bytes(b"the old one")
+    done = CliRunner().invoke(app, ["finetune", *arguments(cells, output, tiny_model, "--json")])
+    assert done.exit_code == 2
+    (event,) = [json.loads(line) for line in done.stdout.splitlines()]
+    assert event["event"] == "error"
+    assert named in event["message"]
+    assert "Traceback" not in done.output
+    assert output.read_bytes() == b"the old one"
+    assert not list(tmp_path.glob(".*mine*"))
+
+
 def test_a_place_that_cannot_be_written_to_is_found_before_the_work(
     cells: tuple[Path, Path], tmp_path: Path, tiny_model: Path
 ) -> None:
@@ -344,6 +369,71 @@ def test_a_place_that_cannot_be_written_to_is_found_before_the_work(
         run(cells, output, tiny_model)
     with pytest.raises(ValueError, match=r"ends in \.safetensors"):
         run(cells, tmp_path / "mine.pt", tiny_model)
+
+
+def test_a_full_disk_is_found_before_the_work(
+    cells: tuple[Path, Path], tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    events: list[dict[str, Any]] = []
+    output = tmp_path / "mine.safetensors"
+    with pytest.raises(ValueError, match="No space left"):
+        finetune(Request(*cells, output, str(tiny_model)), events.append)
+    assert events == []
+    assert not list(tmp_path.glob("*mine*"))
+
+
+def test_a_disk_that_fills_up_costs_neither_the_old_model_nor_the_new_one(
+    cells: tuple[Path, Path], tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted(monkeypatch, scores(5), scores(4))
+    output, kept = tmp_path / "disk" / "mine.safetensors", tmp_path / "models"
+    output.parent.mkdir()
+    output.write_bytes(b"the old one")
+    before = tiny_model.read_bytes()
+    monkeypatch.setenv("NAPARI_GPCIS_MODELS", str(kept))
+
+    def fills_up(path: Path, *args: Any, **options: Any) -> None:
+        if path.parent == output.parent:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        save_checkpoint(path, *args, **options)
+
+    monkeypatch.setattr(module, "save_checkpoint", fills_up)
+    options = arguments(cells, output, tiny_model, "--steps", "1", "--json")
+    done = CliRunner().invoke(app, ["finetune", *options])
+    assert done.exit_code == 2
+    error = json.loads(done.stdout.splitlines()[-1])
+    assert error["event"] == "error"
+    assert "No space left" in error["message"] and error["kept"] in error["message"]
+    assert output.read_bytes() == b"the old one"
+    assert [path.name for path in output.parent.iterdir()] == ["mine.safetensors"]
+    assert tiny_model.read_bytes() == before
+    assert model_card(error["kept"]).scores["held out"]["noc85"] == 4
+
+
+def test_where_no_folder_takes_the_model_that_is_said(
+    cells: tuple[Path, Path], tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*args: Any, **options: Any) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setenv("NAPARI_GPCIS_MODELS", str(tmp_path / "models"))
+    monkeypatch.setattr(module, "save_checkpoint", refuses)
+    with pytest.raises(KeptElsewhereError, match="no other folder took the model") as caught:
+        run(cells, tmp_path / "mine.safetensors", tiny_model, steps=1)
+    assert caught.value.kept is None
+
+
+def test_curves_are_drawn_when_asked_for(
+    cells: tuple[Path, Path], tmp_path: Path, tiny_model: Path
+) -> None:
+    options = arguments(cells, tmp_path / "mine.safetensors", tiny_model, "--steps", "2")
+    done = CliRunner().invoke(app, ["finetune", *options, "--curves"])
+    assert done.exit_code == 0, done.output
+    assert iio.imread(tmp_path / "mine.png").std() > 1
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM for other programs")

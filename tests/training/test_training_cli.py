@@ -22,7 +22,7 @@ def train(data_root: Path, output: Path, config_path: Path, *options: str) -> tu
 def test_train_leaves_a_model_that_loads_and_a_later_decay(
     data_root: Path, tmp_path: Path, config_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluate, "_ENOUGH", 0.0)
+    monkeypatch.setattr(evaluate, "MAX_CLICKS", 1)
     monkeypatch.setattr(evaluate, "_ALWAYS", 1)
     code, text = train(data_root, tmp_path / "run", config_path, "--steps", "2")
     assert code == 0, text

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+from scipy.special import ndtr, ndtri
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.random import Generator
 
     from napari_gpcis_training.config import AugmentConfig
@@ -21,6 +24,7 @@ BACKGROUND, TARGET, OTHER, OUTSIDE = 0, 1, 2, 255
 
 _SHARPEST_DOWNSCALING = 1.5
 _LEAST_INSIDE = 0.7
+_TRIES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +47,43 @@ def training_crop(source: LabelledSlice, rng: Generator, config: AugmentConfig, 
     picked = source.objects[rng.integers(len(source.objects))]
     scale = _draw_scale(source, picked, rng, config, size)
     matrix = _draw_affine(source, picked, scale, rng, config, size)
-    image, codes = warp(source, int(picked[0]), matrix, size)
+    numbers = _with_another(source, picked, matrix, rng, config, size)
+    image, codes = warp(source, numbers, matrix, size)
     if not np.any(codes == TARGET):
         matrix = centred_affine(picked, size / scale, size)
-        image, codes = warp(source, int(picked[0]), matrix, size)
+        image, codes = warp(source, numbers, matrix, size)
+    return Crop(augment_intensity(source, image, rng, config), codes)
+
+
+def image_crop(source: LabelledSlice, rng: Generator, config: AugmentConfig, size: int) -> Crop:
+    """Draw a part of the image, resized to `size` px, and an object that shows in it.
+
+    References
+    ----------
+    Zhou et al., "Interactive Segmentation as Gaussian Process Classification", CVPR 2023: the
+    aligned augmentation of its reference implementation. There, what lies beyond the image is
+    black background; here it does not count.
+    """
+    for _ in range(_TRIES):
+        matrix = _draw_part(source, rng, config, size)
+        shown = objects_within(source, matrix, size)
+        if not len(shown):
+            continue
+        picked = shown[rng.integers(len(shown))]
+        numbers = _with_another(source, picked, matrix, rng, config, size)
+        image, codes = warp(source, numbers, matrix, size)
+        if np.count_nonzero(codes == TARGET) >= config.least_target:
+            return Crop(augment_intensity(source, image, rng, config), codes)
+    picked = source.objects[rng.integers(len(source.objects))]
+    matrix = centred_affine(picked, min(source.labels.shape), size)
+    image, codes = warp(source, (int(picked[0]),), matrix, size)
     return Crop(augment_intensity(source, image, rng, config), codes)
 
 
 def plain_crop(source: LabelledSlice, picked: Array, sizes: float, size: int) -> Crop:
     """Cut out a square of `sizes` times the object's longer side, resized to `size` px."""
     side = sizes * max(picked[3] - picked[1], picked[4] - picked[2])
-    image, codes = warp(source, int(picked[0]), centred_affine(picked, side, size), size)
+    image, codes = warp(source, (int(picked[0]),), centred_affine(picked, side, size), size)
     return Crop(_to_network(normalise(image, source.low, source.high)), codes)
 
 
@@ -70,8 +100,19 @@ def centred_affine(picked: Array, side: float, size: int) -> Array:
     )
 
 
-def warp(source: LabelledSlice, number: int, matrix: Array, size: int) -> tuple[Array, Array]:
-    """Apply an affine map to the image, and to its labels as codes for object `number`.
+def objects_within(source: LabelledSlice, matrix: Array, size: int) -> Array:
+    """Those rows of the slice's objects whose middle an affine map takes into the crop."""
+    boxes = source.objects[:, 1:5].astype(float)
+    middles = (boxes[:, :2] + boxes[:, 2:] - 1)[:, ::-1] / 2
+    mapped = middles @ matrix[:, :2].T + matrix[:, 2]
+    inside: Array = ((mapped >= 0) & (mapped <= size - 1)).all(1)
+    return np.asarray(source.objects[inside])
+
+
+def warp(
+    source: LabelledSlice, numbers: Sequence[int], matrix: Array, size: int
+) -> tuple[Array, Array]:
+    """Apply an affine map to the image, and to its labels as codes for the objects `numbers`.
 
     The image is reflected beyond its border; the codes say `OUTSIDE` there.
 
@@ -90,7 +131,7 @@ def warp(source: LabelledSlice, number: int, matrix: Array, size: int) -> tuple[
     warped = cv2.warpAffine(
         image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
     )
-    return warped.astype(np.float32), _warp_codes(labels, number, matrix, size)
+    return warped.astype(np.float32), _warp_codes(labels, numbers, matrix, size)
 
 
 def augment_intensity(
@@ -102,6 +143,8 @@ def augment_intensity(
     -------
     float32, shape (3, S, S), 0–1
     """
+    if not config.intensity:
+        return _to_network(normalise(image, 0.0, 255.0))
     image = normalise(image, *_draw_range(source, image, rng))
     if image.ndim == 2:
         image = np.repeat(image[..., None], 3, axis=2)
@@ -127,6 +170,39 @@ def normalise(image: Array, low: float, high: float) -> Array:
     """Stretch intensities from `low`–`high` to 0–1, clipped."""
     stretched: Array = ((image - np.float32(low)) / np.float32(high - low)).clip(0, 1)
     return stretched
+
+
+def _with_another(
+    source: LabelledSlice,
+    picked: Array,
+    matrix: Array,
+    rng: Generator,
+    config: AugmentConfig,
+    size: int,
+) -> tuple[int, ...]:
+    """Number of the picked object and, now and then, of another one in the crop."""
+    number = int(picked[0])
+    if config.merge_probability and rng.random() < config.merge_probability:
+        others = [int(row[0]) for row in objects_within(source, matrix, size) if row[0] != number]
+        if others:
+            return number, others[rng.integers(len(others))]
+    return (number,)
+
+
+def _draw_part(source: LabelledSlice, rng: Generator, config: AugmentConfig, size: int) -> Array:
+    """Map a part of the image, of its own height and width, onto the crop; flips included."""
+    linear, offset = np.zeros((2, 2)), np.zeros(2)
+    mean, deviation, *ends = config.image_ratio
+    low, high = ndtr((np.array(ends) - mean) / deviation)
+    for axis, length in ((0, source.labels.shape[1]), (1, source.labels.shape[0])):
+        part = length * (mean + deviation * ndtri(rng.uniform(low, high)))
+        # a part beyond the image's size lies around it as freely as a smaller one lies within
+        start = rng.uniform(min(0.0, length - part), max(0.0, length - part))
+        scale = size / part
+        linear[axis, axis], offset[axis] = scale, -0.5 - scale * (start - 0.5)
+        if rng.random() < config.flip_probability:
+            linear[axis, axis], offset[axis] = -scale, size - 1 - offset[axis]
+    return np.column_stack([linear, offset])
 
 
 def _draw_scale(
@@ -180,10 +256,11 @@ def _needed_box(
     return bounds[0], bounds[1]
 
 
-def _warp_codes(labels: Array, number: int, matrix: Array, size: int) -> Array:
+def _warp_codes(labels: Array, numbers: Sequence[int], matrix: Array, size: int) -> Array:
     """Warp masks with linear interpolation, cut at half, so that outlines stay smooth."""
     masks = np.zeros((*labels.shape, 3), np.uint8)
-    masks[..., 0] = 255 * (labels == number)
+    for number in numbers:
+        masks[..., 0] |= np.where(labels == number, np.uint8(255), np.uint8(0))
     masks[..., 1] = 255 * (labels > 0)
     masks[..., 2] = 255
     warped = cv2.warpAffine(

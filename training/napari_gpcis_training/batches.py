@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from napari_gpcis_training.augment import OTHER, TARGET, training_crop
+from napari_gpcis_training.augment import OTHER, TARGET, image_crop, training_crop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from napari_gpcis_training.config import TrainConfig
     from napari_gpcis_training.data.sets import LabelledSet
 
-_CROPS, _CLICKS = 0, 1
+_CROPS, _CLICKS, _NOISE = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Crops of one step.
+    """Crops of one step, or a process's share of them.
 
     Attributes
     ----------
@@ -32,17 +32,64 @@ class Batch:
     codes : uint8 Tensor, shape (B, S, S)
         As in `augment`; in class mode every object is `TARGET`.
     class_mode : bool Tensor, shape (B,)
+    numbers : tuple of int, length B
+        Place of each crop among those of the step.
+    weight : float
+        Part of the step's crops that these are.
     """
 
     images: Tensor
     codes: Tensor
     class_mode: Tensor
+    numbers: tuple[int, ...]
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which of a step's crops a process works on: every `size`-th one.
+
+    Attributes
+    ----------
+    rank, size
+        Number of the process, and how many there are.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    def of(self, batch: Batch) -> Batch:
+        """Take this share of a batch; a crop of weight 0 where there are not enough of them."""
+        if self.size == 1:
+            return batch
+        own = list(range(self.rank, len(batch.images), self.size))
+        chosen = own or [0]
+        return Batch(
+            batch.images[chosen],
+            batch.codes[chosen],
+            batch.class_mode[chosen],
+            tuple(batch.numbers[item] for item in chosen),
+            len(own) / len(batch.images),
+        )
 
 
 class StepDataset(Dataset[Batch]):
-    """Item k is the batch of step k."""
+    """Item k is the batch of step k.
 
-    def __init__(self, sets: Sequence[LabelledSet], config: TrainConfig) -> None:
+    Parameters
+    ----------
+    sets : sequence of LabelledSet
+        Those without weight are left out.
+    config : TrainConfig
+    share : Share
+        What to keep of each batch. A batch is one stream of random numbers, so it is made as a
+        whole whatever is kept of it.
+    """
+
+    def __init__(
+        self, sets: Sequence[LabelledSet], config: TrainConfig, share: Share | None = None
+    ) -> None:
+        self._share = share or Share()
         self._sets = [labelled for labelled in sets if labelled.source.weight > 0]
         weights = np.array([labelled.source.weight for labelled in self._sets])
         self._weights = weights / weights.sum()
@@ -59,26 +106,57 @@ class StepDataset(Dataset[Batch]):
         images, codes, class_mode = zip(
             *(self._sample(self._sets[index], rng, size) for index in chosen), strict=True
         )
-        return Batch(
+        batch = Batch(
             torch.from_numpy(np.stack(images)),
             torch.from_numpy(np.stack(codes)),
             torch.tensor(class_mode),
+            tuple(range(count)),
         )
+        return self._share.of(batch)
 
     def _sample(
         self, labelled: LabelledSet, rng: np.random.Generator, size: int
     ) -> tuple[Any, Any, bool]:
         source = labelled.slices[rng.integers(len(labelled.slices))]
-        crop = training_crop(source, rng, self._config.augment, size)
+        draw = training_crop if self._config.augment.framing == "object" else image_crop
+        crop = draw(source, rng, self._config.augment, size)
         as_class = rng.random() < self._config.clicks.class_probability
         if as_class and labelled.source.class_mode:
             return crop.image, np.where(crop.codes == OTHER, np.uint8(TARGET), crop.codes), True
         return crop.image, crop.codes, False
 
 
-def click_generator(seed: int, step: int) -> np.random.Generator:
-    """Source of randomness of a step's simulated clicks."""
-    return np.random.default_rng((seed, step, _CLICKS))
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """Sources of randomness of a step's simulation, none of which knows of processes.
+
+    Attributes
+    ----------
+    seed, step
+        Of the run.
+    """
+
+    seed: int
+    step: int
+
+    def rounds(self) -> np.random.Generator:
+        """What is drawn once a step."""
+        return np.random.default_rng((self.seed, self.step, _CLICKS))
+
+    def clicks(self, numbers: Sequence[int]) -> list[np.random.Generator]:
+        """One source for the clicks of each crop."""
+        # a trailing 0 would not make another seed
+        return [
+            np.random.default_rng((self.seed, self.step, _CLICKS, number + 1))
+            for number in numbers
+        ]
+
+    def noise(self, numbers: Sequence[int]) -> list[np.random.Generator]:
+        """One source for the GP's training noise in each crop; number −1 is for all of them."""
+        return [
+            np.random.default_rng((self.seed, self.step, _NOISE, number + 2))
+            for number in numbers
+        ]
 
 
 def batches_from(dataset: StepDataset, first_step: int, workers: int) -> Iterator[Batch]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from napari_gpcis_training.data.splits import Rule
 
 
 class _Section(BaseModel):
@@ -15,10 +17,14 @@ class _Section(BaseModel):
 
 
 class DataSource(_Section):
-    """One data set: a folder with `images/` and `labels/` under the data root."""
+    """One data set: a folder under the data root."""
 
     name: str
-    """Folder name under the data root."""
+    """Name of the data set, and of its folder unless `path` is given."""
+    path: str | None = None
+    """Folder, relative to the data root."""
+    layout: str = "auto"
+    """How the folder is laid out: one of `data.layouts.LAYOUTS`, or recognised."""
     weight: float = Field(1.0, ge=0)
     """Sampling weight relative to the other sets; 0 leaves the set to validation."""
     components: bool = False
@@ -29,6 +35,18 @@ class DataSource(_Section):
     """Licence and source of its images and labels, for the model's card."""
     group_pattern: str | None = None
     """Regular expression whose first group, searched in a file's stem, names its photograph."""
+    split: Rule = "default"
+    """What is held out. default: of single images every seventh by name, of a volume the last
+    sixth of its slices, of SBD what its list says. file, group: whole ones; block: a block of every
+    volume's slices."""
+    hold_out: float = Field(0.2, gt=0, lt=1)
+    """Part that the rules file, group and block hold out."""
+    seed: int = Field(0, ge=0)
+    """Chooses what these hold out; the same whatever seed the training has."""
+    gap: int = Field(1, ge=0)
+    """Slices on either side of a held-out block that are not trained on either."""
+    split_file: str | None = None
+    """Split that was written down, relative to the data root; used instead of a rule."""
 
 
 class AugmentConfig(_Section):
@@ -36,6 +54,19 @@ class AugmentConfig(_Section):
 
     size: int = Field(192, ge=32)
     """Side of a training crop, px; a multiple of the network's size divisor."""
+    framing: Literal["object", "image"] = "object"
+    """What a crop is measured by: the picked object's diameter, or the image's sides."""
+    image_ratio: tuple[float, float, float, float] = (0.8, 0.4, 0.3, 1.3)
+    """Crop's side as a part of the image's, drawn for either axis where framing is by the image:
+    mean and standard deviation of a normal distribution, and where it is cut off."""
+    flip_probability: float = Field(0.3, ge=0, le=1)
+    """How often such a crop is flipped, for either axis."""
+    least_target: int = Field(80, ge=1)
+    """Smallest part of an object, px of the crop, that such a crop may be about."""
+    merge_probability: float = Field(0.0, ge=0, le=1)
+    """How often two objects of a crop are one target."""
+    intensity: bool = True
+    """Whether intensities are varied at all; without, they are only divided by 255."""
     wide_probability: float = Field(0.7, ge=0, le=1)
     """How often a step sees few wide crops instead: there the network learns to leave alone what
     looks like the object but is too far from the clicks to be it."""
@@ -68,6 +99,12 @@ class AugmentConfig(_Section):
             raise ValueError(
                 f"expected augment.diameter as smallest, largest > 0, got {self.diameter}; "
                 "swap or raise the two numbers"
+            )
+        _, deviation, smallest, largest = self.image_ratio
+        if not (deviation > 0 and 0 < smallest < largest):
+            raise ValueError(
+                "expected augment.image_ratio as mean, deviation > 0, smallest > 0 and a larger "
+                f"largest, got {self.image_ratio}; correct the four numbers"
             )
         return self
 
@@ -107,28 +144,59 @@ class LossConfig(_Section):
 class OptimiserConfig(_Section):
     """Optimiser, schedule and averaging."""
 
+    name: Literal["adamw", "adam"] = "adamw"
+    """Optimiser."""
     batch_size: int = Field(12, ge=1)
-    """Crops in a step."""
+    """Crops in a step, over all processes."""
     learning_rate: float = Field(1e-3, gt=0)
-    """Peak learning rate of AdamW."""
+    """Peak learning rate."""
     encoder_factor: float = Field(0.2, ge=0)
-    """Learning rate of the encoder relative to the rest."""
+    """Learning rate of a pretrained encoder relative to the rest."""
+    slow_parts: tuple[str, ...] = ()
+    """Modules, by the start of their dotted names, that have the encoder's factor as well."""
     weight_decay: float = Field(1e-4, ge=0)
     """Weight decay of matrices and filters; norms, biases and the GP have none."""
     warmup_steps: int = Field(200, ge=0)
     """Steps of linear warm-up."""
     decay_fraction: float = Field(0.3, ge=0, le=1)
     """Last part of the run (of `steps`, or of the minutes) in which the rate falls to nothing."""
+    epoch_crops: int | None = Field(None, ge=1)
+    """Crops of an epoch, the unit of `epochs` and `milestones`."""
+    epochs: float | None = Field(None, gt=0)
+    """Length of the run in epochs, where `steps` is not given."""
+    milestones: tuple[float, ...] = ()
+    """Epochs after which the rate falls at once, to `milestone_factor` of what it was."""
+    milestone_factor: float = Field(0.1, gt=0, lt=1)
+    """See `milestones`."""
     ema: float = Field(0.999, ge=0, lt=1)
-    """Decay of the averaged weights, reached in a ramp."""
-    gradient_clip: float = Field(1.0, gt=0)
-    """Largest norm of the gradient."""
+    """Decay of the averaged weights, reached in a ramp; 0 averages nothing."""
+    gradient_clip: float | None = Field(1.0, gt=0)
+    """Largest norm of the gradient; no limit where there is none."""
     noise_variance: float = Field(1e-2, gt=0)
     """The GP's ε² in training."""
     freeze_batch_norm: bool = False
     """Whether the encoder's batch norms keep their pretrained statistics."""
     steps: int = Field(20_000, ge=1)
     """Length of the run in steps."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _steps_of_epochs(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        epochs, crops = values.get("epochs"), values.get("epoch_crops")
+        if (epochs or values.get("milestones")) and not crops:
+            raise ValueError("expected epoch_crops beside epochs or milestones; add it")
+        if epochs and "steps" not in values:
+            batch = values.get("batch_size", cls.model_fields["batch_size"].default)
+            return {**values, "steps": round(float(epochs) * max(1, int(crops) // int(batch)))}
+        return values
+
+    @property
+    def milestone_steps(self) -> tuple[int, ...]:
+        """Steps after which the rate falls; the crops left over in an epoch are passed over."""
+        steps = max(1, (self.epoch_crops or 0) // self.batch_size)
+        return tuple(round(epoch * steps) for epoch in self.milestones)
 
 
 class TrainConfig(_Section):
@@ -162,7 +230,8 @@ class TrainConfig(_Section):
             raise ValueError(
                 "expected a data set with a weight above 0, got none; raise a `weight` under `data`"
             )
-        if self.augment.diameter[1] > self.augment.size:
+        by_object = self.augment.framing == "object"
+        if by_object and self.augment.diameter[1] > self.augment.size:
             raise ValueError(
                 f"expected objects no larger than the crop of {self.augment.size} px, got "
                 f"{self.augment.diameter[1]:g} px; lower augment.diameter or raise augment.size"
@@ -176,7 +245,8 @@ def load_config(path: str | Path = "default", **overrides: Any) -> TrainConfig:
     Parameters
     ----------
     path
-        Path of a YAML file, or the name of a shipped configuration.
+        Path of a YAML file, or the name of a shipped configuration. Its ``base``, where it has
+        one, is a further such name or path, whose values it changes section by section.
     **overrides
         Values by dotted name with dots written as two underscores, e.g. ``network__head="conv"``;
         ``None`` leaves the file's value.
@@ -186,6 +256,28 @@ def load_config(path: str | Path = "default", **overrides: Any) -> TrainConfig:
     ValueError
         When the file is missing, unreadable, or a field is unknown or out of range.
     """
+    values = _read(path)
+    for name, value in overrides.items():
+        if value is not None:
+            _assign(values, name.split("__"), value)
+    try:
+        return TrainConfig.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the sections"
+        raise ValueError(
+            f"expected valid settings in {path}, got for {where}: {first['msg']}; "
+            "correct that field"
+        ) from error
+
+
+def _read(path: str | Path, above: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Values of a file, on those of its base; `above` are the files that it is the base of."""
+    if str(path) in above:
+        raise ValueError(
+            f"expected a `base` that is no base of itself, got {' → '.join((*above, str(path)))}; "
+            "correct the file"
+        )
     file = resources.files(__package__) / "configs" / f"{path}.yaml"
     source = file if file.is_file() else Path(path)
     if not source.is_file():
@@ -199,18 +291,19 @@ def load_config(path: str | Path = "default", **overrides: Any) -> TrainConfig:
         raise ValueError(f"expected YAML in {path}, got: {error}; correct the file") from error
     if not isinstance(values, dict):
         raise ValueError(f"expected sections in {path}, got {type(values).__name__}; see default")
-    for name, value in overrides.items():
-        if value is not None:
-            _assign(values, name.split("__"), value)
-    try:
-        return TrainConfig.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the sections"
-        raise ValueError(
-            f"expected valid settings in {path}, got for {where}: {first['msg']}; "
-            "correct that field"
-        ) from error
+    base = values.pop("base", None)
+    return values if base is None else _merge(_read(base, (*above, str(path))), values)
+
+
+def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Sections are merged; numbers, names and lists are replaced."""
+    merged = dict(base)
+    for key, value in changes.items():
+        below = base.get(key)
+        if isinstance(below, dict) and isinstance(value, dict):
+            value = _merge(below, value)
+        merged[key] = value
+    return merged
 
 
 def shipped_configs() -> list[str]:

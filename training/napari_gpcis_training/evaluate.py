@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from napari_gpcis_training.augment import OUTSIDE, TARGET, Crop, plain_crop
+from napari_gpcis_training.benchmark.sampling import sample_objects
 from napari_gpcis_training.clicks import evaluation_click
 from napari_gpcis_training.losses import intersection_over_union
 from napari_gpcis_training.simulation import Encoded
@@ -26,7 +27,7 @@ MAX_CLICKS = 20
 _OBJECT_SIZES = 3.0
 _CROP = 192
 _BATCH = 32
-_ENOUGH = 0.90
+ENOUGH = 0.90
 _ALWAYS = 5
 
 
@@ -83,25 +84,25 @@ def evaluation_crops(
     seed
         Of the sample.
     """
-    rng = np.random.default_rng(seed)
-    chosen = []
-    for source in labelled.slices:
-        large = source.objects[2 * np.sqrt(source.objects[:, 5] / np.pi) >= min_diameter]
-        sample = rng.permutation(len(large))[:per_slice]
-        chosen += [(source, large[index]) for index in sorted(sample)]
-    if count is not None and len(chosen) > count:
-        sample = rng.choice(len(chosen), count, replace=False)
-        chosen = [chosen[index] for index in sorted(sample)]
-    return [plain_crop(source, picked, _OBJECT_SIZES, _CROP) for source, picked in chosen]
+    chosen = sample_objects(
+        (source.objects for source in labelled.slices), count, per_slice, min_diameter, seed
+    )
+    return [
+        plain_crop(labelled.slices[number], picked, _OBJECT_SIZES, _CROP)
+        for number, picked in chosen
+    ]
 
 
 def evaluate(
-    network: SegmentationNetwork, crops: Sequence[Crop], max_clicks: int = MAX_CLICKS
+    network: SegmentationNetwork,
+    crops: Sequence[Crop],
+    max_clicks: int = MAX_CLICKS,
+    enough: float = ENOUGH,
 ) -> Scores:
-    """Click until an IoU of 0.90 (and at least five times), feeding the previous mask back."""
+    """Click until an IoU of `enough` (and at least five times), feeding the previous mask back."""
     network.eval()
     runs = [
-        _evaluate_batch(network, crops[start : start + _BATCH], max_clicks)
+        _evaluate_batch(network, crops[start : start + _BATCH], max_clicks, enough)
         for start in range(0, len(crops), _BATCH)
     ]
     curves = np.concatenate([run.iou for run in runs])
@@ -149,7 +150,7 @@ class _Run:
                 self.clicked[item, click[0], click[1]] = True
         return np.flatnonzero(self.active)
 
-    def take(self, items: Array, masks: Tensor, turn: int) -> None:
+    def take(self, items: Array, masks: Tensor, turn: int, enough: float) -> None:
         """Take the answers of some crops."""
         self.masks[items] = masks[:, 0].numpy()
         target = torch.from_numpy(self.target[items])[:, None]
@@ -158,7 +159,7 @@ class _Run:
         self.contradicted_rounds += sum(self.contradicted(item) for item in items)
         self.clicks_rounds += sum(len(self.clicks[item]) for item in items)
         if turn + 1 >= _ALWAYS:
-            self.active[items] = self.iou[items].max(1) < _ENOUGH
+            self.active[items] = self.iou[items].max(1) < enough
 
     def contradicted(self, item: int) -> int:
         """Clicked pixels whose class the mask does not have."""
@@ -173,7 +174,9 @@ class _Run:
 
 
 @torch.no_grad()
-def _evaluate_batch(network: SegmentationNetwork, crops: Sequence[Crop], max_clicks: int) -> _Run:
+def _evaluate_batch(
+    network: SegmentationNetwork, crops: Sequence[Crop], max_clicks: int, enough: float
+) -> _Run:
     run = _Run(crops, max_clicks)
     device = network.mean.device
     images = run.images.to(device, memory_format=torch.channels_last)
@@ -189,7 +192,7 @@ def _evaluate_batch(network: SegmentationNetwork, crops: Sequence[Crop], max_cli
         deep = network.decode(part.pyramid, clicks, previous[index])
         logits = network.classify(deep, part.colour, clicks).logits
         previous[index] = torch.sigmoid(logits)
-        run.take(items, (logits > 0).cpu(), turn)
+        run.take(items, (logits > 0).cpu(), turn, enough)
     return run
 
 

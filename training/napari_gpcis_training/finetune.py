@@ -1,23 +1,31 @@
-"""Fine-tuning on a lab's own labels: a short run at a low rate that keeps the best model."""
+"""Fine-tuning on a lab's own labels: a short run that never ends worse than it began."""
 
 from __future__ import annotations
 
 import copy
-import json
 import math
-import time
-from dataclasses import asdict, dataclass, field
-from datetime import date
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from napari_gpcis.io.atomic import check_suffix, whole_or_nothing
 from napari_gpcis.model.checkpoint import load_model, model_card, save_checkpoint
 from napari_gpcis_training.batches import StepDataset
-from napari_gpcis_training.config import load_config
 from napari_gpcis_training.data.own import load_own_data
 from napari_gpcis_training.evaluate import evaluate, evaluation_crops
+from napari_gpcis_training.finetune_parts import divide
+from napari_gpcis_training.finetune_recipe import MINUTES, keep_statistics, recipe
+from napari_gpcis_training.finetune_record import (
+    Clock,
+    Verdict,
+    card_scores,
+    card_training,
+    done_event,
+    progress_event,
+    start_event,
+    validation_event,
+)
+from napari_gpcis_training.finetune_saving import reserved
 from napari_gpcis_training.run import find_device
 from napari_gpcis_training.schedule import Schedule
 from napari_gpcis_training.state import TrainingState, parameter_groups
@@ -29,19 +37,17 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from napari_gpcis.model import ModelCard, SegmentationNetwork
+    from napari_gpcis.model import SegmentationNetwork
     from napari_gpcis_training.augment import Crop
     from napari_gpcis_training.config import TrainConfig
-    from napari_gpcis_training.data.own import OwnData
+    from napari_gpcis_training.data.sets import LabelledSet
     from napari_gpcis_training.evaluate import Scores
 
     Tell = Callable[[dict[str, Any]], None]
 
-_OBJECTS_VALIDATED = 60
+_OBJECTS_CHOSEN_BY, _OBJECTS_TESTED = 40, 60
 _VALIDATIONS = 8
-_FEWEST_STEPS, _MOST_STEPS = 150, 1000
-_FEW_OBJECTS, _MANY_OBJECTS = 30, 1000
-_LOW_RATE, _HIGH_RATE = 1e-4, 3e-4
+_CARD_BYTES = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,38 +81,21 @@ class Request:
 
 
 @dataclass(slots=True)
-class _Clock:
-    """How much of a run is done, by steps or by time."""
-
-    steps: int | None
-    seconds: float | None
-    started: float = field(default_factory=time.perf_counter)
-
-    @property
-    def elapsed(self) -> float:
-        return time.perf_counter() - self.started
-
-    def done(self, step: int) -> float:
-        by_steps = step / self.steps if self.steps else 0.0
-        return max(by_steps, self.elapsed / self.seconds if self.seconds else 0.0)
-
-
-@dataclass(slots=True)
 class _Best:
-    """The best weights so far, by the clicks that held-out objects need."""
+    """The best weights so far, by the clicks that the selection part needs."""
 
-    scores: Scores
+    first: Scores
     weights: dict[str, Tensor]
+    scores: Scores
     step: int = 0
 
     def offer(self, network: SegmentationNetwork, scores: Scores, step: int) -> None:
-        if _rank(scores) < _rank(self.scores):
-            weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-            self.scores, self.weights, self.step = scores, weights, step
+        if _improves(scores, self.first) and _rank(scores) < _rank(self.scores):
+            self.scores, self.weights, self.step = scores, _weights(network), step
 
 
 def finetune(request: Request, tell: Tell) -> bool:
-    """Fine-tune a model and write the best of all validated states, the first one included.
+    """Fine-tune a model; write the best state, or the first where none does better on the test.
 
     Parameters
     ----------
@@ -125,173 +114,137 @@ def finetune(request: Request, tell: Tell) -> bool:
     ------
     ValueError
         If the data, the model, the device or the output will not do.
+    KeptElsewhereError
+        If the output cannot be written in the end; says where the model is.
     KeyboardInterrupt
-        If stopped before the first validation: then nothing is written. Later on, a stop ends the
+        If stopped before the training: then nothing is written. Later on, a stop ends the
         training, and the best model so far is written.
     """
-    check_suffix(request.output, (".safetensors",))
-    with whole_or_nothing(request.output) as part:
+    card = model_card(request.model)
+    with reserved(request.output, card.path.stat().st_size * 2 + _CARD_BYTES) as put:
         device = find_device(request.device)
-        card = model_card(request.model)
         network = load_model(request.model, device).to(memory_format=torch.channels_last)
         data = load_own_data(request.images, request.labels, request.seed)
-        config = _recipe(card, data, request)
-        steps = config.optimiser.steps if request.steps or not request.minutes else None
-        tell(_start_event(request, data, steps, device))
-        crops = _crops(data)
-        before = evaluate(network, crops)
-        tell(_validation_event(0, before))
+        parts = divide(data, request.seed)
+        config = recipe(card, parts.training, request.steps, request.seed)
+        tell(start_event(request, data, parts, config, _clock(request, config), device))
+        chosen_by = _crops(parts.selection, _OBJECTS_CHOSEN_BY)
+        test = _crops(parts.test, _OBJECTS_TESTED) if parts.independent else None
+        first = evaluate(network, chosen_by)
+        tell(validation_event(0, first))
+        before = evaluate(network, test) if test else None
         state = _state(network, config)
-        best = _Best(before, copy.deepcopy(state.average.state_dict()))
-        clock = _Clock(steps, 60 * request.minutes if request.minutes else None)
-        stopped = False
-        try:
-            _train(state, config, data, crops, clock, best, tell)
-        except KeyboardInterrupt:
-            stopped = True
+        best = _Best(first, _weights(network), first)
+        start = best.weights
+        clock = _clock(request, config)
+        stopped = _train(state, config, parts.training, chosen_by, clock, best, tell)
         state.average.load_state_dict(best.weights)
-        training = _card(request, card, data, config, best, round(clock.elapsed / 60, 2))
-        scores = {"held out, before": _figures(before), "held out": _figures(best.scores)}
-        save_checkpoint(part, state.average, training=training, scores=scores, licence=card.licence)
-    tell(
-        {
-            "event": "done",
-            "output": str(request.output),
-            "before": _figures(before),
-            "after": _figures(best.scores),
-            "improved": best.step > 0,
-            "step": best.step,
-            "stopped": stopped,
-        }
-    )
-    return best.step > 0
+        verdict = _judge(state.average, test, before, best)
+        if not verdict.improved:
+            state.average.load_state_dict(start)
+        minutes = round(clock.elapsed / 60, 2)
+        training = card_training(request, card, data, parts, config, verdict, minutes)
+        put(
+            lambda path: save_checkpoint(
+                path,
+                state.average,
+                training=training,
+                scores=card_scores(verdict),
+                licence=card.licence,
+            )
+        )
+    tell(done_event(str(request.output), verdict, stopped))
+    return verdict.improved
 
 
 def _train(
     state: TrainingState,
     config: TrainConfig,
-    data: OwnData,
-    crops: Sequence[Crop],
-    clock: _Clock,
+    training: LabelledSet,
+    chosen_by: Sequence[Crop],
+    clock: Clock,
     best: _Best,
     tell: Tell,
-) -> None:
-    """Train until the clock has run down, validating as it goes."""
-    batches = StepDataset([data.training], config)
+) -> bool:
+    """Train until the clock has run down, validating as it goes; return whether it was stopped."""
+    batches = StepDataset([training], config)
     mixed = state.network.mean.device.type == "cuda"
     done, validated = 0.0, 0
-    while done < 1:
-        left = 1 - done
-        if done and state.schedule.decay_start is None and left <= config.optimiser.decay_fraction:
-            state.schedule.start_decay(state.step, math.ceil(state.step * left / done))
-        report = training_step(state, batches[state.step], config, mixed)
-        done = clock.done(state.step)
-        tell(_progress_event(state.step, report.loss, done, clock))
-        if int(_VALIDATIONS * done) > validated:
-            validated = int(_VALIDATIONS * done)
-            scores = evaluate(state.average, crops)
-            best.offer(state.average, scores, state.step)
-            tell(_validation_event(state.step, scores))
+    try:
+        while done < 1:
+            left = 1 - done
+            if (
+                done
+                and state.schedule.decay_start is None
+                and left <= config.optimiser.decay_fraction
+            ):
+                state.schedule.start_decay(state.step, math.ceil(state.step * left / done))
+            report = training_step(state, batches[state.step], config, mixed)
+            done = clock.done(state.step)
+            tell(progress_event(state.step, report.loss, done, clock))
+            if int(_VALIDATIONS * done) > validated:
+                validated = int(_VALIDATIONS * done)
+                scores = evaluate(state.average, chosen_by)
+                best.offer(state.average, scores, state.step)
+                tell(validation_event(state.step, scores))
+    except KeyboardInterrupt:
+        return True
+    return False
 
 
-def _recipe(card: ModelCard, data: OwnData, request: Request) -> TrainConfig:
-    """Make the shipped recipe a short and gentle one: the more objects, the longer and bolder."""
-    objects = data.objects
-    steps = min(_MOST_STEPS, max(_FEWEST_STEPS, round(15 * math.sqrt(objects))))
-    part = math.log(max(objects, 1) / _FEW_OBJECTS) / math.log(_MANY_OBJECTS / _FEW_OBJECTS)
-    rate = _LOW_RATE * (_HIGH_RATE / _LOW_RATE) ** min(1.0, max(0.0, part))
-    return load_config(
-        "default",
-        network=asdict(card.config),
-        data=[data.training.source.model_dump()],
-        licence=card.licence,
-        augment__wide_count=2,
-        augment__invert_probability=0.05,
-        augment__channel_probability=0.1,
-        optimiser__batch_size=6,
-        optimiser__learning_rate=rate,
-        optimiser__warmup_steps=10,
-        optimiser__decay_fraction=0.5,
-        optimiser__freeze_batch_norm=True,
-        optimiser__steps=request.steps or steps,
-        seed=request.seed,
-        workers=0,
-    )
+def _judge(
+    network: SegmentationNetwork,
+    test: Sequence[Crop] | None,
+    before: Scores | None,
+    best: _Best,
+) -> Verdict:
+    """Let the test decide between the chosen state and the first; without one, the selection."""
+    if test is None or before is None:
+        return Verdict(best.first, best.scores, best.step, independent=False)
+    if best.step == 0:
+        return Verdict(before, before, 0, independent=True)
+    try:
+        after = evaluate(network, test)
+    except KeyboardInterrupt:  # somebody cannot wait
+        return Verdict(best.first, best.scores, best.step, independent=False)
+    if _improves(after, before):
+        return Verdict(before, after, best.step, independent=True)
+    return Verdict(before, before, 0, independent=True, refused=True)
+
+
+def _clock(request: Request, config: TrainConfig) -> Clock:
+    """Steps as wanted or else, beside a wanted time, none; the recipe's within its time."""
+    if request.minutes:
+        return Clock(request.steps, 60 * request.minutes)
+    return Clock(config.optimiser.steps, None if request.steps else 60 * MINUTES)
 
 
 def _state(network: SegmentationNetwork, config: TrainConfig) -> TrainingState:
+    keep_statistics(network)
     average = copy.deepcopy(network).eval().requires_grad_(False)
     groups = parameter_groups(network, config.optimiser, config.optimiser.encoder_factor)
     schedule = Schedule(config.optimiser.warmup_steps, None, 1)
     return TrainingState(network, average, torch.optim.AdamW(groups, lr=0.0), schedule)
 
 
-def _crops(data: OwnData) -> list[Crop]:
-    per_slice = math.ceil(_OBJECTS_VALIDATED / len(data.held_out.slices))
-    return evaluation_crops(data.held_out, _OBJECTS_VALIDATED, per_slice, min_diameter=0.0)
+def _weights(network: SegmentationNetwork) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
 
-def _rank(scores: Scores) -> tuple[float, float, float]:
-    """What counts, in this order; the smaller the better. Less than a percent is chance."""
-    return scores.noc85, scores.noc90, -round(scores.iou1)
+def _crops(labelled: LabelledSet, count: int) -> list[Crop]:
+    per_slice = math.ceil(count / len(labelled.slices))
+    return evaluation_crops(labelled, count, per_slice, min_diameter=0.0)
 
 
-def _figures(scores: Scores) -> dict[str, float]:
-    return {key: round(value, 3) for key, value in asdict(scores).items()}
+def _improves(scores: Scores, start: Scores) -> bool:
+    """Whether neither number of clicks is larger than at the start, and something is better."""
+    no_worse = scores.noc85 <= start.noc85 and scores.noc90 <= start.noc90
+    return no_worse and _rank(scores) < _rank(start)
 
 
-def _start_event(
-    request: Request, data: OwnData, steps: int | None, device: torch.device
-) -> dict[str, Any]:
-    return {
-        "event": "start",
-        "data": data.name,
-        "images": data.slices,
-        "held_out": len(data.held_out.slices),
-        "objects": data.objects,
-        "object_diameter": round(data.diameter, 1),
-        "steps": steps,
-        "minutes": request.minutes,
-        "model": request.model,
-        "device": str(device),
-    }
+def _rank(scores: Scores) -> tuple[float, float]:
+    """What counts, the smaller the better: of few objects the sum varies less by chance than one.
 
-
-def _progress_event(step: int, loss: float, done: float, clock: _Clock) -> dict[str, Any]:
-    return {
-        "event": "progress",
-        "step": step,
-        "steps": max(step, round(step / done)),
-        "loss": round(loss, 5),
-        "seconds": round(clock.elapsed, 1),
-        "left": round(max(0.0, clock.elapsed * (1 - done) / done), 1),
-    }
-
-
-def _validation_event(step: int, scores: Scores) -> dict[str, Any]:
-    figures = _figures(scores)
-    chosen = {key: figures[key] for key in ("noc85", "noc90", "iou1", "objects")}
-    return {"event": "validation", "step": step, **chosen}
-
-
-def _card(
-    request: Request,
-    parent: ModelCard,
-    data: OwnData,
-    config: TrainConfig,
-    best: _Best,
-    minutes: float,
-) -> dict[str, Any]:
-    return {
-        "data": {data.name: data.training.source.licence},
-        "images": data.slices,
-        "held_out_images": len(data.held_out.slices),
-        "objects": data.objects,
-        "object_diameter": round(data.diameter, 1),
-        "date": date.today().isoformat(),
-        "steps": best.step,
-        "minutes": minutes,
-        "chosen_by": "fewest clicks on held_out_images, which its scores refer to",
-        "recipe": json.loads(config.model_dump_json(exclude={"data", "network", "licence"})),
-        "parent": {"model": parent.name, "training": parent.training},
-    }
+    Of the first click's overlap, less than a percent is chance.
+    """
+    return scores.noc85 + scores.noc90, -round(scores.iou1)

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
+from napari_gpcis_training.finetune_record import CAVEAT
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 _FIGURES = {
     "noc85": "clicks to 85 % (NoC@85)",
     "noc90": "clicks to 90 % (NoC@90)",
-    "iou1": "overlap after 1 click, %",
+    "iou1": "overlap after 1 click, % (IoU&1)",
 }
 
 
@@ -51,11 +53,12 @@ def reporting(as_json: bool) -> Iterator[Tell]:
             yield from _guarded(_Screen(bar), _fail_in_words)
 
 
-def _guarded(tell: Tell, fail: Callable[[str], None]) -> Iterator[Tell]:
+def _guarded(tell: Tell, fail: Callable[..., None]) -> Iterator[Tell]:
     try:
         yield tell
     except ValueError as error:
-        fail(str(error))
+        kept = getattr(error, "kept", None)
+        fail(str(error), **({"kept": str(kept)} if kept else {}))
         raise typer.Exit(2) from error
     except KeyboardInterrupt:
         fail("stopped before the training began; nothing was written")
@@ -80,11 +83,11 @@ def _print_json(event: Event) -> None:
     sys.stdout.flush()
 
 
-def _fail_in_json(message: str) -> None:
-    _print_json({"event": "error", "message": message})
+def _fail_in_json(message: str, **more: str) -> None:
+    _print_json({"event": "error", "message": message, **more})
 
 
-def _fail_in_words(message: str) -> None:
+def _fail_in_words(message: str, **more: str) -> None:
     typer.echo(f"napari-gpcis: {message}", err=True)
 
 
@@ -100,10 +103,15 @@ class _Screen:
         getattr(self, f"_{event['event']}")(event)
 
     def _start(self, event: Event) -> None:
+        apart = (
+            f"{event['selection']} to choose by, {event['held_out']} to test on"
+            if event["independent"]
+            else f"{event['held_out']} to choose by and test on"
+        )
         self._say(
-            f"{event['data']}: {event['images']} labelled images, {event['held_out']} of them held "
-            f"out, {event['objects']} objects of {event['object_diameter']:g} px; starting from "
-            f"{event['model']} on {event['device']}"
+            f"{event['data']}: {event['images']} labelled images ({event['training']} to train on, "
+            f"{apart}), {event['objects']} objects of about {event['object_diameter']:g} px; "
+            f"starting from {event['model']} on {event['device']}"
         )
         self._bar.update(self._task, description="measuring the model as it is")
 
@@ -124,20 +132,33 @@ class _Screen:
 
     def _done(self, event: Event) -> None:
         before, after = event["before"], event["after"]
-        table = Table("", "before", "after", title=f"{before['objects']} held-out objects")
+        kind = "test" if event["independent"] else "held-out"
+        table = Table(title=f"{before['objects']} {kind} objects, none of them trained on")
+        for title in ("", "before", "after", "change"):
+            table.add_column(title, justify="right" if title else "left", no_wrap=True)
         for key, title in _FIGURES.items():
-            table.add_row(title, f"{before[key]:.2f}", f"{after[key]:.2f}")
+            change = after[key] - before[key]
+            table.add_row(title, f"{before[key]:.2f}", f"{after[key]:.2f}", f"{change:+.2f}")
         self._bar.stop()
         Console().print(table)
-        if event["stopped"]:
-            typer.echo("stopped early: the best so far counts")
-        if event["improved"]:
-            typer.echo(f"wrote {event['output']}")
-        else:
-            typer.echo(
-                "no state was better than the model it began with, so that one was written to "
-                f"{event['output']}; more labelled images would help"
-            )
+        for line in _remarks(event):
+            typer.echo(line)
 
     def _say(self, text: str) -> None:
         self._bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _remarks(event: Event) -> Iterator[str]:
+    """What a reader of the table has to know, and where the model is."""
+    if not event["independent"] and event["improved"]:
+        yield f"note: {CAVEAT}"
+    if event["stopped"]:
+        yield "stopped early: the best so far counts"
+    if event["improved"]:
+        yield f"wrote {event['output']}, the state of step {event['step']}"
+        return
+    where = "on the test objects" if event["refused"] else "on the objects to choose by"
+    yield (
+        f"no state did better than the model it began with {where}, so that one was written to "
+        f"{event['output']}; more labelled images would help"
+    )

@@ -9,24 +9,43 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+import yaml
 from rich.console import Console
 from rich.table import Table
 
+from napari_gpcis.engine.runner import find_device as find_device
+from napari_gpcis.io.atomic import saying_why, whole_or_nothing
 from napari_gpcis.model.checkpoint import load_model, model_card, save_checkpoint
+from napari_gpcis_training.checkpoints import (
+    CHECKPOINT,
+    has_checkpoint,
+    load_state,
+    resume_state,
+)
 from napari_gpcis_training.config import load_config
-from napari_gpcis_training.data.sets import load_set
+from napari_gpcis_training.data.sets import load_set, load_sets
+from napari_gpcis_training.data.splits import write_split
 from napari_gpcis_training.evaluate import Scores, evaluate, evaluation_crops
-from napari_gpcis_training.state import initial_state, load_state
-from napari_gpcis_training.trainer import CHECKPOINT, FitOptions, fit
+from napari_gpcis_training.launch import launch, launched
+from napari_gpcis_training.monitor import Monitor
+from napari_gpcis_training.progress import Silence, progress_on
+from napari_gpcis_training.state import initial_state
+from napari_gpcis_training.team import Accelerated, start_accelerator
+from napari_gpcis_training.trainer import FitOptions, fit
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from napari_gpcis.model import SegmentationNetwork
     from napari_gpcis_training.config import TrainConfig
+    from napari_gpcis_training.data.sets import LabelledSet
+    from napari_gpcis_training.progress import Progress
     from napari_gpcis_training.state import TrainingState
+    from napari_gpcis_training.team import Precision
 
 MODEL = "model.safetensors"
+CONFIG = "config.yaml"
+SPLIT = "split.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +74,17 @@ class Run:
         Checkpoint from which the learning rate falls.
     device : str
         "auto", or a name that torch knows.
-    bfloat16 : bool or None
-        Mixed precision; on a CUDA device when None.
+    precision : {"no", "bf16", "fp16"} or None
+        Mixed precision; bf16 on a CUDA device and none elsewhere when None.
+    processes : int
+        How many to start, which share each step's crops; those of `accelerate launch` and
+        `torchrun` are taken as they come.
+    threads : int or None
+        Threads of torch in each process.
     save_minutes, log_steps, objects
         Time between checkpoints, steps between log lines, objects per set of the validation.
+    validate_steps, validate_objects
+        Steps between validations on the way (0 for none), and objects per set of these.
     """
 
     data: Path
@@ -72,10 +98,14 @@ class Run:
     resume: bool = False
     decay_from: Path | None = None
     device: str = "auto"
-    bfloat16: bool | None = None
+    precision: Precision | None = None
+    processes: int = 1
+    threads: int | None = None
     save_minutes: float = 5.0
     log_steps: int = 50
     objects: int = 333
+    validate_steps: int = 0
+    validate_objects: int = 12
 
 
 def train_model(run: Run) -> None:
@@ -87,36 +117,43 @@ def train_model(run: Run) -> None:
         If settings, data, checkpoint or device do not do.
     """
     config = load_config(run.config, **run.overrides)
-    checkpoint = run.output / CHECKPOINT
-    if run.decay_from is not None and run.steps is None:
-        raise ValueError("expected --steps with --decay-from, got none; say over how many steps")
-    if not run.resume and checkpoint.exists():
-        raise ValueError(
-            f"expected an output folder without a run, got {checkpoint}; "
-            "choose another folder or give --resume"
-        )
-    device = find_device(run.device)
-    sets = [
-        load_set(run.data, source, "train", config.min_area)
-        for source in config.data
-        if source.weight > 0
-    ]
-    for labelled in sets:
-        count = sum(len(item.objects) for item in labelled.slices)
-        say(f"{labelled.source.name}: {len(labelled.slices)} slices, {count} objects")
-    state = initial_state(config, run.encoder_weights, device, run.start_from)
-    minutes = run.minutes
+    _check(run)
+    if run.processes > 1 and not launched():
+        find_device(run.device)
+        launch(train_model, run, run.processes)
+        return
+    if run.threads is not None:
+        torch.set_num_threads(run.threads)
+    precision = run.precision or ("bf16" if find_device(run.device).type == "cuda" else "no")
+    accelerator = start_accelerator(run.device, precision)
+    is_main = accelerator.is_main_process
+    progress = progress_on(Console()) if is_main else Silence()
+    sets = _training_sets(run, config, progress)
+    state = initial_state(config, run.encoder_weights, accelerator.device, run.start_from)
+    minutes, scaler = run.minutes, None
     if run.resume:
-        load_state(checkpoint, state)
+        scaler = resume_state(run.output, state, progress.say)
     elif run.decay_from is not None:
-        load_state(run.decay_from, state)
+        scaler = load_state(run.decay_from, state)
         state.schedule.start_decay(state.step, run.steps or 1)
         minutes = None
-    mixed = device.type == "cuda" if run.bfloat16 is None else run.bfloat16
-    options = FitOptions(run.output, minutes, run.save_minutes, run.log_steps, mixed, say)
+    if scaler is not None and accelerator.scaler is not None:
+        accelerator.scaler.load_state_dict(scaler)
+    team = Accelerated(accelerator, state)
+    if is_main:
+        _describe(run, config, sets)
     count = sum(parameter.numel() for parameter in state.network.parameters())
-    say(f"{count:,} parameters on {device}, from step {state.step}")
-    if fit(state, sets, config, options):
+    where = f"{accelerator.device}" + (f" × {team.share.size}" if team.share.size > 1 else "")
+    progress.say(f"{count:,} parameters on {where}, from step {state.step}")
+    options = FitOptions(
+        run.output, minutes, run.save_minutes, run.log_steps, run.validate_steps, progress
+    )
+    monitor = None
+    if run.validate_steps:
+        monitor = Monitor.of(run.data, config, run.validate_objects)
+    ended = fit(state, sets, config, options, team, monitor)
+    accelerator.end_training()
+    if ended and is_main:
         scores = validate_model(state.average, run.data, config, run.objects)
         _export(run, state, config, scores)
 
@@ -151,6 +188,39 @@ def load_network(model: str, config: TrainConfig) -> SegmentationNetwork:
 def say(message: str) -> None:
     """Print a line at once, also into a log file."""
     print(message, flush=True)
+
+
+def _check(run: Run) -> None:
+    """Find what would end a run badly before anything is loaded."""
+    if run.decay_from is not None and run.steps is None:
+        raise ValueError("expected --steps with --decay-from, got none; say over how many steps")
+    if not run.resume and has_checkpoint(run.output):
+        raise ValueError(
+            f"expected an output folder without a run, got {run.output / CHECKPOINT}; "
+            "choose another folder or give --resume"
+        )
+    if run.processes < 1:
+        raise ValueError(f"expected --processes of 1 or more, got {run.processes}; raise it")
+
+
+def _training_sets(run: Run, config: TrainConfig, progress: Progress) -> list[LabelledSet]:
+    sources = [source for source in config.data if source.weight > 0]
+    sets = load_sets(run.data, sources, "train", config.min_area)
+    for labelled in sets:
+        count = sum(len(item.objects) for item in labelled.slices)
+        progress.say(f"{labelled.source.name}: {len(labelled.slices)} slices, {count} objects")
+    return sets
+
+
+def _describe(run: Run, config: TrainConfig, sets: list[LabelledSet]) -> None:
+    """Write all settings, and what is held out, beside the checkpoints."""
+    with saying_why(run.output / CONFIG):
+        run.output.mkdir(parents=True, exist_ok=True)
+    text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    with whole_or_nothing(run.output / CONFIG) as part:
+        part.write_text(text, encoding="utf-8")
+    splits = {labelled.source.name: labelled.split for labelled in sets}
+    write_split(run.output / SPLIT, {name: split for name, split in splits.items() if split})
 
 
 def _table(scores: dict[str, Scores]) -> Table:
@@ -193,14 +263,3 @@ def _parent(model: str | None) -> dict[str, Any] | None:
         return None
     card = model_card(model)
     return {"model": card.name, "training": card.training}
-
-
-def find_device(name: str) -> torch.device:
-    """Device by name; "auto" is a CUDA one where there is one, else the CPU."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"expected a usable device, got {name!r}; give --device cpu") from error
-    return torch.device(name)

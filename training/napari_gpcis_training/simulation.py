@@ -9,6 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_gpcis.gp.classifier import TrainingNoise
+from napari_gpcis.gp.clicks import pad_clicks
+from napari_gpcis.model.heads import GPHead, GPPrediction
 from napari_gpcis_training.augment import OUTSIDE, TARGET
 from napari_gpcis_training.clicks import (
     class_clicks,
@@ -18,11 +21,13 @@ from napari_gpcis_training.clicks import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.random import Generator
 
     from napari_gpcis.model import SegmentationNetwork
     from napari_gpcis.model.heads import Prediction
-    from napari_gpcis_training.batches import Batch
+    from napari_gpcis_training.batches import Batch, Chance
     from napari_gpcis_training.config import ClickConfig
 
 
@@ -47,6 +52,40 @@ class Encoded:
         return Encoded(tuple(level[items] for level in self.pyramid), self.colour[items])
 
 
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """The GP's training noise as a function of seed, step and crop alone.
+
+    So it does not depend on how many processes share the crops.
+    """
+
+    chance: Chance
+    numbers: tuple[int, ...]
+
+    def classify(
+        self,
+        head: GPHead,
+        deep: Tensor,
+        colour: Tensor,
+        clicks: Sequence[Tensor],
+        noise_variance: float | None,
+    ) -> GPPrediction:
+        """Condition the head's GP on the clicks, with this noise."""
+        height, width = colour.shape[-2:]
+        count = pad_clicks(clicks, height, width).labels.shape[1]
+        path = head.classifier.prior_path
+        features = 0 if path is None else len(path.omega)
+        whole, *each = self.chance.noise((-1, *self.numbers))
+        noise = TrainingNoise(
+            torch.from_numpy(whole.standard_normal((features, 1), np.float32)).to(colour.device),
+            torch.from_numpy(
+                np.stack([rng.standard_normal((count, 1), np.float32) for rng in each])
+            ).to(colour.device),
+        )
+        posterior = head.classifier.condition(deep, colour, clicks, noise_variance, noise)
+        return GPPrediction(posterior)
+
+
 @dataclass(slots=True)
 class Interaction:
     """Clicks and previous mask of each image of a batch.
@@ -66,13 +105,15 @@ class Interaction:
     previous: Tensor
 
     @classmethod
-    def start(cls, batch: Batch, rng: Generator, config: ClickConfig) -> Interaction:
+    def start(
+        cls, batch: Batch, generators: Sequence[Generator], config: ClickConfig
+    ) -> Interaction:
         """Draw initial clicks, and here and there a previous mask that is nearly right."""
         clicks = []
         class_mode = batch.class_mode.numpy()
         codes = batch.codes.numpy()
         previous = np.zeros((len(codes), 1, *codes.shape[1:]), np.float32)
-        for item, as_class in enumerate(class_mode):
+        for item, (as_class, rng) in enumerate(zip(class_mode, generators, strict=True)):
             draw = class_clicks if as_class else initial_clicks
             clicks.append(draw(codes[item], rng, config))
             if not as_class and rng.random() < config.previous_probability:
@@ -80,9 +121,13 @@ class Interaction:
         return cls(clicks, class_mode, torch.from_numpy(previous))
 
     def answer(
-        self, network: SegmentationNetwork, encoded: Encoded, noise_variance: float | None
+        self,
+        network: SegmentationNetwork,
+        encoded: Encoded,
+        noise_variance: float | None,
+        noise: Noise | None = None,
     ) -> Prediction:
-        """Let the network answer all clicks so far."""
+        """Let the network answer all clicks so far; in training, with this noise of the GP's."""
         device = encoded.colour.device
         clicks = [torch.from_numpy(item).to(device) for item in self.clicks]
         none = torch.zeros((0, 3), device=device)
@@ -90,13 +135,26 @@ class Interaction:
             none if hidden else item for hidden, item in zip(self.class_mode, clicks, strict=True)
         ]
         deep = network.decode(encoded.pyramid, seen, self.previous.to(device))
-        return network.classify(deep, encoded.colour, clicks, noise_variance=noise_variance)
+        # the solve is no place for half precision
+        with torch.autocast(device.type, enabled=False):
+            if noise is None or not isinstance(network.head, GPHead):
+                colour = encoded.colour.float()
+                return network.classify(
+                    deep.float(), colour, clicks, noise_variance=noise_variance
+                )
+            return noise.classify(network.head, deep, encoded.colour, clicks, noise_variance)
 
-    def correct(self, logits: Tensor, batch: Batch, rng: Generator, config: ClickConfig) -> None:
+    def correct(
+        self,
+        logits: Tensor,
+        batch: Batch,
+        generators: Sequence[Generator],
+        config: ClickConfig,
+    ) -> None:
         """Click once into each image's larger error, and keep the answer as previous mask."""
         probability = torch.sigmoid(logits.detach().float()).cpu()
         self.previous = probability * torch.from_numpy(~self.class_mode)[:, None, None, None]
-        for item, codes in enumerate(batch.codes.numpy()):
+        for item, (codes, rng) in enumerate(zip(batch.codes.numpy(), generators, strict=True)):
             click = error_click(probability[item, 0].numpy(), codes, rng, config.threshold)
             if click is not None:
                 self.clicks[item] = np.vstack([self.clicks[item], np.asarray(click, np.float32)])

@@ -1,10 +1,9 @@
-"""What a training run consists of, and its checkpoints."""
+"""What a training run consists of."""
 
 from __future__ import annotations
 
 import copy
-import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +12,13 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from napari_gpcis.model import NetworkConfig, build_network, load_model
+from napari_gpcis.model.encoder import published_state
 from napari_gpcis_training.schedule import Schedule
 
 if TYPE_CHECKING:
     from napari_gpcis.model import SegmentationNetwork
     from napari_gpcis_training.config import OptimiserConfig, TrainConfig
+    from napari_gpcis_training.training_pass import StepReport
 
 
 @dataclass(slots=True)
@@ -36,14 +37,17 @@ class TrainingState:
         Steps done.
     seconds
         Time spent on them, over all sessions of the run.
+    recent
+        Reports of the steps since the last line of the log.
     """
 
     network: SegmentationNetwork
     average: SegmentationNetwork
-    optimiser: torch.optim.AdamW
+    optimiser: torch.optim.Optimizer
     schedule: Schedule
     step: int = 0
     seconds: float = 0.0
+    recent: list[StepReport] = field(default_factory=list)
 
     def update_average(self, decay: float) -> None:
         """Move the averaged weights and statistics towards the network's."""
@@ -96,13 +100,17 @@ def initial_state(
     average = copy.deepcopy(network).eval().requires_grad_(False)
     pretrained = encoder_weights is not None or start_from is not None
     factor = config.optimiser.encoder_factor if pretrained else 1.0
-    optimiser = torch.optim.AdamW(parameter_groups(network, config.optimiser, factor), lr=0.0)
-    schedule = Schedule(config.optimiser.warmup_steps, None, 1)
+    own = config.optimiser
+    kind = torch.optim.Adam if own.name == "adam" else torch.optim.AdamW
+    optimiser = kind(parameter_groups(network, own, factor), lr=0.0)
+    schedule = Schedule(own.warmup_steps, None, 1, own.milestone_steps, own.milestone_factor)
     return TrainingState(network, average, optimiser, schedule)
 
 
 def load_encoder(network: nn.Module, path: str | Path) -> None:
-    """Load a timm `features_only` state dict (safetensors, any precision) into the encoder.
+    """Load an encoder's published state dict (safetensors, any precision).
+
+    Of timm, with `features_only` or without, or of transformers' SegFormer.
 
     Raises
     ------
@@ -111,7 +119,7 @@ def load_encoder(network: nn.Module, path: str | Path) -> None:
     """
     backbone = network.get_submodule(_backbone_name(network))
     try:
-        weights = load_file(path)
+        weights = published_state(backbone, load_file(path))
     except Exception as error:
         raise ValueError(
             f"expected encoder weights as safetensors in {path}, got: {error}; check the path"
@@ -139,53 +147,6 @@ def _start_from(network: SegmentationNetwork, model: str | Path) -> None:
     network.load_state_dict(parent.state_dict())
 
 
-def save_state(path: Path, state: TrainingState, config: TrainConfig) -> None:
-    """Write a checkpoint; the file appears whole or not at all."""
-    content = {
-        "network": state.network.state_dict(),
-        "average": state.average.state_dict(),
-        "optimiser": state.optimiser.state_dict(),
-        "schedule": asdict(state.schedule),
-        "step": state.step,
-        "seconds": state.seconds,
-        "network_config": asdict(state.network.config),
-        "config": config.model_dump_json(),
-    }
-    unfinished = path.with_suffix(".unfinished")
-    torch.save(content, unfinished)
-    os.replace(unfinished, path)
-
-
-def load_state(path: str | Path, state: TrainingState) -> None:
-    """Go on from a checkpoint.
-
-    Raises
-    ------
-    ValueError
-        When it is unreadable or of another network.
-    """
-    device = next(state.network.parameters()).device
-    try:
-        content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-    except Exception as error:
-        raise ValueError(
-            f"expected a training checkpoint in {path}, got: {error}; check the path"
-        ) from error
-    if content.get("network_config") != asdict(state.network.config):
-        raise ValueError(
-            f"expected a checkpoint of {asdict(state.network.config)}, got one of "
-            f"{content.get('network_config')}; give the same --config and --head as then"
-        )
-    state.network.load_state_dict(content["network"])
-    state.average.load_state_dict(content["average"])
-    peaks = [group["peak"] for group in state.optimiser.param_groups]
-    state.optimiser.load_state_dict(content["optimiser"])
-    for group, peak in zip(state.optimiser.param_groups, peaks, strict=True):
-        group["peak"] = peak
-    state.schedule = Schedule(**content["schedule"])
-    state.step, state.seconds = content["step"], content["seconds"]
-
-
 def _backbone_name(network: nn.Module) -> str:
     """Name of the submodule that is timm's."""
     names = [name for name, _ in network.named_modules()]
@@ -201,17 +162,34 @@ def _backbone_name(network: nn.Module) -> str:
 def parameter_groups(
     network: nn.Module, config: OptimiserConfig, encoder_factor: float
 ) -> list[dict[str, Any]]:
-    """Split parameters: encoder or not, with weight decay or not."""
+    """Split parameters: those of the encoder, of slow parts and others, with decay or not.
+
+    Raises
+    ------
+    ValueError
+        If no parameter belongs to one of the slow parts.
+    """
     backbone = _backbone_name(network) + "."
-    members: dict[tuple[bool, bool], list[Tensor]] = {}
+    members: dict[tuple[float, bool], list[Tensor]] = {}
+    unmet = set(config.slow_parts)
     for name, parameter in network.named_parameters():
         decays = parameter.ndim > 1 and not name.startswith("head.")
-        members.setdefault((name.startswith(backbone), decays), []).append(parameter)
+        slow = {part for part in config.slow_parts if f"{name}.".startswith(f"{part}.")}
+        unmet -= slow
+        factor = config.encoder_factor if slow else 1.0
+        if name.startswith(backbone):
+            factor = encoder_factor
+        members.setdefault((factor, decays), []).append(parameter)
+    if unmet:
+        raise ValueError(
+            f"expected modules of the network as optimiser.slow_parts, got {sorted(unmet)}; "
+            "correct or remove them"
+        )
     return [
         {
             "params": parameters,
-            "peak": config.learning_rate * (encoder_factor if encoder else 1.0),
+            "peak": config.learning_rate * factor,
             "weight_decay": config.weight_decay if decays else 0.0,
         }
-        for (encoder, decays), parameters in members.items()
+        for (factor, decays), parameters in members.items()
     ]

@@ -15,6 +15,7 @@ __all__ = ["add_to"]
 
 GROUP = "napari_gpcis.commands"
 _HELP = {
+    "check": "Check a folder of labelled images.",
     "train": "Train a model.",
     "finetune": "Adapt a model to your own labelled images.",
     "benchmark": "Measure models on a data set.",

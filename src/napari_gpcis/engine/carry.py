@@ -83,11 +83,17 @@ def held(answer: Result) -> Held:
         answer.z,
         answer.box,
         answer.box_mask,
-        logit(probability),
+        latent_in(answer),
         tuple((click.row, click.col) for click in answer.clicks if click.positive),
         float(inside.mean()) if inside.size else 0.0,
         answer,
     )
+
+
+def latent_in(answer: Result) -> Array:
+    """Logits in an answer's box as the network gave them: the bounds here are in their units."""
+    latent: Array = answer.temperature * logit(answer.box_probability)
+    return latent
 
 
 class Carrier:
@@ -131,7 +137,7 @@ class Carrier:
         expected = distance * (self.scale.factor / OUTLINE)
         latent = latent_of(expected.clip(-SUREST_MASK, SUREST_MASK), window, self.scale)
         result = self.predict(self._request(z, clicks, window, latent, class_mode=False))
-        logits = logit(result.box_probability).clip(-SUREST_NETWORK, SUREST_NETWORK)
+        logits = latent_in(result).clip(-SUREST_NETWORK, SUREST_NETWORK)
         if likeness is not None:
             logits = logits + likeness
         touched = tuple((click.row, click.col) for click in clicks)
@@ -168,7 +174,7 @@ class Carrier:
         canvas = self.scale.canvas(self.source.shape[1:])
         window = self.scale.cells_around(near).clip(canvas)
         result = self.predict(self._request(z, self._examples, window, None, class_mode=True))
-        logits = logit(result.box_probability).clip(-SUREST_LIKENESS, SUREST_LIKENESS)
+        logits = latent_in(result).clip(-SUREST_LIKENESS, SUREST_LIKENESS)
         return paste(logits, result.box, box, -SUREST_LIKENESS)
 
     def _request(

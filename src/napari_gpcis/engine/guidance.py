@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_gpcis.engine.geometry import Box, bounding_box
-from napari_gpcis.engine.logits import logit, sigmoid
+from napari_gpcis.engine.logits import logit, moderate, sigmoid
 
 if TYPE_CHECKING:
     from napari_gpcis.engine.result import Result
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SMOOTHING = 5
 LEAST = 0.15
+"""4 p (1 − p) of a place at which one pixel in 26 is wrong, if the model is calibrated."""
 MARGIN = 0.25
 CLEARANCE = 4
 
@@ -24,14 +25,24 @@ CLEARANCE = 4
 def uncertainty(result: Result) -> Array:
     """How undecided each pixel of a result's box is: 4 p (1 − p), 0 (sure) to 1; float32.
 
-    p is the probability with the posterior variance v taken into account,
-    sigmoid(f / √(1 + π v / 8)) (MacKay 1992), so that a pixel of which the clicks say little is
-    undecided whatever its latent f.
+    p is the calibrated probability with the posterior variance v taken into account,
+    sigmoid(f / (T √(1 + π v / 8))) (MacKay 1992), so that a pixel of which the clicks say little
+    is undecided whatever its latent f. T is the model's temperature.
     """
-    latent = logit(result.box_probability)
-    corrected = sigmoid(latent / np.sqrt(1 + math.pi * result.box_variance / 8))
+    tempered = logit(result.box_probability)
+    corrected = sigmoid(moderate(tempered, result.box_variance))
     undecided: Array = (4 * corrected * (1 - corrected)).astype(np.float32)
     return undecided
+
+
+def surroundings(result: Result) -> Box | None:
+    """Where the next click is looked for, in pixels of the image; None without a mask."""
+    mask_box = bounding_box(result.box_mask)
+    if mask_box is None:
+        return None
+    margin = math.ceil(MARGIN * max(mask_box.shape)) + CLEARANCE
+    near = mask_box.grow(margin).clip(result.box.shape)
+    return near.moved(result.box.r0, result.box.c0)
 
 
 def next_click(result: Result) -> tuple[int, int] | None:
@@ -40,17 +51,15 @@ def next_click(result: Result) -> tuple[int, int] | None:
     A place is more than a pixel: the uncertainty is averaged, so that the thin line of doubt
     along any outline does not count, and clicked places are left out.
     """
-    mask_box = bounding_box(result.box_mask)
-    if mask_box is None:
+    around = surroundings(result)
+    if around is None:
         return None
-    margin = math.ceil(MARGIN * max(mask_box.shape)) + CLEARANCE
-    near = mask_box.grow(margin).clip(result.box.shape)
+    near = around.moved(-result.box.r0, -result.box.c0)
     undecided = ndimage.uniform_filter(uncertainty(result)[near.slices], SMOOTHING)
     for click in result.clicks:
-        around = Box(click.row, click.col, click.row + 1, click.col + 1)
-        around = around.moved(-result.box.r0, -result.box.c0).grow(CLEARANCE)
-        undecided[around.within(near).clip(undecided.shape).slices] = 0
+        beside = Box(click.row, click.col, click.row + 1, click.col + 1).grow(CLEARANCE)
+        undecided[beside.within(around).clip(undecided.shape).slices] = 0
     best = np.unravel_index(int(undecided.argmax()), undecided.shape)
     if undecided[best] < LEAST:
         return None
-    return int(best[0]) + near.r0 + result.box.r0, int(best[1]) + near.c0 + result.box.c0
+    return int(best[0]) + around.r0, int(best[1]) + around.c0

@@ -59,13 +59,14 @@ class Predictor:
         Result
             Its mask is there; probability, variance and the rest are made on first access.
         """
+        temperature = self.embedder.network.config.temperature
         if request.core.empty:
-            return Result(request, torch.zeros(1, 1, 0, 0), None, self.parts, {})
+            return Result(request, torch.zeros(1, 1, 0, 0), None, self.parts, {}, temperature)
         watch = Stopwatch(self.device)
         parts = self._predict(request, watch)
         latent = parts.logits.float().contiguous()
         watch.lap("gp")
-        result = Result(request, latent, parts, self.parts, {})
+        result = Result(request, latent, parts, self.parts, {}, temperature)
         result.fill()
         watch.lap("resample")
         result.timings = watch.laps

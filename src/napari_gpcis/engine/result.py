@@ -44,6 +44,8 @@ class Result:
         Request → Prediction.
     timings : mapping of str to float
         Seconds spent in each stage.
+    temperature : float
+        Of the model: probability = sigmoid(latent / temperature).
     """
 
     def __init__(
@@ -53,9 +55,11 @@ class Result:
         parts: Prediction | None,
         again: Callable[[Request], Prediction],
         timings: Mapping[str, float],
+        temperature: float = 1.0,
     ) -> None:
         self.request = request
         self.latent = latent
+        self.temperature = temperature
         self.timings = dict(timings)
         self._parts = parts
         self._again = again
@@ -148,9 +152,9 @@ class Result:
 
     @property
     def _cut(self) -> float:
-        """Logit of the threshold."""
+        """Latent at which the probability is the threshold."""
         threshold = self.request.threshold
-        return math.log(threshold / (1 - threshold))
+        return self.temperature * math.log(threshold / (1 - threshold))
 
     @property
     def _target(self) -> Array:
@@ -195,8 +199,9 @@ class Result:
 
     @cached_property
     def box_probability(self) -> Array:
-        """Probability of the object (of the class against the rest); float32."""
-        probability: Array = torch.from_numpy(self._target).sigmoid().numpy()
+        """Probability of the object (of the class against the rest), calibrated; float32."""
+        target = torch.from_numpy(self._target)
+        probability: Array = target.div(self.temperature).sigmoid().numpy()
         return probability
 
     @cached_property

@@ -33,6 +33,7 @@ class TrainingNoise(NamedTuple):
     Attributes
     ----------
     omega : Tensor, shape (L, 1)
+        Of length 0 without a prior path.
     target : Tensor, shape (B, n, 1)
     """
 
@@ -53,6 +54,10 @@ class GPClassifier(nn.Module):
         L of the learned prior path.
     hidden : int
         Hidden units of the MLP that gives |m|.
+    prior_path : bool
+        Whether there is a learned prior path; without, the prior is zero.
+    colour_kernel : bool
+        Whether the kernel has its colour term; prior path and MLP see colour either way.
     """
 
     def __init__(
@@ -61,19 +66,23 @@ class GPClassifier(nn.Module):
         colour_dim: int = 3,
         fourier_features: int = 256,
         hidden: int = 96,
+        prior_path: bool = True,
+        colour_kernel: bool = True,
     ) -> None:
         super().__init__()
         input_dim = feature_dim + colour_dim
         self.log_precision = nn.Parameter(torch.ones(feature_dim))
-        self.raw_colour_weight = nn.Parameter(torch.zeros(1))
-        self.prior_path = LearnedPriorPath(input_dim, fourier_features)
+        self.raw_colour_weight = nn.Parameter(torch.zeros(1)) if colour_kernel else None
+        self.prior_path = LearnedPriorPath(input_dim, fourier_features) if prior_path else None
         self.target_mlp = nn.Sequential(
             nn.Linear(input_dim, hidden), nn.ReLU(), nn.Linear(hidden, 1)
         )
 
     @property
-    def colour_weight(self) -> Tensor:
-        """W = softplus(raw_w), the colour kernel's share; a scalar."""
+    def colour_weight(self) -> Tensor | None:
+        """W = softplus(raw_w), the colour kernel's share; a scalar, or none without colour."""
+        if self.raw_colour_weight is None:
+            return None
         return F.softplus(self.raw_colour_weight).squeeze(0)
 
     def condition(
@@ -118,18 +127,27 @@ class GPClassifier(nn.Module):
         if noise is None and self.training:
             noise = self._draw_noise(batch.labels)
         kernel = ClickKernel(deep, colour, batch, self.log_precision, self.colour_weight)
-        grid_colour = flatten(pool(colour, kernel.stride))
-        prior_grid = self.prior_path(
-            torch.cat([kernel.deep, grid_colour], -1),
-            self.prior_path.weights(None if noise is None else noise.omega),
-        )
+        prior_grid = self._prior_on_grid(kernel, colour, noise)
         at_clicks = torch.cat([kernel.deep_at_clicks, kernel.colour_at_clicks], -1)
         mean = batch.labels * F.softplus(self.target_mlp(at_clicks))
         target = mean if noise is None else (mean + TARGET_STD * noise.target) * batch.valid
         return Posterior(kernel, prior_grid, mean, target, noise_variance, not self.training)
 
+    def _prior_on_grid(
+        self, kernel: ClickKernel, colour: Tensor, noise: TrainingNoise | None
+    ) -> Tensor:
+        """The prior path at the grid points, (B, h·w, 1)."""
+        if self.prior_path is None:
+            return torch.zeros_like(kernel.deep[..., :1])
+        features = torch.cat([kernel.deep, flatten(pool(colour, kernel.stride))], -1)
+        weights = self.prior_path.weights(None if noise is None else noise.omega)
+        prior: Tensor = self.prior_path(features, weights)
+        return prior
+
     def _draw_noise(self, labels: Tensor) -> TrainingNoise:
-        return TrainingNoise(torch.randn_like(self.prior_path.omega), torch.randn_like(labels))
+        path = self.prior_path
+        omega = labels.new_zeros(0, 1) if path is None else torch.randn_like(path.omega)
+        return TrainingNoise(omega, torch.randn_like(labels))
 
     def _check_shapes(self, deep: Tensor, colour: Tensor, clicks: Sequence[Tensor]) -> None:
         if len(clicks) != deep.shape[0] or colour.shape[0] != deep.shape[0]:

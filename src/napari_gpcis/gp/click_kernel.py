@@ -40,8 +40,8 @@ class ClickKernel:
         Colour of every pixel, H = stride · h.
     clicks : ClickBatch
     log_precision : Tensor, shape (D,)
-    colour_weight : Tensor, scalar
-        w.
+    colour_weight : Tensor, scalar, or None
+        w; None leaves the colour term out, which is w = 0.
     """
 
     def __init__(
@@ -50,14 +50,15 @@ class ClickKernel:
         colour: Tensor,
         clicks: ClickBatch,
         log_precision: Tensor,
-        colour_weight: Tensor,
+        colour_weight: Tensor | None,
     ) -> None:
         self.size = (colour.shape[-2], colour.shape[-1])
         self.grid_size = (deep.shape[-2], deep.shape[-1])
         self.stride = self.size[0] // self.grid_size[0]
         self.clicks = clicks
         self.log_precision = log_precision
-        self.colour_weight = colour_weight
+        self.has_colour = colour_weight is not None
+        self.colour_weight = colour.new_zeros(()) if colour_weight is None else colour_weight
         self.deep = flatten(deep)
         self.colour = flatten(colour)
         self.raster_taps = raster_taps(clicks.positions.to(colour.dtype), *self.size)
@@ -89,7 +90,7 @@ class ClickKernel:
         """K_nn without noise, (B, n, n); zero in the rows and columns of padding."""
         deep = read(self.grid_columns, self.grid_taps)
         mask = self.clicks.valid.to(deep.dtype)
-        total = deep + self.colour_weight * self._colour_covariance()
+        total = deep + self.colour_weight * self._colour_covariance() if self.has_colour else deep
         return 0.5 * (total + total.transpose(-1, -2)) * mask * mask.transpose(-1, -2)
 
     def _colour_covariance(self) -> Tensor:
@@ -102,8 +103,11 @@ class ClickKernel:
 
     def colour_columns(self, pixels: slice) -> Tensor:
         """Colour kernel, times w, between some flat pixels and the clicks, (B, p, n)."""
+        points = self.colour[:, pixels]
+        if not self.has_colour:
+            return points.new_zeros(*points.shape[:2], self.clicks.valid.shape[1])
         centres, size = self._colour_centres
-        kernel = gaussian_kernel(self.colour[:, pixels], centres)
+        kernel = gaussian_kernel(points, centres)
         weight = self.raster_taps.weight.unsqueeze(1)
         kernel = kernel.reshape(*kernel.shape[:2], -1, size) * weight
         return self.colour_weight * kernel.sum(-1)
@@ -120,6 +124,8 @@ class ClickKernel:
 
     def apply_colour(self, coefficients: Tensor) -> Tensor:
         """The colour part of `apply`."""
+        if not self.has_colour:
+            return coefficients.new_zeros(len(coefficients), coefficients.shape[-1], *self.size)
         weight = self.raster_taps.weight.unsqueeze(-1)
         weights = (coefficients.unsqueeze(2) * weight).flatten(1, 2)
         total = gaussian_sum(self.colour, self._colour_centres[0], weights)

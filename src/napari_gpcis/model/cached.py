@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from napari_gpcis.gp.raster import upsample
 from napari_gpcis.model.encoder import STRIDES, PyramidEncoder
 
 AUXILIARY_CHANNELS = 6
@@ -22,14 +23,16 @@ class CachedFusion(nn.Module):
         Channels of the pyramid and of the decoder.
     feature_dim : int
         D, channels of the result.
+    stride : int
+        Pixels between the grid points of the result: 4, or less to have it upsampled.
     """
 
-    grid_stride = 4
     size_divisor = 32
     pyramid_strides = STRIDES
 
-    def __init__(self, encoder: str, channels: int, feature_dim: int) -> None:
+    def __init__(self, encoder: str, channels: int, feature_dim: int, stride: int = 4) -> None:
         super().__init__()
+        self.grid_stride = stride
         self.encoder = PyramidEncoder(encoder, channels)
         self.click_projections = nn.ModuleList(
             nn.Conv2d(AUXILIARY_CHANNELS, channels, 3, padding=1) for _ in STRIDES
@@ -49,7 +52,7 @@ class CachedFusion(nn.Module):
         return levels
 
     def decode(self, pyramid: tuple[Tensor, ...], maps: Tensor, previous: Tensor) -> Tensor:
-        """Unit-length deep features on the grid.
+        """Deep features on the grid.
 
         Parameters
         ----------
@@ -62,7 +65,8 @@ class CachedFusion(nn.Module):
 
         Returns
         -------
-        Tensor, shape (B, D, H / 4, W / 4)
+        Tensor, shape (B, D, H / stride, W / stride)
+            Of unit length at stride 4; upsampled from there, as in the paper, for a finer grid.
         """
         auxiliary = _auxiliary_pyramid(maps, previous)
         features: Tensor | None = None
@@ -71,7 +75,8 @@ class CachedFusion(nn.Module):
             if features is not None:
                 merged = merged + F.interpolate(features, scale_factor=2.0, mode="nearest")
             features = self.stages[level](merged)
-        return F.normalize(self.projection(features), dim=1)
+        deep = F.normalize(self.projection(features), dim=1)
+        return upsample(deep, STRIDES[0] // self.grid_stride)
 
 
 class SeparableBlock(nn.Module):

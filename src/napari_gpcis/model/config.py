@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 FUSIONS = ("cached", "paper")
 HEADS = ("gp", "conv")
+GRID_STRIDES = (1, 2, 4)
+_KNOWN = {"fusion": FUSIONS, "head": HEADS, "stride": GRID_STRIDES}
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,8 @@ class NetworkConfig:
     fusion : {"cached", "paper"}
         Where clicks enter: in the decoder, behind a cached encoder, or after the stem.
     encoder : str
-        Name of a timm model with `features_only` support.
+        Name of a timm model with `features_only` support, or ``segformer_b0`` (needs
+        transformers). The paper fusion takes ResNets, HRNets and ``segformer_b0``.
     head : {"gp", "conv"}
         Gaussian process classifier, or a 1×1 convolution (the RITM-style baseline).
     channels : int
@@ -32,6 +36,20 @@ class NetworkConfig:
         Diameter in network pixels that objects had in training.
     noise_variance : float
         ε² in use.
+    stride : {4, 2, 1}
+        Pixels between the grid points of the cached fusion's decoder. Below 4, its unit-length
+        features are upsampled before the GP; with 1 the deep kernel is evaluated at every pixel,
+        as the paper fusion always does, whatever is set here.
+    prior_path : bool
+        Whether the GP head has the learned prior path; without, its prior is zero.
+    colour_kernel : bool
+        Whether the GP's kernel has its colour term. Prior path and click values see colour even
+        without. Without it, clicks in one grid cell may be too alike to keep opposite labels.
+    previous_mask : bool
+        Whether the decoder is shown the previous mask; without, it is given zeros.
+    temperature : float
+        T, by which latents are divided where they are shown as probabilities, sigmoid(f / T).
+        Neither masks at a threshold of 0.5 nor the previous mask depend on it.
     """
 
     fusion: str = "cached"
@@ -43,15 +61,21 @@ class NetworkConfig:
     click_radius: int = 5
     object_diameter: float = 64.0
     noise_variance: float = 1e-7
+    stride: int = 4
+    prior_path: bool = True
+    colour_kernel: bool = True
+    previous_mask: bool = True
+    temperature: float = 1.0
 
     def __post_init__(self) -> None:
         """Check that the options exist and the sizes are positive."""
-        for name, value, known in (("fusion", self.fusion, FUSIONS), ("head", self.head, HEADS)):
+        for name, known in _KNOWN.items():
+            value = getattr(self, name)
             if value not in known:
                 raise ValueError(f"expected {name} to be one of {known}, got {value!r}")
         for name in ("channels", "feature_dim", "fourier_features", "click_radius"):
             if getattr(self, name) < 1:
                 raise ValueError(f"expected {name} of at least 1, got {getattr(self, name)}")
-        for name in ("object_diameter", "noise_variance"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"expected {name} above 0, got {getattr(self, name)}")
+        for name in ("object_diameter", "noise_variance", "temperature"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"expected a finite {name} above 0, got {getattr(self, name)}")

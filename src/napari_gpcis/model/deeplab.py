@@ -10,14 +10,19 @@ ECCV 2018.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import timm
 import torch
 from timm.models.resnet import ResNet
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from napari_gpcis.model.paper_parts import (
+    conv_norm_relu,
+    initialise_like_the_paper,
+    side_branch,
+    upsample,
+)
 
 OUTPUT_STRIDE = 8
 ATROUS_RATES = (12, 24, 36)
@@ -45,22 +50,17 @@ class DeepLab(nn.Module):
 
     def __init__(self, encoder: str, out_channels: int, side_channels: int) -> None:
         super().__init__()
-        self.side = nn.Sequential(
-            nn.Conv2d(side_channels, 16, 3, stride=2, padding=1),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(16, SIDE_WIDTH, 3, padding=1),
-            _AbsoluteScale(0.05),
-        )
+        self.side = side_branch(side_channels, SIDE_WIDTH, stride=2)
         resnet = _create_resnet(encoder)
         stage_channels = [stage["num_chs"] for stage in resnet.feature_info]
-        self.skip = nn.Sequential(*_conv_norm_relu(stage_channels[1], SKIP_WIDTH))
+        self.skip = nn.Sequential(*conv_norm_relu(stage_channels[1], SKIP_WIDTH))
         self.aspp = _AtrousPyramid(stage_channels[-1])
         self.head = nn.Sequential(
             _separable_block(WIDTH + SKIP_WIDTH),
             _separable_block(WIDTH),
             nn.Conv2d(WIDTH, out_channels, 1),
         )
-        self.apply(_initialise_like_the_paper)
+        self.apply(initialise_like_the_paper)
         self.encoder = resnet
 
     def forward(self, image: Tensor, auxiliary: Tensor) -> Tensor:
@@ -89,38 +89,22 @@ class DeepLab(nn.Module):
         return features
 
 
-def upsample(features: Tensor, size: torch.Size) -> Tensor:
-    """Bilinear interpolation that keeps the corner values in the corners, as the paper does."""
-    return F.interpolate(features, size=size, mode="bilinear", align_corners=True)
-
-
 class _AtrousPyramid(nn.Module):
     """Atrous spatial pyramid pooling: four rates and the mean of the whole window."""
 
     def __init__(self, in_channels: int) -> None:
         super().__init__()
         self.rates = nn.ModuleList(
-            nn.Sequential(*_conv_norm_relu(in_channels, WIDTH, rate)) for rate in (0, *ATROUS_RATES)
+            nn.Sequential(*conv_norm_relu(in_channels, WIDTH, rate)) for rate in (0, *ATROUS_RATES)
         )
-        self.whole = nn.Sequential(nn.AdaptiveAvgPool2d(1), *_conv_norm_relu(in_channels, WIDTH))
-        self.project = nn.Sequential(*_conv_norm_relu(5 * WIDTH, WIDTH))
+        self.whole = nn.Sequential(nn.AdaptiveAvgPool2d(1), *conv_norm_relu(in_channels, WIDTH))
+        self.project = nn.Sequential(*conv_norm_relu(5 * WIDTH, WIDTH))
 
     def forward(self, features: Tensor) -> Tensor:
         branches = [branch(features) for branch in self.rates]
         branches.append(self.whole(features).expand(-1, -1, *features.shape[-2:]))
         projected: Tensor = self.project(torch.cat(branches, 1))
         return projected
-
-
-class _AbsoluteScale(nn.Module):
-    """Multiply by the absolute value of one learned number."""
-
-    def __init__(self, initial: float) -> None:
-        super().__init__()
-        self.scale = nn.Parameter(torch.full((1,), initial))
-
-    def forward(self, features: Tensor) -> Tensor:
-        return features * self.scale.abs()
 
 
 def _create_resnet(name: str) -> Any:  # of its layers, timm declares no types
@@ -131,29 +115,13 @@ def _create_resnet(name: str) -> Any:  # of its layers, timm declares no types
             return network
     raise ValueError(
         f"expected a ResNet of timm as encoder of the paper fusion, got {name!r}; "
-        "take 'resnet50s', or the cached fusion, which works with any encoder"
+        "take 'resnet50s', 'hrnet_w18_small_v2' or 'segformer_b0', or the cached fusion, "
+        "which works with any encoder"
     )
-
-
-def _conv_norm_relu(in_channels: int, out_channels: int, rate: int = 0) -> list[nn.Module]:
-    """1×1 convolution, or 3×3 where an atrous rate is given; batch norm; ReLU."""
-    conv = (
-        nn.Conv2d(in_channels, out_channels, 3, padding=rate, dilation=rate, bias=False)
-        if rate
-        else nn.Conv2d(in_channels, out_channels, 1, bias=False)
-    )
-    return [conv, nn.BatchNorm2d(out_channels), nn.ReLU()]
 
 
 def _separable_block(in_channels: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(in_channels, in_channels, 3, padding=1, groups=in_channels, bias=False),
-        *_conv_norm_relu(in_channels, WIDTH),
+        *conv_norm_relu(in_channels, WIDTH),
     )
-
-
-def _initialise_like_the_paper(module: nn.Module) -> None:
-    if isinstance(module, nn.Conv2d):
-        nn.init.xavier_normal_(module.weight, gain=math.sqrt(2.0))
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)

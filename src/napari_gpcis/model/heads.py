@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor, nn
 
-from napari_gpcis.gp import GPClassifier, Posterior
 from napari_gpcis.gp.raster import upsample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from napari_gpcis.gp import GPClassifier, Posterior
 
 
 class Prediction(Protocol):
@@ -100,17 +101,14 @@ class GPHead(nn.Module):
 
     Parameters
     ----------
-    feature_dim : int
-        D.
-    fourier_features : int
-        L.
+    classifier : GPClassifier
     noise_variance : float
         ε² in evaluation mode.
     """
 
-    def __init__(self, feature_dim: int, fourier_features: int, noise_variance: float) -> None:
+    def __init__(self, classifier: GPClassifier, noise_variance: float) -> None:
         super().__init__()
-        self.classifier = GPClassifier(feature_dim, fourier_features=fourier_features)
+        self.classifier = classifier
         self.noise_variance = noise_variance
 
     def forward(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 import torch
 from torch import Tensor, nn
 
+from napari_gpcis.gp import GPClassifier
 from napari_gpcis.model.cached import CachedFusion
 from napari_gpcis.model.click_maps import click_maps
 from napari_gpcis.model.heads import ConvHead, GPHead, Prediction
@@ -124,7 +125,8 @@ class SegmentationNetwork(nn.Module):
             Row, column in window pixels, label ±1. Empty ones give click-independent features,
             as class mode wants them.
         previous : Tensor, shape (B, 1, H, W), optional
-            Probability of the last round; zeros when not given.
+            Probability of the last round; zeros when not given, or not to be seen by
+            the configuration.
 
         Returns
         -------
@@ -133,7 +135,7 @@ class SegmentationNetwork(nn.Module):
         finest, stride = pyramid[0], self.pyramid_strides[0]
         size = (finest.shape[-2] * stride, finest.shape[-1] * stride)
         maps = click_maps(clicks, size, self.config.click_radius, finest.device)
-        if previous is None:
+        if previous is None or not self.config.previous_mask:
             previous = maps.new_zeros(len(clicks), 1, *size)
         return self._fusion.decode(pyramid, maps, previous)
 
@@ -206,7 +208,7 @@ def build_network(config: NetworkConfig) -> SegmentationNetwork:
 
 def _build_fusion(config: NetworkConfig) -> nn.Module:
     if config.fusion == "cached":
-        return CachedFusion(config.encoder, config.channels, config.feature_dim)
+        return CachedFusion(config.encoder, config.channels, config.feature_dim, config.stride)
     from napari_gpcis.model.paper import PaperFusion
 
     return PaperFusion(config.encoder, config.feature_dim)
@@ -215,4 +217,10 @@ def _build_fusion(config: NetworkConfig) -> nn.Module:
 def _build_head(config: NetworkConfig) -> nn.Module:
     if config.head == "conv":
         return ConvHead(config.feature_dim)
-    return GPHead(config.feature_dim, config.fourier_features, config.noise_variance)
+    classifier = GPClassifier(
+        config.feature_dim,
+        fourier_features=config.fourier_features,
+        prior_path=config.prior_path,
+        colour_kernel=config.colour_kernel,
+    )
+    return GPHead(classifier, config.noise_variance)

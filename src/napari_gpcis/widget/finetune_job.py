@@ -26,7 +26,7 @@ __all__ = ["COMMAND", "FineTuneJob", "Plan"]
 COMMAND = (sys.executable, "-m", "napari_gpcis.cli", "finetune")
 """What is run; a test may put a program of its own in its place."""
 
-_GRACE_MS = 15_000
+_GRACE_MS = 60_000
 _LAST_WORDS = 600
 
 

@@ -78,7 +78,7 @@ class Scores:
     failures90 : int
         Objects that 20 clicks do not bring to 0.90.
     noc100_90, nof100_90
-        Mean clicks to 0.90 and objects that miss it, 100 clicks at most; None unless clicked so far.
+        Mean clicks to 0.90 and objects that miss it, 100 at most; None unless clicked so far.
     iou1, iou5 : float
         Mean IoU after one and after five clicks, in percent.
     noic : int

@@ -25,19 +25,23 @@ def finetune(
         str, typer.Option(metavar="NAME_OR_PATH", help="Model to start from.")
     ] = "default",
     minutes: Annotated[
-        float | None, typer.Option(min=0.01, help="Length; chosen by the number of objects.")
+        float | None, typer.Option(min=0.01, help="Length of the training; chosen by the data.")
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Length, in steps.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of split, crops and clicks.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    curves: Annotated[
+        bool, typer.Option("--curves", help="Draw loss and clicks beside the model, as PNG.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print events as JSON, one a line.")
     ] = False,
 ) -> None:
     """Adapt a model to your own labelled images, three or more.
 
-    A fifth of them is held out. The model that needs the fewest clicks on these is written; the
-    one it began with, if none is better. Ctrl-C ends the training early.
+    A part of them is held out: to choose the best state by, and (of six images or more) others to
+    test it on. The model it began with is written if none does better. Takes up to ten minutes on
+    two cores; Ctrl-C ends the training early and keeps the best so far.
     """
     from napari_gpcis_training.finetune_report import reporting
 
@@ -45,6 +49,10 @@ def finetune(
         use_threads(None)
         from napari_gpcis_training.finetune import Request
         from napari_gpcis_training.finetune import finetune as carry_out
+        from napari_gpcis_training.finetune_curves import Recorder
 
         request = Request(images, labels, output, model, minutes, steps, seed, device)
-        carry_out(request, tell)
+        recorder = Recorder(tell)
+        carry_out(request, recorder)
+        if curves:
+            recorder.draw(output.with_suffix(".png"))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from napari_gpcis_training.commands.shared import or_exit, use_threads
+
+if TYPE_CHECKING:
+    from napari_gpcis_training.team import Precision
 
 
 def train(
@@ -35,11 +38,18 @@ def train(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     threads: Annotated[int | None, typer.Option(help="Threads of torch.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes that prepare batches.")] = None,
-    bfloat16: Annotated[
-        bool | None, typer.Option(help="Mixed precision; on a CUDA device by default.")
+    precision: Annotated[
+        str | None, typer.Option(help="no, bf16 or fp16; bf16 on a CUDA device by default.")
     ] = None,
+    processes: Annotated[
+        int, typer.Option(help="Processes that share each step's crops: one for each GPU.")
+    ] = 1,
     save_minutes: Annotated[float, typer.Option(help="Time between checkpoints.")] = 5.0,
     log_steps: Annotated[int, typer.Option(help="Steps between lines of the log.")] = 50,
+    validate_every: Annotated[
+        int, typer.Option(help="Steps between validations on the way; 0 for none.")
+    ] = 0,
+    validate_objects: Annotated[int, typer.Option(help="Objects per set of these.")] = 12,
     objects: Annotated[int, typer.Option(help="Objects per set in the last validation.")] = 333,
 ) -> None:
     """Train a model; write checkpoints, a log, and at the end the averaged weights as a model."""
@@ -68,14 +78,24 @@ def train(
                 resume=resume,
                 decay_from=decay_from,
                 device=device,
-                bfloat16=bfloat16,
+                precision=_precision(precision),
+                processes=processes,
+                threads=threads,
                 save_minutes=save_minutes,
                 log_steps=log_steps,
                 objects=objects,
+                validate_steps=validate_every,
+                validate_objects=validate_objects,
             )
         )
 
     or_exit(command)
+
+
+def _precision(name: str | None) -> Precision | None:
+    if name in (None, "no", "bf16", "fp16"):
+        return cast("Precision | None", name)
+    raise ValueError(f"expected --precision as no, bf16 or fp16, got {name!r}; choose one")
 
 
 def validate(

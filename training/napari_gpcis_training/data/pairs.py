@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from skimage.segmentation import relabel_sequential
 
-from napari_gpcis.engine.normalise import Normalisation, composite, measure
+from napari_gpcis.io.annotation import SUFFIX as ANNOTATION
+from napari_gpcis.io.annotation import read_annotation
 from napari_gpcis.io.stacks import open_image
+from napari_gpcis_training.data.cellpose import read_numpy_labels
+from napari_gpcis_training.data.planes import LabelArray, join_planes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from napari_gpcis.io.stacks import ImageStack
-
-Array = np.ndarray[Any, np.dtype[Any]]
+    from napari_gpcis_training.data.planes import Chosen, LabelledPlane, LabelPages
 
 _TIFFS = (".tif", ".tiff", ".btf", ".tf8", ".lsm", ".stk")
 _BLURRED = (".jpg", ".jpeg")
-_SUFFIXES = (*_TIFFS, *_BLURRED, ".png", ".bmp", ".gif", ".webp")
+IMAGE_SUFFIXES = (*_TIFFS, *_BLURRED, ".png", ".bmp", ".gif", ".webp")
 _LABELS_END = re.compile(
     r"[-_. ](labels?|masks?|cp[-_]masks|seg|segmentation|gt|ground[-_]?truth|annotations?)$", re.I
 )
-_MOST_LABELS = np.iinfo(np.uint16).max
+_OTHER_OUTPUT = re.compile(r"_(flows|cp_output|outlines|cp_outlines|dP|cellprob)$")
+"""What Cellpose writes beside an image and its masks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,32 +38,19 @@ class Pair:
     image: Path
     labels: Path
 
-
-@dataclass(frozen=True, slots=True)
-class Plane:
-    """One labelled slice.
-
-    Attributes
-    ----------
-    pair : int
-        Index of the files that it is from.
-    name : str
-        File name and, of a stack, slice index.
-    image : uint8, shape (Y, X) or (Y, X, 3)
-    labels : uint16, shape (Y, X)
-    """
-
-    pair: int
-    name: str
-    image: Array
-    labels: Array
+    @property
+    def name(self) -> str:
+        """The image's stem."""
+        return stem_of(self.image)
 
 
 def pair_files(images: Path, labels: Path) -> tuple[list[Pair], list[str]]:
     """Pair the files of two folders, or of one, by their names.
 
     A label file has the name of its image, or that with an ending such as ``_labels`` or
-    ``-mask``; the suffixes may differ.
+    ``-mask``; the suffixes may differ. Label files are images, Cellpose's ``_seg.npy`` (taken
+    rather than the ``_cp_masks`` beside it), and annotations that napari-gpcis saved, which may
+    also name their image inside.
 
     Returns
     -------
@@ -75,16 +64,16 @@ def pair_files(images: Path, labels: Path) -> tuple[list[Pair], list[str]]:
     ValueError
         When a folder is missing or holds no images.
     """
-    image_files, label_files = _files(images, "--images"), _files(labels, "--labels")
+    image_files = _files(images, IMAGE_SUFFIXES, "--images")
+    label_files = _files(labels, (*IMAGE_SUFFIXES, ".npy", ANNOTATION), "--labels")
     if images.resolve() == labels.resolve():
-        label_files = [path for path in label_files if _LABELS_END.search(_stem(path))]
+        label_files = [path for path in label_files if _is_labels(path)]
         image_files = [path for path in image_files if path not in label_files]
-    by_stem = {_stem(path): path for path in image_files}
-    problems = _doubles(image_files, by_stem)
+    by_stem = {stem_of(path): path for path in _without_outputs(image_files)}
+    problems = _doubles(_without_outputs(image_files), by_stem)
     found: dict[str, Path] = {}
-    for path in label_files:
-        stem = _stem(path)
-        stem = stem if stem in by_stem else _LABELS_END.sub("", stem)
+    for path in _without_outputs(_without_second_masks(label_files)):
+        stem = _image_stem(path, by_stem)
         if stem not in by_stem:
             problems.append(f"{path.name}: there is no image of that name in {images}")
         elif stem in found:
@@ -99,92 +88,117 @@ def pair_files(images: Path, labels: Path) -> tuple[list[Pair], list[str]]:
     return [Pair(by_stem[stem], found[stem]) for stem in sorted(found)], problems
 
 
-def read_planes(pair: Pair, number: int) -> Iterator[Plane]:
-    """Read the labelled slices of a pair; slices without any label are passed over.
+def read_pair(
+    image: Path, labels: Path, name: str, chosen: Chosen | None = None
+) -> Iterator[LabelledPlane]:
+    """Read the labelled slices of a pair; see `planes.join_planes`."""
+    with open_labels(labels) as pages:
+        yield from join_planes(name, image, pages, labels.name, chosen)
+
+
+@contextmanager
+def open_labels(path: Path) -> Iterator[LabelPages]:
+    """Open a file of labels of any kind.
 
     Raises
     ------
     ValueError
-        When a file is damaged, the sizes differ, labels are none, or nothing is labelled.
+        When it is damaged or cannot hold labels.
     """
-    if pair.labels.suffix.lower() in _BLURRED:
-        raise ValueError(
-            f"{pair.labels.name}: JPEG blurs label numbers; save the labels as PNG or TIFF"
-        )
-    with open_image(pair.image) as image, open_image(pair.labels) as labels:
-        _compare_sizes(image, labels)
-        found = False
-        for z in range(labels.slices):
-            numbers = _label_numbers(labels.page(z), pair.labels.name)
-            if numbers.any():
-                found = True
-                name = f"{pair.image.name}[{z}]" if labels.slices > 1 else pair.image.name
-                yield Plane(number, name, _eight_bit(image.page(z), image.is_rgb), numbers)
-    if not found:
-        raise ValueError(f"{pair.labels.name}: no object is labelled; label some, or leave it out")
+    if path.suffix.lower() in _BLURRED:
+        raise ValueError(f"{path.name}: JPEG blurs label numbers; save the labels as PNG or TIFF")
+    if path.suffix.lower() == ANNOTATION:
+        yield _annotated_objects(path)
+    elif path.suffix.lower() == ".npy":
+        yield read_numpy_labels(path)
+    else:
+        with open_image(path) as stack:
+            yield stack
 
 
-def _files(folder: Path, option: str) -> list[Path]:
-    if not folder.is_dir():
-        raise ValueError(f"expected a folder, got {folder}; check {option}")
-    files = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name[0] != "."]
-    images = [path for path in files if path.suffix.lower() in _SUFFIXES]
-    if not images:
-        raise ValueError(
-            f"expected TIFF, PNG or other image files in {folder}, got "
-            f"{len(files)} files and none of these; check {option}"
-        )
-    return images
-
-
-def _stem(path: Path) -> str:
+def stem_of(path: Path) -> str:
+    """The name without its suffix, also without ``.ome``."""
     stem = path.stem
     return stem[:-4] if stem.lower().endswith(".ome") else stem
 
 
-def _doubles(files: Iterable[Path], by_stem: dict[str, Path]) -> list[str]:
+def image_files(folder: Path) -> list[Path]:
+    """Image files of a folder, sorted; none of a folder that is missing."""
+    if not folder.is_dir():
+        return []
+    files = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name[0] != "."]
+    return [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
+
+
+def _annotated_objects(path: Path) -> LabelArray:
+    saved = read_annotation(path)
+    if saved.mode == "class":
+        raise ValueError(
+            f"{path.name}: its labels are classes, not objects; give an annotation of object mode"
+        )
+    row, col = saved.plane_axes or (-2, -1)
+    labels = np.moveaxis(np.asarray(saved.labels), (row, col), (-2, -1))
+    return LabelArray(labels.reshape(-1, *labels.shape[-2:]) if labels.ndim > 2 else labels)
+
+
+def _files(folder: Path, suffixes: Iterable[str], option: str) -> list[Path]:
+    if not folder.is_dir():
+        raise ValueError(f"expected a folder, got {folder}; check {option}")
+    files = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name[0] != "."]
+    wanted = [path for path in files if path.suffix.lower() in tuple(suffixes)]
+    if not wanted:
+        raise ValueError(
+            f"expected TIFF, PNG or other image files in {folder}, got "
+            f"{len(files)} files and none of these; check {option}"
+        )
+    return wanted
+
+
+def _is_labels(path: Path) -> bool:
+    return path.suffix.lower() in (".npy", ANNOTATION) or bool(_LABELS_END.search(stem_of(path)))
+
+
+def _image_stem(labels: Path, images: dict[str, Path]) -> str:
+    """Stem of the image that a label file belongs to; one that is in `images` if any is."""
+    stem = stem_of(labels)
+    stem = stem if stem in images else _LABELS_END.sub("", stem)
+    if stem not in images and labels.suffix.lower() == ANNOTATION:
+        try:
+            named = Path(read_annotation(labels).image).name
+        except ValueError:  # found again when it is read, and reported then
+            return stem
+        return next((each for each in (named, Path(named).stem) if each in images), stem)
+    return stem
+
+
+def _without_outputs(files: Iterable[Path]) -> list[Path]:
+    stems = {stem_of(path) for path in files}
     return [
-        f"{path.name}: {by_stem[_stem(path)].name} has the same name; rename or remove one"
+        path
         for path in files
-        if by_stem[_stem(path)] != path
+        if not (_OTHER_OUTPUT.search(stem_of(path)) and _before_output(path) & stems)
     ]
 
 
-def _compare_sizes(image: ImageStack, labels: ImageStack) -> None:
-    if (image.rows, image.columns) != (labels.rows, labels.columns):
-        raise ValueError(
-            f"{labels.path.name}: {labels.rows} × {labels.columns} px, but the image has "
-            f"{image.rows} × {image.columns}; export the labels again from this image"
-        )
-    if image.slices != labels.slices:
-        raise ValueError(
-            f"{labels.path.name}: slices: {labels.slices}, but the image has {image.slices}; "
-            "export the labels again from this image"
-        )
+def _before_output(path: Path) -> set[str]:
+    """Stems that a file of Cellpose belongs to, if it is one: of image, masks or dictionary."""
+    stem = _OTHER_OUTPUT.sub("", stem_of(path))
+    return {stem, f"{stem}_seg", f"{stem}_cp_masks"}
 
 
-def _label_numbers(page: Array, name: str) -> Array:
-    """Labels as uint16, numbered anew where they are larger."""
-    if page.ndim == 3 and (page == page[..., :1]).all():
-        page = page[..., 0]
-    if page.ndim == 3:
-        raise ValueError(f"{name}: labels in colour; save them as grey levels, one per object")
-    if page.dtype.kind == "f" and not (np.isfinite(page).all() and (page == np.rint(page)).all()):
-        raise ValueError(f"{name}: values that are not whole; save label numbers, 0 for background")
-    if page.min(initial=0) < 0:
-        raise ValueError(f"{name}: negative labels; save label numbers, 0 for background")
-    if page.max(initial=0) > _MOST_LABELS:
-        page = relabel_sequential(page.astype(np.int64))[0]
-        if page.max() > _MOST_LABELS:
-            raise ValueError(f"{name}: {page.max()} objects in a slice; cut it into parts")
-    return page.astype(np.uint16)
+def _without_second_masks(files: list[Path]) -> list[Path]:
+    dictionaries = {path.stem for path in files if path.suffix.lower() == ".npy"}
+    return [
+        path
+        for path in files
+        if re.sub("_cp_masks$", "_seg", path.stem) not in dictionaries
+        or path.suffix.lower() == ".npy"
+    ]
 
 
-def _eight_bit(page: Array, is_rgb: bool) -> Array:
-    """Grey or RGB in 8 bits; channels are coloured as the engine does."""
-    if page.dtype == np.uint8 and (page.ndim == 2 or is_rgb):
-        return page
-    pixels = page if page.ndim == 3 else page[..., None]
-    given = measure(pixels.reshape(-1, pixels.shape[-1]), Normalisation(), joint=is_rgb)
-    planes = np.rint(255 * composite(pixels, given, rgb=is_rgb)).astype(np.uint8)
-    return planes[0] if page.ndim == 2 else np.ascontiguousarray(np.moveaxis(planes, 0, -1))
+def _doubles(files: Iterable[Path], by_stem: dict[str, Path]) -> list[str]:
+    return [
+        f"{path.name}: {by_stem[stem_of(path)].name} has the same name; rename or remove one"
+        for path in files
+        if by_stem[stem_of(path)] != path
+    ]

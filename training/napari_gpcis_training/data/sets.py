@@ -1,30 +1,39 @@
-"""Folders of images and labels, held in memory as 8-bit slices with an index of their objects."""
+"""Data sets held in memory as 8-bit slices with an index of their objects."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import imageio.v3 as iio
 import numpy as np
-import tifffile
 from scipy import ndimage
 from skimage.measure import label as connected_regions
+
+from napari_gpcis_training.data.layouts import detect_layout, find_files
+from napari_gpcis_training.data.planes import label_numbers, name_of_slice
+from napari_gpcis_training.data.splits import (
+    Item,
+    Split,
+    check_split,
+    group_of,
+    grouped,
+    read_split,
+    split_items,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from napari_gpcis_training.config import DataSource
+    from napari_gpcis_training.data.layouts import LabelledFile
 
-Split = Literal["train", "validation"]
+Part = Literal["train", "validation"]
 Array = np.ndarray[Any, np.dtype[Any]]
 
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
-_HOLD_OUT_FILE = 7
-_HOLD_OUT_SLICES = 6
 _PERCENTILES = (0.1, 99.9)
+_LISTS: dict[Part, str] = {"train": "train", "validation": "val"}
+_MOST_PROBLEMS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,44 +62,84 @@ class LabelledSlice:
 
 @dataclass(frozen=True, slots=True)
 class LabelledSet:
-    """The slices of one data set and split."""
+    """The slices of one data set and split.
+
+    Attributes
+    ----------
+    source : DataSource
+    slices : tuple of LabelledSlice
+        Those with objects.
+    split : data.splits.Split or None
+        What of the data set went where, for `write_split`.
+    """
 
     source: DataSource
     slices: tuple[LabelledSlice, ...]
+    split: Split | None = None
 
 
-def load_set(root: str | Path, source: DataSource, split: Split, min_area: int) -> LabelledSet:
-    """Load one split of `root/NAME/{images,labels}`.
+def load_set(root: str | Path, source: DataSource, part: Part, min_area: int) -> LabelledSet:
+    """Load one split of the data set in `root/NAME`, or `root/PATH` where the source has a path.
+
+    Images in which no object is labelled are left out.
 
     Raises
     ------
     ValueError
-        When the folder is missing or holds no pair, a pair differs in size, or no object is left.
+        With a line for every file that will not do; or when the folder is missing, the written
+        split is of other images, or no object is left.
     """
-    folder = Path(root) / source.name
+    folder = Path(root) / (source.path or source.name)
+    files, problems = _find(folder, source, part)
+    items, unreadable = _items(files)
+    problems += unreadable
+    planned = None if problems else _plan(Path(root), folder, files[0].layout, items, source)
+    # all is read, and so looked at, where there are problems to be listed anyway
+    wanted = _wanted(planned, part) if planned else {item.name for item in items}
     slices: list[LabelledSlice] = []
-    for image_path, label_path, chosen in _pairs(folder, source, split):
-        image, labels = _read(image_path), _read(label_path)
-        if labels.ndim == 3:
-            image = to_uint8(image)
-            planes = [
-                (f"{image_path.stem}[{z}]", image[z], labels[z])
-                for z in _volume_slices(min(len(image), len(labels)), split)
-            ]
-        else:
-            planes = [(image_path.stem, image, labels)] if chosen else []
-        for name, plane, plane_labels in planes:
-            made = index_objects(
-                f"{source.name}/{name}", plane, plane_labels, source.components, min_area
-            )
-            if len(made.objects):
-                slices.append(made)
+    for file in files:
+        try:
+            slices += _read(file, wanted, source, min_area)
+        except ValueError as error:
+            problems.append(str(error))
+    if problems:
+        raise ValueError(f"{source.name}: {all_of(list(dict.fromkeys(problems)))}")
     if not slices:
         raise ValueError(
-            f"expected labelled objects of {min_area} px or more in the {split} split of {folder}, "
+            f"expected labelled objects of {min_area} px or more in the {part} split of {folder}, "
             "got none; add labelled images or lower min_area"
         )
-    return LabelledSet(source, tuple(slices))
+    return LabelledSet(source, tuple(slices), planned)
+
+
+def load_sets(
+    root: str | Path, sources: Iterable[DataSource], part: Part, min_area: int
+) -> list[LabelledSet]:
+    """Load one split of several data sets.
+
+    Raises
+    ------
+    ValueError
+        With what is wrong with all of them.
+    """
+    sets: list[LabelledSet] = []
+    problems: list[str] = []
+    for source in sources:
+        try:
+            sets.append(load_set(root, source, part, min_area))
+        except ValueError as error:
+            problems.append(str(error))
+    if problems:
+        raise ValueError("\n".join(problems))
+    return sets
+
+
+def all_of(problems: Sequence[str]) -> str:
+    """One message of a line for each problem, up to twenty."""
+    left = len(problems) - _MOST_PROBLEMS
+    lines = [*problems[:_MOST_PROBLEMS], *([f"and {left} more"] if left > 0 else [])]
+    files = "file" if len(problems) == 1 else "files"
+    return "\n  ".join([f"{len(problems)} {files} cannot be used; mend or remove:", *lines])
 
 
 def index_objects(
@@ -105,7 +154,7 @@ def index_objects(
         )
     if components:
         labels = connected_regions(labels, connectivity=1)
-    labels = labels.astype(np.uint16)
+    labels = label_numbers(labels, name)
     areas = np.bincount(labels.ravel())
     rows = [
         (number, box[0].start, box[1].start, box[0].stop, box[1].stop, areas[number])
@@ -134,58 +183,73 @@ def to_uint8(image: Array) -> Array:
 def split_files(
     names: Sequence[str], group_pattern: str | None = None
 ) -> tuple[list[str], list[str]]:
-    """Split file stems into training and validation.
+    """Split file stems into training and validation by the rule "default" of `data.splits`.
 
     Every seventh of the sorted names, from the first on, is for validation. A file that shows the
     same photograph as one of these is in neither.
     """
-    ordered = sorted(names)
-    held_out = ordered[::_HOLD_OUT_FILE]
-    photographs = {_photograph(name, group_pattern) for name in held_out}
-    train = [name for name in ordered if _photograph(name, group_pattern) not in photographs]
-    return train, held_out
+    items = [Item(name, group_of(name, group_pattern)) for name in sorted(names)]
+    made = split_items(items, by="default")
+    return list(made.train), list(made.held_out)
 
 
-def _photograph(name: str, group_pattern: str | None) -> str:
-    match = re.search(group_pattern, name) if group_pattern else None
-    return match.group(1) if match else name
-
-
-def _volume_slices(count: int, split: Split) -> range:
-    first_held_out = count - count // _HOLD_OUT_SLICES
-    return range(first_held_out) if split == "train" else range(first_held_out, count)
-
-
-def _pairs(folder: Path, source: DataSource, split: Split) -> Iterable[tuple[Path, Path, bool]]:
-    """Yield image path, label path, and whether a 2-D image of it belongs to the split."""
-    images = _by_stem(folder / "images")
-    labels = _by_stem(folder / "labels")
-    stems = sorted(images.keys() & labels.keys())
-    if not stems:
-        raise ValueError(
-            f"expected images and labels of the same names in {folder}/images and "
-            f"{folder}/labels, got {len(images)} and {len(labels)} files without a pair; "
-            "rename them alike"
-        )
-    train, held_out = split_files(stems, source.group_pattern)
-    chosen = set(train if split == "train" else held_out)
-    for stem in stems:
-        yield images[stem], labels[stem], stem in chosen
-
-
-def _by_stem(folder: Path) -> dict[str, Path]:
+def _find(folder: Path, source: DataSource, part: Part) -> tuple[list[LabelledFile], list[str]]:
     if not folder.is_dir():
         raise ValueError(f"expected a folder {folder}, got none; check --data and the set's name")
-    return {path.stem: path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES}
+    layout = detect_layout(folder) if source.layout == "auto" else source.layout
+    files, problems = find_files(folder, layout, _LISTS[part] if _listed(layout, source) else None)
+    if not files and not problems:
+        raise ValueError(f"expected images and labels of the same names in {folder}, got none")
+    return grouped(files, source.group_pattern), problems
 
 
-def _read(path: Path) -> Array:
-    try:
-        if path.suffix.lower() in {".tif", ".tiff"}:
-            return np.asarray(tifffile.imread(path))
-        # bytes, so that no plugin leaves a broken file open
-        return np.asarray(iio.imread(path.read_bytes(), plugin="pillow"))
-    except Exception as error:
-        raise ValueError(
-            f"expected a readable image in {path}, got: {error}; replace or remove the file"
-        ) from error
+def _listed(layout: str, source: DataSource) -> bool:
+    """Whether the data set itself says what is held out."""
+    return layout == "sbd" and source.split == "default" and not source.split_file
+
+
+def _plan(
+    root: Path, folder: Path, layout: str, items: Sequence[Item], source: DataSource
+) -> Split:
+    """Say which slices go where: as written down, as SBD's lists say, or by the source's rule."""
+    if source.split_file:
+        written = read_split(root / source.split_file, source.name)
+        check_split(written, items)
+        return written
+    if _listed(layout, source):
+        parts = [find_files(folder, layout, part)[0] for part in _LISTS.values()]
+        train, held_out = (tuple(file.name for file in files) for files in parts)
+        return Split("default", source.seed, source.hold_out, train, held_out)
+    return split_items(
+        items, by=source.split, hold_out=source.hold_out, seed=source.seed, gap=source.gap
+    )
+
+
+def _wanted(split: Split, part: Part) -> set[str]:
+    return set(split.train if part == "train" else split.held_out)
+
+
+def _items(files: Sequence[LabelledFile]) -> tuple[list[Item], list[str]]:
+    items: list[Item] = []
+    problems: list[str] = []
+    for file in files:
+        try:
+            slices = file.slices
+        except ValueError as error:
+            problems.append(str(error))
+        else:
+            items += [Item(file.name, file.group, z, slices) for z in range(slices)]
+    return items, problems
+
+
+def _read(
+    file: LabelledFile, wanted: set[str], source: DataSource, min_area: int
+) -> list[LabelledSlice]:
+    """Read the wanted slices that have objects."""
+    slices: list[LabelledSlice] = []
+    for plane in file.planes(lambda z, count: name_of_slice(file.name, z, count) in wanted):
+        name = f"{source.name}/{plane.name}"
+        made = index_objects(name, plane.image, plane.labels, source.components, min_area)
+        if len(made.objects):
+            slices.append(made)
+    return slices

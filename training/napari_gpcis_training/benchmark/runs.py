@@ -1,0 +1,139 @@
+"""A whole benchmark: data sets × segmenters, resumable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from napari_gpcis_training.benchmark.objects import by_file
+from napari_gpcis_training.benchmark.protocol import ENOUGH, click_through
+from napari_gpcis_training.benchmark.records import CLICKS, Record, Scores, score
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from napari_gpcis_training.benchmark.journal import RecordJournal
+    from napari_gpcis_training.benchmark.objects import BenchmarkObject, ObjectSet, Place
+    from napari_gpcis_training.benchmark.segmenters import Segmenter
+
+    Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenSet:
+    """A data set and the objects of it that are clicked at."""
+
+    data: ObjectSet
+    places: list[Place]
+
+
+@dataclass
+class Benchmark:
+    """What is run, and what came of it.
+
+    Attributes
+    ----------
+    sets : sequence of ChosenSet
+    segmenters : sequence of Segmenter
+        Of different names.
+    journal : RecordJournal
+        Gets the records; objects that it has already are passed over.
+    most : int
+        Clicks after which an object is given up.
+    enough : float
+        IoU that ends the clicking.
+    errors : list of str
+        What went wrong with single objects.
+    """
+
+    sets: Sequence[ChosenSet]
+    segmenters: Sequence[Segmenter]
+    journal: RecordJournal
+    most: int = CLICKS
+    enough: float = ENOUGH
+    errors: list[str] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """Records of a complete run."""
+        return sum(len(chosen.places) for chosen in self.sets) * len(self.segmenters)
+
+    def run(self, tell: Tell, advance: Callable[[int], None] = lambda count: None) -> None:
+        """Click at every object with every segmenter.
+
+        An object that fails is told and left out; the rest goes on.
+
+        Parameters
+        ----------
+        tell : callable
+            Called with a line for every failure.
+        advance : callable
+            Called with the number of records that were dealt with.
+        """
+        done = {_key(record) for record in self.journal.records}
+        for chosen in self.sets:
+            for number, places in by_file(chosen.places):
+                left = [place for place in places if self._lacking(chosen, place, done)]
+                advance((len(places) - len(left)) * len(self.segmenters))
+                for item in self._read(chosen.data, number, left, tell):
+                    self._click(item, done, tell)
+                    advance(len(self.segmenters))
+
+    def records(self) -> dict[tuple[str, str], list[Record]]:
+        """Records of this run's objects by data set and segmenter; only where there are any."""
+        found: dict[tuple[str, str], list[Record]] = {}
+        for chosen in self.sets:
+            wanted = {(place.plane, place.number) for place in chosen.places}
+            for segmenter in self.segmenters:
+                key = chosen.data.name, segmenter.name
+                mine = [
+                    record
+                    for record in self.journal.records
+                    if (record.data, record.model) == key
+                    and (record.image, record.number) in wanted
+                    and record.ious
+                ]
+                if mine:
+                    found[key] = mine
+        return found
+
+    def scores(self) -> dict[tuple[str, str], Scores]:
+        """Scores of `records`."""
+        return {key: score(each, self.most) for key, each in self.records().items()}
+
+    def _lacking(self, chosen: ChosenSet, place: Place, done: set[tuple[str, ...]]) -> bool:
+        return any(
+            (chosen.data.name, place.plane, str(place.number), segmenter.name) not in done
+            for segmenter in self.segmenters
+        )
+
+    def _read(
+        self, data: ObjectSet, number: int, places: list[Place], tell: Tell
+    ) -> Iterator[BenchmarkObject]:
+        if not places:
+            return
+        try:
+            yield from data.read(number, places)
+        except (ValueError, OSError) as error:
+            self._failed(f"{data.name}, {data.files[number].name}: {error}", tell)
+
+    def _click(self, item: BenchmarkObject, done: set[tuple[str, ...]], tell: Tell) -> None:
+        for segmenter in self.segmenters:
+            key = item.data, item.image_name, str(item.number), segmenter.name
+            if key in done:
+                continue
+            try:
+                record = click_through(segmenter, item, self.most, enough=self.enough)
+            except Exception as error:  # one image must not cost the night's run
+                where = f"{item.data}, {item.image_name}, object {item.number}, {segmenter.name}"
+                self._failed(f"{where}: {type(error).__name__}: {error}", tell)
+            else:
+                self.journal.add(record)
+
+    def _failed(self, line: str, tell: Tell) -> None:
+        self.errors.append(line)
+        tell(f"left out: {line}")
+
+
+def _key(record: Record) -> tuple[str, ...]:
+    return record.data, record.image, str(record.number), record.model
