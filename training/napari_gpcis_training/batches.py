@@ -147,15 +147,13 @@ class Chance:
         """One source for the clicks of each crop."""
         # a trailing 0 would not make another seed
         return [
-            np.random.default_rng((self.seed, self.step, _CLICKS, number + 1))
-            for number in numbers
+            np.random.default_rng((self.seed, self.step, _CLICKS, number + 1)) for number in numbers
         ]
 
     def noise(self, numbers: Sequence[int]) -> list[np.random.Generator]:
         """One source for the GP's training noise in each crop; number −1 is for all of them."""
         return [
-            np.random.default_rng((self.seed, self.step, _NOISE, number + 2))
-            for number in numbers
+            np.random.default_rng((self.seed, self.step, _NOISE, number + 2)) for number in numbers
         ]
 
 

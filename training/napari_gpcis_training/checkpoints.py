@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import zipfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,8 +40,11 @@ def save_state(
     Parameters
     ----------
     path : Path
+        The file.
     state : TrainingState
+        What is written.
     config : TrainConfig
+        Written beside it, for whoever reads the file.
     scaler : dict, optional
         State of what scales fp16's loss.
 
@@ -113,6 +117,7 @@ def load_state(path: str | Path, state: TrainingState) -> dict[str, Any] | None:
     """
     device = next(state.network.parameters()).device
     try:
+        _check_sums(path)
         content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:
         raise DamagedCheckpointError(
@@ -134,6 +139,14 @@ def load_state(path: str | Path, state: TrainingState) -> dict[str, Any] | None:
     state.recent = [StepReport(*figures) for figures in content.get("recent", [])]
     scaler: dict[str, Any] | None = content.get("scaler")
     return scaler
+
+
+def _check_sums(path: str | Path) -> None:
+    # torch itself reads past a changed byte
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise ValueError(f"a wrong check sum of {damaged}")
 
 
 def _content(

@@ -187,7 +187,7 @@ class OptimiserConfig(_Section):
         epochs, crops = values.get("epochs"), values.get("epoch_crops")
         if (epochs or values.get("milestones")) and not crops:
             raise ValueError("expected epoch_crops beside epochs or milestones; add it")
-        if epochs and "steps" not in values:
+        if epochs and crops and "steps" not in values:
             batch = values.get("batch_size", cls.model_fields["batch_size"].default)
             return {**values, "steps": round(float(epochs) * max(1, int(crops) // int(batch)))}
         return values

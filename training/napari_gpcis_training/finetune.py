@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -140,7 +140,10 @@ def finetune(request: Request, tell: Tell) -> bool:
         stopped = _train(state, config, parts.training, chosen_by, clock, best, tell)
         state.average.load_state_dict(best.weights)
         verdict = _judge(state.average, test, before, best)
-        if not verdict.improved:
+        if verdict.improved:
+            suggested = round(data.diameter, 1)
+            state.average.config = replace(state.average.config, image_diameter=suggested)
+        else:
             state.average.load_state_dict(start)
         minutes = round(clock.elapsed / 60, 2)
         training = card_training(request, card, data, parts, config, verdict, minutes)

@@ -30,12 +30,14 @@ def launch(work: Callable[[Any], None], argument: Any, processes: int) -> None:
     argument : object
         That can be pickled.
     processes : int
+        How many.
 
     Raises
     ------
     ValueError
         If one of them failed. What it was is on the standard error by then.
     """
+    from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -54,6 +56,8 @@ def launch(work: Callable[[Any], None], argument: Any, processes: int) -> None:
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     try:
         elastic_launch(settings, _work)(work, argument)
+    except SignalException:
+        return  # the processes have been told as well, and have said so
     except ChildFailedError as error:
         raise ValueError(
             f"expected {processes} processes to end well, got exit code "

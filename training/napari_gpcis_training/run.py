@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from rich.table import Table
 from napari_gpcis.engine.runner import find_device as find_device
 from napari_gpcis.io.atomic import saying_why, whole_or_nothing
 from napari_gpcis.model.checkpoint import load_model, model_card, save_checkpoint
+from napari_gpcis_training.benchmark.calibration import fit_temperature
 from napari_gpcis_training.checkpoints import (
     CHECKPOINT,
     has_checkpoint,
@@ -34,9 +35,10 @@ from napari_gpcis_training.team import Accelerated, start_accelerator
 from napari_gpcis_training.trainer import FitOptions, fit
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
     from napari_gpcis.model import SegmentationNetwork
+    from napari_gpcis_training.augment import Crop
     from napari_gpcis_training.config import TrainConfig
     from napari_gpcis_training.data.sets import LabelledSet
     from napari_gpcis_training.progress import Progress
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 MODEL = "model.safetensors"
 CONFIG = "config.yaml"
 SPLIT = "split.json"
+_CALIBRATION_OBJECTS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +158,7 @@ def train_model(run: Run) -> None:
     accelerator.end_training()
     if ended and is_main:
         scores = validate_model(state.average, run.data, config, run.objects)
+        _set_temperature(run, state.average, config)
         _export(run, state, config, scores)
 
 
@@ -167,13 +171,28 @@ def validate_model(
 ) -> dict[str, Scores]:
     """Score a network on the validation split of each set (of those named), and print the table."""
     scores = {}
+    for name, crops in _held_out(data, config, objects, names):
+        scores[name] = evaluate(network, crops)
+        say(f"{name}: {scores[name]}")
+    Console(width=110).print(_table(scores))
+    return scores
+
+
+def _held_out(
+    data: Path, config: TrainConfig, objects: int, names: Collection[str] | None = None
+) -> Iterator[tuple[str, list[Crop]]]:
     for source in config.data:
         if names is None or source.name in names:
             held_out = load_set(data, source, "validation", config.min_area)
-            scores[source.name] = evaluate(network, evaluation_crops(held_out, objects))
-            say(f"{source.name}: {scores[source.name]}")
-    Console(width=110).print(_table(scores))
-    return scores
+            yield source.name, evaluation_crops(held_out, objects)
+
+
+def _set_temperature(run: Run, network: SegmentationNetwork, config: TrainConfig) -> None:
+    """Calibrate what the network says as probabilities on held-out objects."""
+    objects = min(run.objects, _CALIBRATION_OBJECTS)
+    crops = [crop for _, some in _held_out(run.data, config, objects) for crop in some]
+    network.config = replace(network.config, temperature=fit_temperature(network, crops))
+    say(f"temperature {network.config.temperature:.3f}, fitted on {len(crops)} held-out objects")
 
 
 def load_network(model: str, config: TrainConfig) -> SegmentationNetwork:

@@ -35,7 +35,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
         self._group = group
         self.train(norm.training)
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
+    def forward(self, input: Tensor) -> Tensor:
         """(B, C, H, W) → the same shape."""
         normal = self._over_all(input) if self.training else super().forward(input)
         result: Tensor = self.act(self.drop(normal))

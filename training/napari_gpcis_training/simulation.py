@@ -139,9 +139,7 @@ class Interaction:
         with torch.autocast(device.type, enabled=False):
             if noise is None or not isinstance(network.head, GPHead):
                 colour = encoded.colour.float()
-                return network.classify(
-                    deep.float(), colour, clicks, noise_variance=noise_variance
-                )
+                return network.classify(deep.float(), colour, clicks, noise_variance=noise_variance)
             return noise.classify(network.head, deep, encoded.colour, clicks, noise_variance)
 
     def correct(

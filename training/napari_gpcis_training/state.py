@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,9 +78,11 @@ def initial_state(
     Parameters
     ----------
     config : TrainConfig
+        The run's settings.
     encoder_weights : path, optional
         Pretrained encoder; random otherwise.
     device : torch.device
+        Where it is to be.
     start_from : str or path, optional
         Model, by name or path, whose weights all of the network starts with.
 
@@ -139,12 +141,17 @@ def load_encoder(network: nn.Module, path: str | Path) -> None:
 
 def _start_from(network: SegmentationNetwork, model: str | Path) -> None:
     parent = load_model(model)
-    if parent.config != network.config:
+    if _architecture(parent.config) != _architecture(network.config):
         raise ValueError(
             f"expected a model of {network.config} to start from, got {model} of {parent.config}; "
             "give the same network in --config"
         )
     network.load_state_dict(parent.state_dict())
+
+
+def _architecture(config: NetworkConfig) -> NetworkConfig:
+    """Leave out what was found out about a model after its training."""
+    return replace(config, temperature=1.0, image_diameter=None)
 
 
 def _backbone_name(network: nn.Module) -> str:

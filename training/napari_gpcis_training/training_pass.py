@@ -79,9 +79,7 @@ class TrainingPass(nn.Module):
         device = network.mean.device
         target, valid = targets(batch, device)
         set_training_mode(network, frozen)
-        encoded = Encoded.of(
-            network, batch.images.to(device, memory_format=torch.channels_last)
-        )
+        encoded = Encoded.of(network, batch.images.to(device, memory_format=torch.channels_last))
         generators = chance.clicks(batch.numbers)
         interaction = Interaction.start(batch, generators, config.clicks)
         rounds = int(chance.rounds().integers(config.clicks.rounds + 1))
@@ -107,9 +105,9 @@ class TrainingPass(nn.Module):
 def report_of(sums: Tensor) -> StepReport:
     """Means from the sums of a `TrainingPass`, added over the processes."""
     loss, focal, amortisation, first, last, objects, clicks, crops = sums.tolist()
-    iou = (first / objects, last / objects) if objects else (float("nan"),) * 2
+    first, last = (iou / objects if objects else float("nan") for iou in (first, last))
     return StepReport(
-        loss / crops, focal / crops, amortisation / crops, *iou, clicks / crops, crops
+        loss / crops, focal / crops, amortisation / crops, first, last, clicks / crops, crops
     )
 
 

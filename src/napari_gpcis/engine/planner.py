@@ -73,9 +73,10 @@ class Planner:
         return float(self.embedder.network.config.object_diameter)
 
     def scale(self, diameter: float | None, level: int = 0) -> Scale:
-        """Scale for objects of a diameter in image pixels; that of the training when None."""
+        """Scale for objects of a diameter in image pixels; what the model suggests when None."""
         trained = self.trained_diameter
-        given = trained if diameter is None else diameter
+        suggested = self.embedder.network.config.image_diameter or trained
+        given = suggested if diameter is None else diameter
         return Scale.for_diameter(given, trained, self.embedder.network.size_divisor, level)
 
     def for_object(

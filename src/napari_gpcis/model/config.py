@@ -34,6 +34,10 @@ class NetworkConfig:
         Radius of a click's disk in network pixels.
     object_diameter : float
         Diameter in network pixels that objects had in training.
+    image_diameter : float or None
+        Diameter, in image pixels, of the objects of a lab's images that the model was fine-tuned
+        on: what a session goes by while nobody has given one. None for models of all kinds of
+        images, for which images are taken as they are.
     noise_variance : float
         ε² in use.
     stride : {4, 2, 1}
@@ -60,6 +64,7 @@ class NetworkConfig:
     fourier_features: int = 64
     click_radius: int = 5
     object_diameter: float = 64.0
+    image_diameter: float | None = None
     noise_variance: float = 1e-7
     stride: int = 4
     prior_path: bool = True
@@ -79,3 +84,5 @@ class NetworkConfig:
         for name in ("object_diameter", "noise_variance", "temperature"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"expected a finite {name} above 0, got {getattr(self, name)}")
+        if self.image_diameter is not None and not 0 < self.image_diameter < math.inf:
+            raise ValueError(f"expected a finite image_diameter above 0, got {self.image_diameter}")

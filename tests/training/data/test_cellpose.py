@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,36 @@ def test_a_pickle_cannot_change_the_reader_itself(tmp_path: Path) -> None:
         read_numpy_labels(tmp_path / "bad_seg.npy")
     good = save(tmp_path / "good_seg.npy", {"masks": MASKS})
     np.testing.assert_array_equal(read_numpy_labels(good).values, MASKS)
+
+
+@pytest.mark.parametrize(
+    "instructions",
+    [
+        b"}r\xff\xff\xff\x7f.",  # a place in a table of 16 GiB
+        b"\x96\x00\x00\x00\x00\x40\x00\x00\x00.",  # 256 GiB of bytes to come
+        b"\x8e\x00\x00\x00\x00\x40\x00\x00\x00.",
+    ],
+)
+def test_a_small_file_takes_little_memory(tmp_path: Path, instructions: bytes) -> None:
+    header = save(tmp_path / "bad_seg.npy", {}).read_bytes().partition(b"\x80")[0]
+    (tmp_path / "bad_seg.npy").write_bytes(header + b"\x80\x05" + instructions)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=r"bad_seg\.npy: cannot be read"):
+            read_numpy_labels(tmp_path / "bad_seg.npy")
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_objects_of_classes_are_refused_before_they_are_made(tmp_path: Path) -> None:
+    path = save(tmp_path / "bad_seg.npy", {"masks": MASKS, "x": Plain()})
+    with pytest.raises(ValueError, match="the instruction NEWOBJ"):
+        read_numpy_labels(path)
+
+
+class Plain:
+    """Pickles by its class and state."""
 
 
 class Forged:

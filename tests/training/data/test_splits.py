@@ -11,6 +11,7 @@ from napari_gpcis_training.data.splits import (
     Rule,
     Split,
     check_split,
+    group_of,
     read_split,
     read_splits,
     rule,
@@ -141,6 +142,15 @@ def test_a_split_with_a_slice_in_two_parts_is_refused(tmp_path: Path) -> None:
 def test_a_missing_split_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"no\.json"):
         read_split(tmp_path / "no.json")
+
+
+def test_groups_are_found_in_names_by_a_pattern() -> None:
+    assert group_of("plate7_a3", r"^(plate\d+)") == "plate7"
+    assert group_of("other", r"^(plate\d+)") == "other"
+    assert group_of("plate7_a3", None) == "plate7_a3"
+    for wrong in ("(plate", "plate"):
+        with pytest.raises(ValueError, match="a regular expression with a group"):
+            group_of("plate7_a3", wrong)
 
 
 def test_a_split_of_other_images_is_noticed() -> None:

@@ -52,14 +52,14 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
             cells = f"{100 * ece:.2f} | {100 * object_ece:.2f} | {brier:.4f} | {nll:.4f}"
             yield f"| {region} | {_WAYS[way]} | {cells} |"
     yield ""
-    yield "ECE near the objects, %:"
+    yield "ECE near the objects, %; of the data sets, with how many objects:"
     yield ""
     yield f"| | {' | '.join(_WAYS.values())} |"
     yield "|---|" + "---:|" * len(_WAYS)
     for clicks, ways in report["near_by_clicks"].items():
         yield _row(f"{clicks} click{'s' if clicks > 1 else ''}", ways)
     for name, ways in report["near_by_set"].items():
-        yield _row(f"{markdown(name)}, {report['reported_on'][name]} objects", ways)
+        yield _row(f"{markdown(name)} ({report['reported_on'][name]})", ways)
     yield ""
 
 

@@ -120,7 +120,7 @@ def draw_reliability(path: str | Path, bins: Mapping[str, Reliability], title: s
         lower.set(xlabel="confidence, %", ylabel="pixels, %", yscale="log")
         lower.set_ylim(min(share.min() for _, _, share in filled.values()) / 2, 150)
         lower.yaxis.set_major_formatter("{x:g}")
-        upper.legend(frameon=False, loc="upper left")
+        upper.legend(frameon=False, loc="lower right")
 
 
 def _whole_ticks(axes: Axes, xs: Iterable[NDArray[np.float64]]) -> None:

@@ -12,15 +12,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from napari_gpcis.engine.runner import find_device
-from napari_gpcis_training.benchmark.journal import RecordJournal
-from napari_gpcis_training.benchmark.names import file_stem
-from napari_gpcis_training.benchmark.objects import (
-    OWN_LAYOUT,
-    ObjectSet,
-    Sampling,
-    open_sets,
-    source_named,
+from napari_gpcis_training.benchmark.extras import (
+    measure_calibration,
+    measure_classes,
+    measure_guidance,
 )
+from napari_gpcis_training.benchmark.journal import RecordJournal
+from napari_gpcis_training.benchmark.objects import ObjectSet, Sampling, open_sets
 from napari_gpcis_training.benchmark.peers import GrabCut, RandomWalker
 from napari_gpcis_training.benchmark.protocol import ENOUGH
 from napari_gpcis_training.benchmark.records import CLICKS
@@ -73,8 +71,10 @@ class Request:
         Whether sessions are told the median diameter of an image's objects.
     resume : bool
         Whether to go on from the records in the output.
-    class_mode : bool
-        Whether to compare class mode with a random forest, too, on the sets of our own form.
+    class_mode, calibration, guidance : bool
+        Whether to compare class mode with a random forest, to measure how far probabilities can be
+        believed (both on sets of our own form), and to compare "click here next" with random
+        clicks, too.
     device : str
     """
 
@@ -90,6 +90,8 @@ class Request:
     with_diameter: bool = True
     resume: bool = False
     class_mode: bool = False
+    calibration: bool = False
+    guidance: bool = False
     device: str = "auto"
 
 
@@ -120,8 +122,13 @@ def carry_out(request: Request, console: Console | None = None) -> Benchmark:
     for table in terminal_tables(benchmark.scores(), parameters):
         console.print(table)
     tell(f"wrote {', '.join(path.name for path in written)} in {request.output}")
+    models = model_names(request.models)
     if request.class_mode:
-        _measure_classes(request, sets, tell)
+        measure_classes(models, sets, request.output, tell)
+    if request.calibration:
+        measure_calibration(models, sets, request.output, device, tell)
+    if request.guidance:
+        measure_guidance(models, sets, request.output, device, tell)
     return benchmark
 
 
@@ -193,28 +200,6 @@ def _run(benchmark: Benchmark, console: Console, tell: Tell) -> None:
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("objects × methods", total=benchmark.size)
         benchmark.run(tell, lambda count: progress.advance(task, count))
-
-
-def _measure_classes(request: Request, sets: list[ObjectSet], tell: Tell) -> None:
-    """Write class mode's report of every model into a folder of its own."""
-    import torch
-
-    from napari_gpcis_training.benchmark.classes import class_images, class_report
-
-    own = [each for each in sets if each.layout == OWN_LAYOUT]
-    images = []
-    for each in own:
-        source = source_named(each.name)
-        if source.class_mode:
-            images += class_images(each.folder.parent, [source])
-    for name, path in model_names(request.models).items():
-        network = load_network(path)
-        if network.config.head != "gp":
-            tell(f"{name} has no class mode, which needs a GP head")
-            continue
-        folder = request.output / f"classes_{file_stem(name)}"
-        class_report(network, images, folder, threads=torch.get_num_threads(), notify=tell)
-        tell(f"wrote {folder}")
 
 
 def _settings(request: Request, size: int) -> dict[str, Any]:

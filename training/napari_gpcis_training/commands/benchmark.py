@@ -92,6 +92,13 @@ def benchmark(
         bool,
         typer.Option(help="Also compare class mode with a random forest, on images/ and labels/."),
     ] = False,
+    calibration: Annotated[
+        bool,
+        typer.Option(help="Also draw reliability diagrams of the models, on images/ and labels/."),
+    ] = False,
+    guidance: Annotated[
+        bool, typer.Option(help='Also compare "click here next" with random clicks.')
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch.")] = None,
 ) -> None:
@@ -121,6 +128,8 @@ def benchmark(
                 with_diameter=diameter,
                 resume=resume,
                 class_mode=class_mode,
+                calibration=calibration,
+                guidance=guidance,
                 device=device,
             )
         )

@@ -3,13 +3,17 @@
 Cellpose saves a pickled dictionary. A pickle can name any function and have it called, so this one
 is read by a machine of its own: the few names that pickled arrays need stand for inert records
 here, every other name is refused, and of the records only ``masks`` is made into an array, of
-plain numbers and from as many bytes as it states. Nothing of numpy's own unpickling runs.
+plain numbers and from as many bytes as it states. Nothing of numpy's own unpickling runs. The file
+is first gone through without being executed: instructions that only objects need are refused, and
+so are numbers that would make the reader set aside more memory than the file has bytes.
 """
 
 from __future__ import annotations
 
+import io
 import math
 import pickle
+import pickletools
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +27,11 @@ if TYPE_CHECKING:
 
 _REMEDY = "save the masks as PNG or TIFF from Cellpose instead"
 _KINDS = "biuf"
+_FORBIDDEN = {
+    *("PERSID", "BINPERSID", "EXT1", "EXT2", "EXT4", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX"),
+    *("NEXT_BUFFER", "READONLY_BUFFER"),
+}
+_NUMBERED = ("PUT", "BINPUT", "LONG_BINPUT")
 
 
 class _Record:
@@ -146,13 +155,13 @@ def _read(file: IO[bytes]) -> Array:
         if version == (1, 0)
         else np.lib.format.read_array_header_2_0
     )
-    _, _, kind = header(file)
+    shape, columns_first, kind = header(file)
     if kind != np.dtype(object):
-        file.seek(0)
-        plain: Array = np.load(file, allow_pickle=False)
-        return plain
+        return _array(shape, kind, "F" if columns_first else "C", file.read())
     # a 0-d object array: a pickled array of one dictionary
-    held = _Reader(file).load()
+    content = file.read()
+    _scan(content)
+    held = _Reader(io.BytesIO(content)).load()
     values = held.state[-1] if isinstance(held, _ArrayRecord) else [held]
     if not isinstance(values, list) or len(values) != 1 or not isinstance(values[0], dict):
         raise ValueError("it holds no dictionary")
@@ -164,10 +173,20 @@ def _read(file: IO[bytes]) -> Array:
     return labels + 1 if labels.dtype.kind == "i" and labels.min(initial=0) == -1 else labels
 
 
+def _scan(content: bytes) -> None:
+    """Go through a pickle without executing it."""
+    for count, (code, argument, _) in enumerate(pickletools.genops(content)):
+        if code.name in _FORBIDDEN:
+            raise _ForbiddenNameError(f"the instruction {code.name}")
+        # the reader's table of places is as long as the largest number
+        if code.name in _NUMBERED and not 0 <= int(argument or 0) <= count:
+            raise ValueError(f"a place {argument} that nothing can be at")
+
+
 def _array(shape: Any, kind: np.dtype[Any], order: str, content: Any) -> Array:
     """Make an array of bytes, which must be as many as it needs."""
-    if not isinstance(content, (bytes, bytearray)):
-        raise ValueError("masks that are no bytes")
+    if not isinstance(content, (bytes, bytearray)) or kind.kind not in _KINDS:
+        raise ValueError("masks that are not made of numbers")
     sizes = tuple(int(size) for size in shape)
     if min(sizes, default=0) < 0 or math.prod(sizes) * kind.itemsize != len(content):
         raise ValueError(f"{len(content)} bytes for masks of shape {sizes}")

@@ -70,9 +70,23 @@ class Split:
 
 
 def group_of(name: str, pattern: str | None) -> str:
-    """What the first group of a regular expression finds in a name; else the name."""
-    match = re.search(pattern, name) if pattern else None
-    return match.group(1) if match else name
+    """What the first group of a regular expression finds in a name; else the name.
+
+    Raises
+    ------
+    ValueError
+        When it is none, or has no group.
+    """
+    if not pattern:
+        return name
+    try:
+        match = re.search(pattern, name)
+        return match.group(1) if match else name
+    except (re.error, IndexError) as error:
+        raise ValueError(
+            rf"expected a regular expression with a group, such as ^(plate\d+), got {pattern!r}: "
+            f"{error}; correct the group pattern"
+        ) from error
 
 
 def rule(name: str) -> Rule:
