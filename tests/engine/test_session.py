@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -222,6 +224,16 @@ def test_a_large_first_object_makes_the_next_ones_coarser(seeing):
     session.add_click(200, 250)
     session.commit()
     assert session.add_click(480, 600).scale.factor == 0.25
+
+
+def test_a_fine_tuned_model_begins_at_the_size_of_its_images_objects(seeing):
+    seeing.config = replace(seeing.config, image_diameter=128.0)
+    session = Session(seeing, device="cpu")
+    session.set_image(with_disks(((150, 160), 70)))
+    assert session.add_click(150, 160).scale.factor == 0.5
+    assert session.object_diameter is None
+    session.object_diameter = 64
+    assert session.add_click(420, 500, object_id=2).scale.factor == 1
 
 
 def test_a_given_diameter_is_kept(seeing):

@@ -90,6 +90,8 @@ def test_the_best_validated_state_is_written_with_its_card(
     assert card.training["data"] == {"nuclei": "the user's own"}
     assert (card.training["images"], card.training["objects"]) == (4, 12)
     assert card.training["parent"] == {"model": "tiny", "training": {"data": "none"}}
+    assert card.config.image_diameter == card.training["object_diameter"]
+    assert model_card(tiny_model).config.image_diameter is None
     assert card.scores["held out, before"]["noc85"] == 5
     assert card.scores["held out"]["noc85"] == 3
     start, end = weights(tiny_model), weights(output)
