@@ -86,6 +86,7 @@ def steps_on_the_board(folder: Path) -> list[int]:
     return [event.step for event in events.Scalars("train/loss")]
 
 
+@pytest.mark.slow
 def test_a_run_killed_between_checkpoints_goes_on_as_if_nothing_had_happened(
     data_root: Path,
     config_path: Path,

@@ -58,6 +58,7 @@ def run_with(processes: int, folder: Path, data: Path, config: Path) -> tuple[di
     return json.loads(output.read_text()), torch.load(f"{output}.pt", weights_only=True)
 
 
+@pytest.mark.slow
 def test_two_processes_compute_the_losses_and_weights_of_one(
     tmp_path: Path, data_root: Path, config_path: Path
 ) -> None:
