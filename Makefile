@@ -32,7 +32,8 @@ demo: $(VENV)/.installed
 	$(RUN) scripts/demo.py
 
 test: system-packages $(VENV)/.installed-dev
-	scripts/on-display.sh $(RUN) -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 scripts/on-display.sh $(RUN) -m pytest -m "not gui" -n 2 --dist loadfile $(PYTEST_ARGS)
+	scripts/on-display.sh $(RUN) -m pytest -m gui $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(RUN) -m ruff check .

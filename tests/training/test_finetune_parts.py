@@ -5,7 +5,7 @@ import pytest
 from napari_gpcis_training.config import DataSource
 from napari_gpcis_training.data.own import OwnData
 from napari_gpcis_training.data.sets import LabelledSet, LabelledSlice
-from napari_gpcis_training.finetune_parts import Parts, divide
+from napari_gpcis_training.finetuning.parts import Parts, divide
 
 SOURCE = DataSource(name="own")
 

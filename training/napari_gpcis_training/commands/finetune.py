@@ -43,13 +43,13 @@ def finetune(
     test it on. The model it began with is written if none does better. Takes up to ten minutes on
     two cores; Ctrl-C ends the training early and keeps the best so far.
     """
-    from napari_gpcis_training.finetune_report import reporting
+    from napari_gpcis_training.finetuning.report import reporting
 
     with reporting(as_json) as tell:
         use_threads(None)
-        from napari_gpcis_training.finetune import Request
-        from napari_gpcis_training.finetune import finetune as carry_out
-        from napari_gpcis_training.finetune_curves import Recorder
+        from napari_gpcis_training.finetuning.curves import Recorder
+        from napari_gpcis_training.finetuning.run import Request
+        from napari_gpcis_training.finetuning.run import finetune as carry_out
 
         request = Request(images, labels, output, model, minutes, steps, seed, device)
         recorder = Recorder(tell)

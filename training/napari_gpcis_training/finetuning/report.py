@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
-from napari_gpcis_training.finetune_record import CAVEAT
+from napari_gpcis_training.finetuning.record import CAVEAT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

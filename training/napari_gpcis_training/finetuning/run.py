@@ -13,9 +13,9 @@ from napari_gpcis.model.checkpoint import load_model, model_card, save_checkpoin
 from napari_gpcis_training.batches import StepDataset
 from napari_gpcis_training.data.own import load_own_data
 from napari_gpcis_training.evaluate import evaluate, evaluation_crops
-from napari_gpcis_training.finetune_parts import divide
-from napari_gpcis_training.finetune_recipe import MINUTES, keep_statistics, recipe
-from napari_gpcis_training.finetune_record import (
+from napari_gpcis_training.finetuning.parts import divide
+from napari_gpcis_training.finetuning.recipe import MINUTES, keep_statistics, recipe
+from napari_gpcis_training.finetuning.record import (
     Clock,
     Verdict,
     card_scores,
@@ -25,7 +25,7 @@ from napari_gpcis_training.finetune_record import (
     start_event,
     validation_event,
 )
-from napari_gpcis_training.finetune_saving import reserved
+from napari_gpcis_training.finetuning.saving import reserved
 from napari_gpcis_training.run import find_device
 from napari_gpcis_training.schedule import Schedule
 from napari_gpcis_training.state import TrainingState, parameter_groups
