@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 import tifffile
 import torch
-from napari_gpcis_training.finetuning import run as module
 from napari_gpcis_training.cli import app
 from napari_gpcis_training.data.own import load_own_data
 from napari_gpcis_training.evaluate import Scores
+from napari_gpcis_training.finetuning import run as module
 from napari_gpcis_training.finetuning.recipe import keep_statistics, recipe
 from napari_gpcis_training.finetuning.run import Request, finetune
 from napari_gpcis_training.finetuning.saving import KeptElsewhereError
