@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,7 @@ def test_a_run_killed_between_checkpoints_goes_on_as_if_nothing_had_happened(
     resumed = initial_state(config, None, CPU)
     resume_state(broken, resumed)
     assert resumed.step == 3
+    time.sleep(1.1)  # TensorBoard sorts its files by whole seconds
     fit(resumed, sets, config, FitOptions(broken, log_steps=2, progress=Silence()))
     for name, value in undisturbed.network.state_dict().items():
         assert torch.equal(resumed.network.state_dict()[name], value), name
