@@ -68,3 +68,22 @@ def config_path(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.yaml"
     path.write_text(yaml.safe_dump(values), encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    images, labels = tmp_path / "nuclei" / "images", tmp_path / "nuclei" / "labels"
+    images.mkdir(parents=True)
+    labels.mkdir()
+    return images, labels
+
+
+@pytest.fixture
+def cells(folders: tuple[Path, Path]) -> tuple[Path, Path]:
+    """Four labelled images."""
+    images, labels = folders
+    for index in range(4):
+        image, numbers = draw_cells(index)
+        iio.imwrite(images / f"{index}.png", image)
+        tifffile.imwrite(labels / f"{index}_labels.tif", numbers)
+    return folders

@@ -30,25 +30,6 @@ from napari_gpcis.model.checkpoint import load_model, model_card, save_checkpoin
 from .conftest import draw_cells
 
 
-@pytest.fixture
-def folders(tmp_path: Path) -> tuple[Path, Path]:
-    images, labels = tmp_path / "nuclei" / "images", tmp_path / "nuclei" / "labels"
-    images.mkdir(parents=True)
-    labels.mkdir()
-    return images, labels
-
-
-@pytest.fixture
-def cells(folders: tuple[Path, Path]) -> tuple[Path, Path]:
-    """Four labelled images."""
-    images, labels = folders
-    for index in range(4):
-        image, numbers = draw_cells(index)
-        iio.imwrite(images / f"{index}.png", image)
-        tifffile.imwrite(labels / f"{index}_labels.tif", numbers)
-    return folders
-
-
 def scores(noc85: float, noc90: float = 9.0, iou1: float = 50.0) -> Scores:
     return Scores(6, noc85, noc90, iou1, 80.0, 0, 0, 100, 0)
 

@@ -19,11 +19,12 @@ from napari_gpcis_training.data.sets import load_set
 from napari_gpcis_training.evaluate import evaluation_crops
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import torch
 
+    from napari_gpcis.model import SegmentationNetwork
     from napari_gpcis_training.augment import Crop
 
     Tell = Callable[[str], None]
@@ -57,11 +58,7 @@ def measure_classes(
         source = source_named(each.name)
         if each.layout == OWN_LAYOUT and source.class_mode:
             images += class_images(each.folder.parent, [source])
-    for name, path in models.items():
-        network = load_network(path)
-        if network.config.head != "gp":
-            tell(f"{name} has no class mode, which needs a GP head")
-            continue
+    for name, network in _with_gp(models, "class mode", tell):
         folder = output / f"classes_{file_stem(name)}"
         class_report(network, images, folder, threads=torch.get_num_threads(), notify=tell)
         tell(f"wrote {folder}")
@@ -95,14 +92,22 @@ def measure_guidance(
     from napari_gpcis_training.benchmark.guidance import guidance_report
 
     objects = [item for each in sets for item in _objects(each, tell)]
-    for name, path in models.items():
-        network = load_network(path)
-        if network.config.head != "gp":
-            tell(f'{name} has no "click here next", which needs a GP head')
-            continue
+    for name, network in _with_gp(models, '"click here next"', tell):
         folder = output / f"guidance_{file_stem(name)}"
         guidance_report(network, objects, folder, device=str(device))
         tell(f"wrote {folder}")
+
+
+def _with_gp(
+    models: Mapping[str, str], feature: str, tell: Tell
+) -> Iterator[tuple[str, SegmentationNetwork]]:
+    """Load the models that have a GP head; of the others, tell what they have not."""
+    for name, path in models.items():
+        network = load_network(path)
+        if network.config.head == "gp":
+            yield name, network
+        else:
+            tell(f"{name} has no {feature}, which needs a GP head")
 
 
 def _crops(each: ObjectSet) -> list[Crop]:

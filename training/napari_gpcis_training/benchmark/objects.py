@@ -12,6 +12,7 @@ from napari_gpcis_training.benchmark.sampling import diameters, sample_objects
 from napari_gpcis_training.config import DataSource, load_config
 from napari_gpcis_training.data.layouts import LAYOUTS, detect_layout, find_files
 from napari_gpcis_training.data.sets import index_objects, split_files
+from napari_gpcis_training.data.split_rules import in_last_sixth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -26,7 +27,6 @@ PAPER_LAYOUTS = ("grabcut", "berkeley", "davis", "sbd", "coco_mval")
 """Of these, every mask is an object of the benchmark."""
 OWN_LAYOUT = "folder"
 """Of pairs of images and labels."""
-_HOLD_OUT_SLICES = 6  # a volume's last sixth, as in `data.sets`
 _SPLIT_NAMES = {"sbd": "val"}
 
 
@@ -183,7 +183,7 @@ class ObjectSet:
             yield from file.planes()
             return
         if file.slices > 1:
-            yield from file.planes(lambda z, count: z >= count - count // _HOLD_OUT_SLICES)
+            yield from file.planes(in_last_sixth)
         elif file.name in held_out:
             yield from file.planes()
 

@@ -155,6 +155,11 @@ def split_items(
     return Split(by, seed, hold_out, *(_names(items, part) for part in (train, held_out, left_out)))
 
 
+def in_last_sixth(z: int, slices: int) -> bool:
+    """Whether the default rule holds a slice of a volume out."""
+    return z >= slices - slices // _HOLD_OUT_SLICES
+
+
 def _default(items: Sequence[Item]) -> tuple[set[int], set[int]]:
     names = sorted({item.file for item in items})
     chosen = set(names[::_HOLD_OUT_FILE])
@@ -163,7 +168,7 @@ def _default(items: Sequence[Item]) -> tuple[set[int], set[int]]:
     left_out: set[int] = set()
     for index, item in enumerate(items):
         if item.slices > 1:
-            if item.z >= item.slices - item.slices // _HOLD_OUT_SLICES:
+            if in_last_sixth(item.z, item.slices):
                 held_out.add(index)
         elif item.file in chosen:
             held_out.add(index)

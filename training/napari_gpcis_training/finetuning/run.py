@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from napari_gpcis.engine.runner import find_device
 from napari_gpcis.model.checkpoint import load_model, model_card, save_checkpoint
 from napari_gpcis_training.batches import StepDataset
 from napari_gpcis_training.data.own import load_own_data
@@ -26,7 +27,6 @@ from napari_gpcis_training.finetuning.record import (
     validation_event,
 )
 from napari_gpcis_training.finetuning.saving import reserved
-from napari_gpcis_training.run import find_device
 from napari_gpcis_training.schedule import Schedule
 from napari_gpcis_training.state import TrainingState, parameter_groups
 from napari_gpcis_training.trainer import training_step
