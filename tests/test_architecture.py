@@ -1,4 +1,4 @@
-"""Imports run one way: gp ← model ← engine ← io, cli, widget; training stands above them all."""
+"""Imports run one way: gp ← model ← engine ← io ← batch ← cli, and io ← widget; training stands above them all."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ ARROWS = {
     "model": {"gp"},
     "engine": {"gp", "model"},
     "io": {"gp", "model", "engine"},
-    "cli": {"gp", "model", "engine", "io"},
+    "batch": {"gp", "model", "engine", "io"},
+    "cli": {"gp", "model", "engine", "io", "batch"},
     "widget": {"gp", "model", "engine", "io"},
     "training": {"gp", "model", "engine", "io"},
 }

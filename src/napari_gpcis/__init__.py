@@ -1,6 +1,6 @@
 """A click becomes a mask: interactive segmentation as Gaussian process classification.
 
-`load_model` and `Session` are all that a script needs. They are imported on first use, so that
+`load_model` and `Session` are all that a script needs, `segment_stack` what a night needs. They are imported on first use, so that
 importing this package, as napari does when it starts, costs next to nothing.
 """
 
@@ -10,17 +10,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_gpcis.batch import segment_stack
     from napari_gpcis.engine import Result, Session
     from napari_gpcis.model import load_model
 
     __version__: str
 
-__all__ = ["Result", "Session", "__version__", "load_model"]
+__all__ = ["Result", "Session", "__version__", "load_model", "segment_stack"]
 
 _HOMES = {
     "Result": "napari_gpcis.engine",
     "Session": "napari_gpcis.engine",
     "load_model": "napari_gpcis.model",
+    "segment_stack": "napari_gpcis.batch",
 }
 
 

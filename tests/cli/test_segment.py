@@ -104,6 +104,10 @@ def spoil(desk: Desk, what: str) -> dict[str, object]:
     if what.startswith("clicks:"):
         desk.clicks.write_text(what.removeprefix("clicks:"))
         return {}
+    if what == "text as image":
+        other = desk.image.with_suffix(".txt")
+        other.write_text("no image")
+        return {"image": other}
     if what == "truncated image":
         desk.image.write_bytes(desk.image.read_bytes()[:2000])
         return {}
@@ -121,6 +125,7 @@ def spoil(desk: Desk, what: str) -> dict[str, object]:
         "no image": {"image": other},
         "folder as image": {"image": desk.out},
         "clicks as image": {"image": desk.clicks},
+        "clicks without image": {"image": desk.clicks, "clicks": None, "output": None},
         "no clicks": {"clicks": other},
         "missing folder": {"output": desk.out / "deep" / "labels.tif"},
         "wrong suffix": {"output": desk.out / "labels.png"},
@@ -139,8 +144,10 @@ def spoil(desk: Desk, what: str) -> dict[str, object]:
     ("what", "complaint"),
     [
         ("no image", "there is no image"),
-        ("folder as image", "is a folder; give the path of one image"),
-        ("clicks as image", "no reader of imageio recognises it; copy it"),
+        ("folder as image", "is a folder without TIFFs or pictures; give the path"),
+        ("clicks as image", "names the clicks; leave --clicks out"),
+        ("text as image", "no reader of imageio recognises it; copy it"),
+        ("clicks without image", "line 2: no image and no clicks and no output"),
         ("truncated image", "it may be damaged or cut short: copy it again"),
         ("no clicks", "there is no clicks file"),
         ("clicks:", "is empty; save the points layer"),
@@ -190,7 +197,7 @@ def test_a_defect_of_ours_is_not_hidden(desk: Desk, monkeypatch: pytest.MonkeyPa
     def fail(*_: object) -> None:
         raise ValueError("a defect")
 
-    monkeypatch.setattr("napari_gpcis.io.segment.label_slice", fail)
+    monkeypatch.setattr("napari_gpcis.batch.objects.answer", fail)
     monkeypatch.setattr(sys, "argv", ["napari-gpcis", *desk.arguments()])
     with pytest.raises(ValueError, match="a defect"):
         main()
@@ -219,7 +226,7 @@ def test_a_stopped_run_leaves_nothing(
     deadline = time.monotonic() + 60
     while not any(desk.out.iterdir()) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert [path.suffix for path in desk.out.iterdir()] == [".part"]
+    assert {path.suffix for path in desk.out.iterdir()} <= {".part", ".work"}
     time.sleep(1.0)
     process.send_signal(number)
     _, error = process.communicate(timeout=60)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -7,11 +9,26 @@ import pytest
 import tifffile
 
 from napari_gpcis.io import OutputFileError, label_writer, open_image
+from napari_gpcis.io.digest import content_digest
+from napari_gpcis.io.encode import encode_page
+from napari_gpcis.io.resolution import Resolution
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 LABELS = np.random.default_rng(0).integers(0, 9, (5, 40, 50)).astype(np.uint16)
+
+
+def stack(axes: str, shape: tuple[int, ...], rows: int = 40, columns: int = 50) -> SimpleNamespace:
+    """Stand in for an ImageStack."""
+    return SimpleNamespace(
+        slice_axes=axes,
+        slice_shape=shape,
+        slices=int(np.prod(shape)),
+        rows=rows,
+        columns=columns,
+        resolution=Resolution(x=(4, 1), y=(5, 1), unit="um", spacing=0.75, interval=2.5),
+    )
 
 
 @pytest.fixture
@@ -35,6 +52,88 @@ def test_labels_have_the_axes_of_the_image(tmp_path: Path, folder: Path, axes: s
     with tifffile.TiffFile(folder / "labels.tif") as tiff:
         assert tiff.series[0].axes == axes
         np.testing.assert_array_equal(tiff.asarray(), array)
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape"), [("TZ", (2, 2)), ("QZ", (2, 2)), ("TQZ", (2, 1, 2)), ("T", (4,))]
+)
+def test_several_axes_of_slices_are_kept(folder: Path, axes: str, shape: tuple[int, ...]) -> None:
+    with label_writer(folder / "labels.tif", stack(axes, shape), 9) as writer:
+        for page in LABELS[:4]:
+            writer.write(page)
+    with tifffile.TiffFile(folder / "labels.tif") as tiff:
+        (series,) = tiff.series
+        assert (series.get_axes(False), series.get_shape(False)) == (f"{axes}YX", (*shape, 40, 50))
+        np.testing.assert_array_equal(series.asarray().reshape(4, 40, 50), LABELS[:4])
+
+
+def test_a_hyperstack_is_read_again_with_its_resolution(folder: Path) -> None:
+    with label_writer(folder / "labels.tif", stack("TZ", (2, 2)), 9) as writer:
+        for page in LABELS[:4]:
+            writer.write(page)
+    with open_image(folder / "labels.tif") as labels:
+        assert labels.full_shape == (2, 2, 40, 50)
+        assert labels.axes == "TZYX"
+        assert labels.resolution == stack("TZ", (2, 2)).resolution
+        for z in range(4):
+            np.testing.assert_array_equal(labels.page(z), LABELS[z])
+
+
+def test_labels_are_a_big_tiff_of_compressed_tiles(folder: Path) -> None:
+    page = np.zeros((1000, 530), np.uint16)
+    page[900:, 500:] = 7
+    with label_writer(folder / "labels.tif", stack("", (), 1000, 530), 9) as writer:
+        writer.write(page)
+    with tifffile.TiffFile(folder / "labels.tif") as tiff:
+        assert tiff.is_bigtiff
+        assert tiff.pages.first.tile == (512, 512)
+        assert tiff.pages.first.compression == tifffile.COMPRESSION.ADOBE_DEFLATE
+        # no reader has to know about tiles that are left out
+        assert min(tiff.pages.first.databytecounts) > 0
+        np.testing.assert_array_equal(tiff.asarray(), page)
+
+
+def test_encoded_pages_give_the_file_that_arrays_give(folder: Path) -> None:
+    forms = {
+        "arrays": lambda page: page,
+        "encoded": lambda page: encode_page(page, np.uint16),
+        "other tiles": lambda page: encode_page(page, np.uint16, 16),
+        "another type": lambda page: encode_page(page, np.uint32),
+    }
+    digests = set()
+    for name, form in forms.items():
+        with label_writer(folder / f"{name}.tif", stack("Z", (5,)), 9) as writer:
+            for page in LABELS:
+                writer.write(form(page))
+        np.testing.assert_array_equal(tifffile.imread(folder / f"{name}.tif"), LABELS)
+        digests.add(content_digest(folder / f"{name}.tif"))
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize("shape", [(40, 51), (50, 40), (2000,)])
+def test_pages_of_another_size_are_refused(folder: Path, shape: tuple[int, ...]) -> None:
+    with (
+        pytest.raises(ValueError, match="expected labels of shape"),
+        label_writer(folder / "labels.tif", stack("Z", (1,)), 9) as writer,
+    ):
+        writer.write(np.zeros(shape, np.uint16))
+    assert list(folder.iterdir()) == []
+
+
+def test_memory_does_not_grow_with_pages(folder: Path) -> None:
+    page = encode_page(LABELS[0], np.uint16)
+    tracemalloc.start()
+    try:
+        with label_writer(folder / "labels.tif", stack("Z", (1000,)), 9) as writer:
+            for _ in range(100):
+                writer.write(page)
+            before, _ = tracemalloc.get_traced_memory()
+            for _ in range(900):
+                writer.write(page)
+            after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 20_000
 
 
 def test_more_than_65535_objects_need_32_bits(tmp_path: Path, folder: Path) -> None:

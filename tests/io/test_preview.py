@@ -5,7 +5,8 @@ import pytest
 from skimage import data
 
 from napari_gpcis.engine.click import Click
-from napari_gpcis.io.preview import draw_overlay
+from napari_gpcis.io.encode import encode_page
+from napari_gpcis.io.preview import StackPage, draw_overlay
 
 BLUE, VERMILION = [86, 180, 233], [213, 94, 0]
 
@@ -63,3 +64,35 @@ def test_two_channels_are_green_and_magenta() -> None:
     overlay = draw_overlay(image, np.zeros((600, 600), np.int32), [])
     assert overlay[200, 100].tolist() == [0, 255, 0]
     assert overlay[50, 400].tolist() == [255, 0, 255]
+
+
+class Stack:
+    """Stand in for an ImageStack; notes how many pixels are read."""
+
+    def __init__(self, pages: np.ndarray) -> None:
+        self.pages = pages
+        self.pixels_read = 0
+
+    def read(self, z: int, rows: slice, columns: slice) -> np.ndarray:
+        region = self.pages[z, rows, columns]
+        self.pixels_read += region.size
+        return region
+
+
+@pytest.mark.parametrize("side", [300, 1000, 4500])
+def test_pages_and_arrays_are_drawn_alike(side: int) -> None:
+    image = np.random.default_rng(0).integers(0, 99, (2, side, 200), np.uint8)
+    labels, stack = square((side, 200)), Stack(image)
+    clicks = [Click(1, 20, 30), Click(1, side - 1, 199, positive=False)]
+    expected = draw_overlay(image[1], labels, clicks)
+    drawn = draw_overlay(StackPage(stack, 1), encode_page(labels, np.uint16), clicks)
+    np.testing.assert_array_equal(drawn, expected)
+
+
+def test_of_a_very_large_page_only_what_is_shown_is_read() -> None:
+    # Nothing of it is held: each pixel is the same one.
+    huge = np.broadcast_to(np.uint8(7), (1, 30_000, 30_000))
+    stack, labels = Stack(huge), np.broadcast_to(np.uint16(3), (30_000, 30_000))
+    overlay = draw_overlay(StackPage(stack, 0), labels, [])
+    assert overlay.shape == (2000, 2000, 3)
+    assert stack.pixels_read == 2000**2

@@ -1,4 +1,4 @@
-"""`napari-gpcis segment`: the options, the progress bar and the last line."""
+"""`napari-gpcis segment`: the options, the progress bar and the last lines."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_gpcis.cli.progress import progress_bar
+
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from napari_gpcis.batch.find import Wanted
+    from napari_gpcis.batch.job import Job
+    from napari_gpcis.batch.run import Tell
 
 __all__ = ["segment"]
 
@@ -21,28 +25,51 @@ class Mode(StrEnum):
     class_ = "class"
 
 
+class Format(StrEnum):
+    """What label files of many stacks are."""
+
+    tiff = "tiff"
+    zarr = "zarr"
+
+
+_SUFFIXES = {Format.tiff: ".tif", Format.zarr: ".ome.zarr"}
+
+
 def segment(
-    image: Annotated[
-        Path,
+    images: Annotated[
+        list[Path],
         typer.Argument(
-            metavar="IMAGE", help="TIFF image or stack, or anything that imageio reads."
+            metavar="IMAGE…",
+            help="TIFF, zarr, OME-Zarr, a folder of pages, or anything that imageio reads. Or "
+            "many: several of them, a pattern, a folder of them, or a manifest (CSV with the columns "
+            "image,clicks,output).",
         ),
     ],
     clicks: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             metavar="CLICKS.csv",
-            help="Clicks as napari saves points (axis-0,axis-1[,axis-2]), "
-            "with the optional columns object and positive.",
+            help="Clicks as napari saves points (axis-0,axis-1[,axis-2]), with the optional "
+            "columns object and positive. Of many: the folder with NAME.csv for each NAME.tif; "
+            "their own when not given.",
         ),
-    ],
+    ] = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="LABELS.tif", help="Label TIFF to write.")
-    ],
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="LABELS.tif",
+            help="Label TIFF or OME-Zarr (.zarr) to write. Of many: the folder.",
+        ),
+    ] = None,
     mode: Annotated[
         Mode,
         typer.Option(help="object: outline what was clicked. class: give every pixel a class."),
     ] = Mode.object,
+    propagate: Annotated[
+        bool, typer.Option("--propagate", help="Follow clicked objects into the other slices.")
+    ] = False,
     model: Annotated[
         str, typer.Option(metavar="NAME_OR_PATH", help="A shipped model or a .safetensors file.")
     ] = "default",
@@ -55,65 +82,126 @@ def segment(
         str | None,
         typer.Option(metavar="0,2,…", help="Channels to look at, counted from 0; all by default."),
     ] = None,
+    axes: Annotated[
+        str | None,
+        typer.Option(metavar="TZYX", help="Axes as stored; from the file when not given."),
+    ] = None,
+    series: Annotated[int, typer.Option(metavar="N", help="Which image of a file of several.")] = 0,
     preview: Annotated[
         Path | None,
-        typer.Option(metavar="OVERLAY.png", help="Also draw outlines and clicks over the image."),
+        typer.Option(
+            metavar="OVERLAY.png",
+            help="Also draw outlines and clicks over the image. Of many: a folder.",
+        ),
+    ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OBJECTS.csv",
+            help="Also list the objects, and beside it (OBJECTS_slices.csv) their slices. "
+            "Of many: a folder.",
+        ),
+    ] = None,
+    format: Annotated[Format, typer.Option(help="Of the label files of many.")] = Format.tiff,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on with what an earlier run began; leave out what is done."
+        ),
+    ] = False,
+    threads: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Pages at a time in a process; all cores by default."),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Processes on this machine.")
+    ] = 1,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Of a dask.distributed cluster, tcp://host:8786."),
     ] = None,
 ) -> None:
-    """Turn clicks into a label image.
+    """Turn clicks into label images.
 
-    Slices without clicks stay empty in object mode; in class mode every slice gets its classes
-    from all clicks.
+    Slices without clicks stay empty in object mode, unless objects are propagated; in class mode
+    every slice gets its classes from all clicks.
     """
-    chosen = _channels(channels)
-    try:
-        from napari_gpcis.io.segment import segment_stack
+    from napari_gpcis.batch import Options, find_jobs
 
-        with _progress() as progress:
-            task = progress.add_task("reading", total=None)
-            report = segment_stack(
-                image,
-                clicks,
-                output,
-                mode=mode.value,
-                model=model,
-                device=device,
-                object_diameter=object_diameter,
-                channels=chosen,
-                preview=preview,
-                on_progress=lambda stage, done, total: progress.update(
-                    task, description=stage, completed=done, total=total
-                ),
-            )
-    except KeyboardInterrupt:
-        typer.echo("napari-gpcis: stopped; nothing was written", err=True)
-        raise typer.Exit(130) from None
-    typer.echo(report.summary())
-
-
-def _progress() -> Progress:
-    """Bars on stderr that leave no trace, and none at all when nobody is looking."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as TimeLeft
-
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeLeft(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
+    options = Options(
+        mode=mode.value,
+        propagate=propagate,
+        model=model,
+        device=device,
+        object_diameter=object_diameter,
+        channels=_channels(channels),
+        axes=axes,
+        series=series,
+        threads=threads,
     )
+    wanted = find_jobs(
+        images,
+        clicks,
+        output,
+        preview=preview,
+        table=table,
+        suffix=_SUFFIXES[format],
+        options=options,
+    )
+    with progress_bar("reading") as tell:
+        if wanted.is_single and not resume and workers == 1 and scheduler is None:
+            said, code = _one(wanted.jobs[0], tell), 0
+        else:
+            said, code = _many(wanted, resume, workers, scheduler, tell)
+    typer.echo(said, err=code > 1)
+    if code:
+        raise typer.Exit(code)
 
 
-def _channels(text: str | None) -> list[int] | None:
+def _one(job: Job, tell: Tell) -> str:
+    from napari_gpcis.batch.segment import run_job, stop_message
+
+    try:
+        return run_job(job, on_progress=tell).summary()
+    except KeyboardInterrupt:
+        typer.echo(f"napari-gpcis: {stop_message(resume=False)}", err=True)
+        raise typer.Exit(130) from None
+
+
+def _many(
+    wanted: Wanted, resume: bool, workers: int, scheduler: str | None, tell: Tell
+) -> tuple[str, int]:
+    """What is said in the end, and the exit code."""
+    from napari_gpcis.batch import segment_stacks
+
+    try:
+        report = segment_stacks(
+            wanted.jobs,
+            log=wanted.log,
+            resume=resume,
+            workers=workers,
+            scheduler=scheduler,
+            on_progress=tell,
+        )
+    except KeyboardInterrupt:
+        typer.echo(
+            "napari-gpcis: stopped; the same command with --resume goes on from here", err=True
+        )
+        raise typer.Exit(130) from None
+    if not wanted.is_single:
+        return report.summary(), int(bool(report.failed))
+    if report.failed:
+        return f"napari-gpcis: {report.failed[0].error}", 2
+    if report.skipped:
+        return f"{wanted.jobs[0].output} was done before, and nothing has changed since", 0
+    return "".join(outcome.report.summary() for outcome in report.done if outcome.report), 0
+
+
+def _channels(text: str | None) -> tuple[int, ...] | None:
     if text is None:
         return None
     try:
-        return [int(part) for part in text.split(",")]
+        return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise typer.BadParameter(
             f"{text!r} is not a list of channel numbers such as 0,2", param_hint="--channels"

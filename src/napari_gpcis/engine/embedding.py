@@ -180,16 +180,32 @@ class Embedder:
         return self.cache.get(key, lambda: self._encode(source, z, scale, layout, core))
 
     @torch.inference_mode()
+    def encode(self, source: ImageSource, z: int, scale: Scale, box: Box) -> Features:
+        """Encode a box of cells in one go; nothing is looked up or kept.
+
+        Parameters
+        ----------
+        source : ImageSource
+            The image.
+        z : int
+            Slice index.
+        scale : Scale
+            At which the network sees it.
+        box : Box
+            In cells; beyond the image its border is reflected.
+        """
+        pixels = torch.from_numpy(source.read(z, box.times(scale.pixels)))[None]
+        # on the CPU, as not every device has the filter
+        image = resize(pixels, box.times(scale.cell).shape)
+        image = image.to(self.cache.device).contiguous(memory_format=self._order)
+        return Features(image, self.network.encode(image))
+
     def _encode(
         self, source: ImageSource, z: int, scale: Scale, layout: Layout, core: Box
     ) -> tuple[Tensor, ...]:
         """Image and pyramid of a tile's core."""
         whole = layout.with_halo(core)
-        pixels = torch.from_numpy(source.read(z, whole.times(scale.pixels)))[None]
-        # on the CPU, as not every device has the filter
-        image = resize(pixels, whole.times(scale.cell).shape)
-        image = image.to(self.cache.device).contiguous(memory_format=self._order)
-        pyramid = self.network.encode(image)
+        image, pyramid = self.encode(source, z, scale, whole)
         inner = core.within(whole)
         levels = zip((1, *self.network.pyramid_strides), (image, *pyramid), strict=True)
         return tuple(

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
         ClicksFileError,
         ImageFileError,
         JournalError,
+        OptionError,
         OutputFileError,
+        StoppedError,
         UserError,
     )
     from napari_gpcis.io.journal import Journal
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
         waiting_recordings,
     )
     from napari_gpcis.io.labels import LabelWriter, label_writer
-    from napari_gpcis.io.segment import segment_stack
     from napari_gpcis.io.stacks import ImageStack, open_image
 
 __all__ = [
@@ -37,8 +38,10 @@ __all__ = [
     "JournalError",
     "JournalHeader",
     "LabelWriter",
+    "OptionError",
     "OutputFileError",
     "Recording",
+    "StoppedError",
     "UserError",
     "image_identity",
     "journal_path",
@@ -46,7 +49,6 @@ __all__ = [
     "open_image",
     "read_clicks",
     "read_journal",
-    "segment_stack",
     "set_aside",
     "waiting_recordings",
     "write_clicks",
@@ -61,15 +63,16 @@ _HOMES = {
     "JournalError": "errors",
     "JournalHeader": "journal_reading",
     "LabelWriter": "labels",
+    "OptionError": "errors",
     "OutputFileError": "errors",
     "Recording": "journal_reading",
+    "StoppedError": "errors",
     "image_identity": "journal_places",
     "journal_path": "journal_places",
     "label_writer": "labels",
     "open_image": "stacks",
     "read_clicks": "clicks",
     "read_journal": "journal_reading",
-    "segment_stack": "segment",
     "set_aside": "journal_places",
     "waiting_recordings": "journal_reading",
     "write_clicks": "clicks",
@@ -77,6 +80,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "segment_stack":  # it was here before it had a room of its own
+        return getattr(import_module("napari_gpcis.batch"), name)
     if name in _HOMES:
         return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +11,9 @@ from typing import TYPE_CHECKING
 from napari_gpcis.io.errors import OutputFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-__all__ = ["check_suffix", "saying_why", "whole_or_nothing"]
+__all__ = ["check_suffix", "saying_why", "whole_folder_or_nothing", "whole_or_nothing"]
 
 
 @contextmanager
@@ -43,6 +44,61 @@ def whole_or_nothing(path: str | os.PathLike[str]) -> Iterator[Path]:
             os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder_or_nothing(
+    path: str | os.PathLike[str], kind: str, may_replace: Callable[[Path], bool]
+) -> Iterator[Path]:
+    """Give a temporary folder beside `path`, which takes its place when the block succeeds.
+
+    As `whole_or_nothing`; an older folder is moved aside, and removed once the new one is there.
+
+    Parameters
+    ----------
+    path : path
+        Where the finished folder will be.
+    kind : str
+        What is written, for messages.
+    may_replace : callable
+        Whether an older folder is of that kind; any other is never touched.
+
+    Raises
+    ------
+    OutputFileError
+        Whenever the system refuses to write, or when something else is at `path`.
+    """
+    target = Path(path).resolve()
+    if target.exists() and not (target.is_dir() and may_replace(target)):
+        raise OutputFileError(
+            f"cannot write {path}: what is there is no {kind}; choose another name"
+        )
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    with saying_why(path):
+        # A process of the same number may have been killed here.
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+    try:
+        yield part
+        with saying_why(path):
+            _put_in_place(part, target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _put_in_place(part: Path, target: Path) -> None:
+    """Let a folder take the place of another, which a rename alone cannot."""
+    if not target.exists():
+        part.rename(target)
+        return
+    aside = part.with_suffix(".old.part")
+    target.rename(aside)
+    try:
+        part.rename(target)
+    except BaseException:
+        aside.rename(target)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 @contextmanager

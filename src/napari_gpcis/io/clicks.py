@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -45,7 +46,7 @@ def read_clicks(path: str | os.PathLike[str], ndim: int) -> list[Click]:
         row, column), and optionally ``index``, ``object`` (1 by default; in class mode the
         class) and ``positive`` (1 or 0; 1 by default). Other columns are left aside.
     ndim : int
-        2 for an image, 3 for a stack.
+        2 for an image, 3 for a stack. Of a stack with more leading axes see `read_clicks_for`.
 
     Returns
     -------
@@ -58,25 +59,37 @@ def read_clicks(path: str | os.PathLike[str], ndim: int) -> list[Click]:
         Naming the line that is wrong and what to do.
     """
     kind = "a 2-D image" if ndim == 2 else "a stack"
-    return [click for _, click in _numbered(Path(path), ndim, kind)]
+    numbered = _numbered(Path(path), ndim, kind, ("slice",) * (ndim - 2))
+    return [placed.click((0,) * (ndim - 2)) for placed in numbered]
 
 
 def read_clicks_for(path: str | os.PathLike[str], image: ImageStack) -> list[Click]:
-    """Read a clicks file and check that every click lies inside `image`."""
-    kind = f"{image.path} with the axes {image.axes} {image.shape}"
-    numbered = _numbered(Path(path), image.spatial_ndim, kind)
-    for line, click in numbered:
-        for name, value, size in (
-            ("slice", click.z, image.slices),
-            ("row", click.row, image.rows),
-            ("column", click.col, image.columns),
-        ):
+    """Read a clicks file and check that every click lies inside `image`.
+
+    It has a column for each of the image's `slice_axes` before row and column, such as time,
+    depth, row, column for TZYX; the indices become the number of the slice.
+    """
+    kind = f"{image.path} with the axes {image.axes} {image.full_shape}"
+    names = _names(image.slice_axes)
+    sizes = (*image.slice_shape, image.rows, image.columns)
+    placed = _numbered(Path(path), image.spatial_ndim, kind, names)
+    for one in placed:
+        for name, value, size in zip((*names, "row", "column"), one.place, sizes, strict=True):
             if not 0 <= value < size:
                 raise ClicksFileError(
-                    f"{path}, line {line}: {name} {value} is outside the image, whose {name}s go "
-                    f"from 0 to {size - 1}; remove this click or give the image it was made on"
+                    f"{path}, line {one.line}: {name} {value} is outside the image, whose "
+                    f"{name}s go from 0 to {size - 1}; "
+                    "remove this click or give the image it was made on"
                 )
-    return [click for _, click in numbered]
+    return [one.click(image.slice_shape) for one in placed]
+
+
+def _names(slice_axes: str) -> tuple[str, ...]:
+    """What the axes that slices lie on are called in messages."""
+    if len(slice_axes) == 1:
+        return ("slice",)
+    known = {"T": "time point", "Z": "slice"}
+    return tuple(known.get(axis, f"{axis} index") for axis in slice_axes)
 
 
 def parse_clicks(text: str, path: str | os.PathLike[str], ndim: int) -> list[Click]:
@@ -85,7 +98,9 @@ def parse_clicks(text: str, path: str | os.PathLike[str], ndim: int) -> list[Cli
         rows = _table(io.StringIO(text, newline=""))
     except csv.Error as error:
         raise ClicksFileError(f"{path} is not a CSV text file; {_REMEDY}") from error
-    return [click for _, click in _clicks(Path(path), rows, ndim, f"{ndim} axes")]
+    names = ("slice",) * (ndim - 2)
+    placed = _placed(Path(path), rows, ndim, f"{ndim} axes", names)
+    return [one.click((0,) * (ndim - 2)) for one in placed]
 
 
 def write_clicks(
@@ -116,7 +131,7 @@ def write_clicks(
     """
     text = clicks_text(clicks, ndim, others)
     header = next(csv.reader(io.StringIO(text)))
-    _check_header(Path(path), header, ndim, "the layer")
+    _check_header(Path(path), header, ndim, "the layer", ("slice",) * (ndim - 2))
     with whole_or_nothing(path) as part, saying_why(path):
         part.write_text(text, encoding="utf-8", newline="")
 
@@ -152,20 +167,37 @@ def click_axes(path: str | os.PathLike[str]) -> int | None:
     return len(axes) if known and set(_OURS) <= set(header) else None
 
 
-def _numbered(path: Path, ndim: int, kind: str) -> list[tuple[int, Click]]:
-    """Clicks with the number of the line that each stands on, counted from 1."""
-    clicks = _clicks(path, _rows(path), ndim, kind)
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A click as it stands in the file, on a line counted from 1."""
+
+    line: int
+    place: tuple[int, ...]
+    positive: bool
+    object_id: int
+
+    def click(self, slice_shape: tuple[int, ...]) -> Click:
+        """Number its slice among all of them, the last axis fastest."""
+        *leading, row, col = self.place
+        z = 0
+        for index, size in zip(leading, slice_shape, strict=True):
+            z = z * size + index
+        return Click(z, row, col, positive=self.positive, object_id=self.object_id)
+
+
+def _numbered(path: Path, ndim: int, kind: str, names: Sequence[str]) -> list[_Placed]:
+    clicks = _placed(path, _rows(path), ndim, kind, names)
     if not clicks:
         raise ClicksFileError(f"{path} has a header but no clicks; add one line for each click")
     return clicks
 
 
-def _clicks(path: Path, rows: Table, ndim: int, kind: str) -> list[tuple[int, Click]]:
+def _placed(path: Path, rows: Table, ndim: int, kind: str, names: Sequence[str]) -> list[_Placed]:
     if not rows:
         raise ClicksFileError(f"{path} is empty; {_REMEDY}")
     header = [name.strip() for name in rows[0][1]]
-    _check_header(path, header, ndim, kind)
-    return [(line, _click(path, line, header, row, ndim)) for line, row in rows[1:]]
+    _check_header(path, header, ndim, kind, names)
+    return [_click(path, line, header, row, ndim) for line, row in rows[1:]]
 
 
 def _table(file: Iterable[str]) -> Table:
@@ -192,11 +224,13 @@ def _rows(path: Path) -> Table:
         raise ClicksFileError(f"{path} is not a CSV text file; {_REMEDY}") from error
 
 
-def _check_header(path: Path, header: Sequence[str], ndim: int, kind: str) -> None:
+def _check_header(
+    path: Path, header: Sequence[str], ndim: int, kind: str, names: Sequence[str]
+) -> None:
     axes = [f"axis-{axis}" for axis in range(ndim)]
     given = [name for name in header if name.startswith("axis-")]
     if given and set(given) != set(axes) and set(given) == {f"axis-{i}" for i in range(len(given))}:
-        order = "row, column" if ndim == 2 else "slice, row, column"
+        order = ", ".join((*names, "row", "column"))
         raise ClicksFileError(
             f"{path} has {len(given)} axes, but {kind} needs {ndim} ({order}); "
             "give the image that the clicks were made on"
@@ -216,19 +250,20 @@ def _check_header(path: Path, header: Sequence[str], ndim: int, kind: str) -> No
             )
 
 
-def _click(path: Path, line: int, header: Sequence[str], row: Sequence[str], ndim: int) -> Click:
+def _click(path: Path, line: int, header: Sequence[str], row: Sequence[str], ndim: int) -> _Placed:
     where = f"{path}, line {line}"
     if len(row) != len(header):
         raise ClicksFileError(
             f"{where}: {len(row)} values for {len(header)} columns; write one value per column"
         )
     values = {name: value.strip() for name, value in zip(header, row, strict=True)}
-    position = [_coordinate(where, f"axis-{axis}", values[f"axis-{axis}"]) for axis in range(ndim)]
+    place = tuple(
+        _coordinate(where, f"axis-{axis}", values[f"axis-{axis}"]) for axis in range(ndim)
+    )
     sign = values.get("positive", "1").lower()
     if sign not in _SIGNS:
         raise ClicksFileError(f"{where}: positive is {sign!r}; write 1 or 0")
-    z, r, c = position if ndim == 3 else (0, *position)
-    return Click(z, r, c, positive=_SIGNS[sign], object_id=_object(where, values.get("object")))
+    return _Placed(line, place, _SIGNS[sign], _object(where, values.get("object")))
 
 
 def _coordinate(where: str, name: str, text: str) -> int:

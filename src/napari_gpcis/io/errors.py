@@ -8,6 +8,7 @@ __all__ = [
     "JournalError",
     "OptionError",
     "OutputFileError",
+    "StoppedError",
     "UserError",
 ]
 
@@ -34,3 +35,7 @@ class JournalError(UserError):
 
 class OptionError(UserError):
     """An option that the engine does not take."""
+
+
+class StoppedError(UserError):
+    """A run that was told to stop before its end."""

@@ -1,28 +1,25 @@
-"""Label images, written slice by slice."""
+"""Label images, written slice by slice; the name decides between TIFF and OME-Zarr."""
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 import numpy as np
-import tifffile
 
-from napari_gpcis.io.atomic import saying_why, whole_or_nothing
+from napari_gpcis.io.atomic import saying_why
+from napari_gpcis.io.encode import EncodedPage, encode_page, tile_shape
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
-    from numpy.typing import NDArray
-
+    from napari_gpcis.io.encode import LabelPage
     from napari_gpcis.io.stacks import ImageStack
 
 __all__ = ["LabelWriter", "label_dtype", "label_writer"]
-
-# Beyond this much, counted before compression, a classic TIFF might not hold the stack.
-_CLASSIC_BYTES = 4_000_000_000
 
 
 def label_dtype(highest: int) -> np.dtype[Any]:
@@ -34,14 +31,15 @@ def label_dtype(highest: int) -> np.dtype[Any]:
 def label_writer(
     path: str | os.PathLike[str], image: ImageStack, highest: int
 ) -> Iterator[LabelWriter]:
-    """Write the labels of `image` to a compressed TIFF that appears only when it is complete.
+    """Write the labels of `image`, compressed; they appear only when they are complete.
 
     Parameters
     ----------
     path : path
-        Where the finished file will be.
+        Where the labels will be: an OME-Zarr folder if it ends in ``.zarr``, else a TIFF.
+        Older labels are replaced at the end.
     image : ImageStack
-        Gives the slices' number, axis and size, and the resolution.
+        Gives the slices' number, axes and size, and the resolution.
     highest : int
         Largest label that will be written; it decides between 16 and 32 bit.
 
@@ -53,74 +51,76 @@ def label_writer(
         When the block ends before every slice was written.
     """
     dtype = label_dtype(highest)
-    total = image.slices * image.rows * image.columns * dtype.itemsize
-    with whole_or_nothing(path) as part:
-        with saying_why(path):
-            tiff = tifffile.TiffWriter(part, bigtiff=total > _CLASSIC_BYTES)
-        writer = LabelWriter(path, tiff, image, dtype)
-        try:
-            yield writer
-        finally:
-            with saying_why(path):
-                tiff.close()
+    with _open_pages(path, image, dtype) as pages:
+        writer = LabelWriter(path, pages, image, dtype)
+        yield writer
         if writer.written != image.slices:
             raise ValueError(
                 f"expected {image.slices} slices, got {writer.written}; write each slice once"
             )
 
 
+class _Pages(Protocol):
+    def write(self, page: EncodedPage) -> None: ...
+
+
+def _open_pages(
+    path: str | os.PathLike[str], image: ImageStack, dtype: np.dtype[Any]
+) -> AbstractContextManager[_Pages]:
+    if Path(path).suffix.lower() == ".zarr":
+        from napari_gpcis.io.label_zarr import open_label_zarr
+
+        return open_label_zarr(path, image, dtype)
+    from napari_gpcis.io.label_tiff import open_label_tiff
+
+    return open_label_tiff(path, image, dtype)
+
+
 class LabelWriter:
-    """Appends slices to a label TIFF; made by `label_writer`."""
+    """Appends slices to a label file; made by `label_writer`.
+
+    Attributes
+    ----------
+    written : int
+        Slices that were written so far.
+    """
 
     def __init__(
         self,
         path: str | os.PathLike[str],
-        tiff: tifffile.TiffWriter,
+        pages: _Pages,
         image: ImageStack,
         dtype: np.dtype[Any],
     ) -> None:
         self.written = 0
         self._path = path
-        self._tiff = tiff
+        self._pages = pages
         self._dtype = dtype
         self._shape = (image.rows, image.columns)
-        self._tags = image.resolution.tags()
-        self._description = _description(image)
 
-    def write(self, labels: NDArray[Any]) -> None:
+    def write(self, labels: LabelPage) -> None:
         """Append the next slice.
 
         Parameters
         ----------
-        labels : ndarray of int, shape (Y, X)
-            Labels, 0 for background.
+        labels : LabelPage
+            Labels, 0 for background: an array of shape (Y, X), anything that can be cut like
+            one, or an `EncodedPage`, which costs least.
         """
         if labels.shape != self._shape:
             raise ValueError(
                 f"expected labels of shape {self._shape}, got {labels.shape}; "
                 "write slices of the image's own size"
             )
+        page = labels if self._fits(labels) else encode_page(labels, self._dtype)
         with saying_why(self._path):
-            self._tiff.write(
-                labels.astype(self._dtype, copy=False),
-                photometric="minisblack",
-                compression="zlib",
-                metadata=None,
-                description=self._description if self.written == 0 else None,
-                contiguous=False,
-                **self._tags,
-            )
+            self._pages.write(page)
         self.written += 1
 
-
-def _description(image: ImageStack) -> str | None:
-    """Header that tells readers the axis of the slices, and ImageJ the unit and spacing."""
-    lines = image.resolution.imagej_lines()
-    if image.slice_axis not in ("", "Z", "T"):
-        shape = [image.slices, image.rows, image.columns]
-        return json.dumps({"shape": shape, "axes": f"{image.slice_axis}YX"})
-    if not image.slice_axis and not lines:
-        return None
-    kind = "frames" if image.slice_axis == "T" else "slices"
-    head = ["ImageJ=1.11a", f"images={image.slices}", f"{kind}={image.slices}"]
-    return "\n".join([*head, *lines, "loop=false", ""])
+    def _fits(self, labels: LabelPage) -> TypeGuard[EncodedPage]:
+        """Whether tiles can go into the file as they are."""
+        return (
+            isinstance(labels, EncodedPage)
+            and labels.dtype == self._dtype
+            and labels.tile == tile_shape(self._shape)
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import cv2
 import imageio.v3 as iio
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_gpcis.engine.click import Click
+    from napari_gpcis.io.encode import LabelPage
+    from napari_gpcis.io.stacks import ImageStack
 
-__all__ = ["draw_overlay", "write_overlay"]
+__all__ = ["StackPage", "draw_overlay", "write_overlay"]
 
 # Okabe and Ito's colours, which people with any kind of colour vision tell apart.
 _OUTLINES = np.array(
@@ -27,17 +29,38 @@ _POSITIVE, _NEGATIVE = (86, 180, 233), (213, 94, 0)
 _SMALLEST, _LARGEST = 512, 2048
 
 
-def draw_overlay(
-    image: NDArray[Any], labels: NDArray[Any], clicks: Iterable[Click]
-) -> NDArray[np.uint8]:
+class _Cut(Protocol):
+    def __getitem__(self, key: tuple[slice, slice], /) -> NDArray[Any]: ...
+
+
+class StackPage:
+    """A slice of a stack, of which `draw_overlay` reads no more than it shows.
+
+    Parameters
+    ----------
+    image : ImageStack
+    z : int
+        Slice index.
+    """
+
+    def __init__(self, image: ImageStack, z: int) -> None:
+        self._image = image
+        self._z = z
+
+    def __getitem__(self, key: tuple[slice, slice]) -> NDArray[Any]:
+        """Pixels of some rows and columns."""
+        return self._image.read(self._z, *key)
+
+
+def draw_overlay(image: _Cut, labels: LabelPage, clicks: Iterable[Click]) -> NDArray[np.uint8]:
     """Draw outlines and clicks over a normalised image.
 
     Parameters
     ----------
-    image : ndarray, shape (Y, X) or (Y, X, C)
+    image : ndarray, shape (Y, X) or (Y, X, C), or StackPage
         One slice; of more than three channels the first three are shown.
-    labels : ndarray of int, shape (Y, X)
-        Its labels.
+    labels : LabelPage, shape (Y, X)
+        Its labels. Of a very large slice, like of its image, only a sample is read.
     clicks : iterable of Click
         Its clicks: positive ones become blue discs, negative ones vermilion crosses.
 
@@ -54,8 +77,8 @@ def draw_overlay(
         shown, marked, zoom = image[::step, ::step], labels[::step, ::step], 1 / step
     else:
         factor = max(1, -(-_SMALLEST // longest))
-        shown = image.repeat(factor, 0).repeat(factor, 1)
-        marked, zoom = labels.repeat(factor, 0).repeat(factor, 1), float(factor)
+        shown = image[:, :].repeat(factor, 0).repeat(factor, 1)
+        marked, zoom = labels[:, :].repeat(factor, 0).repeat(factor, 1), float(factor)
     canvas = _as_rgb(shown)
     # Two pixels wide inside the object, and darkened outside so that it shows on bright images.
     edge = find_boundaries(marked, mode="inner").astype(np.uint8)

@@ -1,4 +1,4 @@
-"""TIFF stacks, read page by page whatever the order of their axes."""
+"""TIFF stacks, read region by region whatever the order of their axes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tifffile
 
+from napari_gpcis.io.axes_given import Layout, fit_axes
 from napari_gpcis.io.errors import ImageFileError
 from napari_gpcis.io.resolution import Resolution
-from napari_gpcis.io.stacks import ImageStack, unreadable
+from napari_gpcis.io.stacks import ImageStack, as_read, unreadable
+from napari_gpcis.io.strided import read_strided
+from napari_gpcis.io.tiff_chain import walk_chain
+from napari_gpcis.io.tiff_ome import check_ome, header_elsewhere, of_companion
+from napari_gpcis.io.tiff_pages import SeriesPages
+from napari_gpcis.io.tiff_segments import Segments
+from napari_gpcis.io.tiff_series import choose_series
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,112 +27,217 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_gpcis.io.tiff_chain import Chain
+    from napari_gpcis.io.tiff_segments import StoredPage
+
 __all__ = ["TiffStack"]
 
 _ALPHA = (1, 2)
 
 
 class TiffStack(ImageStack):
-    """The first series of a TIFF at full resolution; memory holds one slice at a time."""
+    """A series of a TIFF at full resolution; memory holds what is asked for and one segment.
 
-    def __init__(self, path: Path) -> None:
+    Parameters
+    ----------
+    path : Path
+        The file; of an OME set one of its files, or the companion.
+    axes : str, optional
+        From `parse_axes`; the file's own by default.
+    series : int
+        Which series, counted from 0.
+    """
+
+    def __init__(self, path: Path, axes: str | None = None, series: int = 0) -> None:
         self.path = path
+        self._segments = Segments()
+        self._file: tifffile.TiffFile | None = None
         try:
             with _complaints() as complaints:
-                self._file = tifffile.TiffFile(path)
-                self._series = self._file.series[0]
-                self.resolution = Resolution.of_tiff(self._file)
-        except Exception as error:
-            # Damaged headers make the parser raise almost anything.
-            raise unreadable(path, error) from error
-        try:
+                found, chain = self._open(series)
             if complaints:
                 raise unreadable(path, complaints[0])
-            self._lay_out()
-        except BaseException:
-            self._file.close()
+            self._lay_out(found, axes)
+            self._pages = SeriesPages(found, chain)
+            self._check_extent()
+        except ImageFileError:
+            self.close()
             raise
+        except Exception as error:
+            # Damaged headers make the parser raise almost anything.
+            self.close()
+            raise unreadable(path, error) from error
+
+    def _open(self, series: int) -> tuple[tifffile.TiffPageSeries, Chain]:
+        home, header = self.path, None
+        if home.name.lower().endswith(".companion.ome"):
+            home, header = of_companion(home)
+        chain = walk_chain(home)
+        self._file = tifffile.TiffFile(home, omexml=header)
+        other = None if header else header_elsewhere(self._file, home)
+        if other is not None:
+            self._file.close()
+            self._file = tifffile.TiffFile(home, omexml=other)
+        if self._file.is_ome:
+            check_ome(self._file.ome_metadata or "", home, len(chain.offsets))
+        found = choose_series(self._file, series, self.path)
+        self.resolution = Resolution.of_tiff(self._file, found.keyframe, series)
+        # tifffile would hold an object for each page as long as the file is open, and longer:
+        # a series refers to itself.
+        for one in self._file.series:
+            one.levels.clear()
+        del self._file.series
+        return found, chain
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
-    def _lay_out(self) -> None:
+    def _lay_out(self, series: tifffile.TiffPageSeries, axes: str | None) -> None:
         """Tell slices, channels, rows and columns apart."""
-        series, page = self._series, self._series.keyframe
-        split = len(series.axes) - len(page.axes)
-        self._outer = dict(zip(series.axes[:split], series.shape[:split], strict=True))
-        # What a page holds before its rows: planes of colour, or slices that look like them.
-        self._inner = series.axes[split] if page.axes == "SYX" else ""
-        leading = "".join(self._outer) + self._inner
-        self._channel_axis = "".join(axis for axis in leading if axis in "CS")
-        self.slice_axis = "".join(axis for axis in leading if axis not in "CS")
-        samples = page.shape[-1] if page.axes == "YXS" else 0
+        letters, shape = series.axes, tuple(series.shape)
+        key = series.keyframe
+        if series.dtype is None:
+            raise ImageFileError(
+                f"{self.path} has pixels of {key.bitspersample} bits; save it as integers or floats"
+            )
+        self.dtype = as_read(np.dtype(series.dtype), self.path)
+        if axes is not None:
+            letters = fit_axes(axes, shape, self.path)
+        layout = self._layout = Layout.of(letters, shape, self.path)
+        self._see(layout)
+        # A series in one piece needs no pages: its axes may have any order.
+        self._start = None if series.is_multifile else series.dataoffset
+        if self._start is None:
+            self._lay_out_pages(series)
+        sampled = layout.channel == len(shape) - 1 and key.axes == "YXS"
+        named = layout.channel is not None and series.axes[layout.channel] == "S"
+        if any(kind in _ALPHA for kind in key.extrasamples):
+            self.channels -= 1
+        self._grey = layout.channel is None or self.channels <= 1
+        self.is_rgb = self.channels == 3 and (sampled or named)
+        if self._grey:
+            self.channels = 0
+
+    def _lay_out_pages(self, series: tifffile.TiffPageSeries) -> None:
+        """Find the axes of the page among those of the series."""
+        key, shape, layout = series.keyframe, tuple(series.shape), self._layout
+        inner = [(axis, size) for axis, size in zip(key.axes, key.shape, strict=True)]
+        if shape[len(shape) - len(inner) :] != key.shape:
+            inner = [(axis, size) for axis, size in inner if axis != "S" or size > 1]
+        self._split = split = len(shape) - len(inner)
+        names = "".join(axis for axis, _ in inner)
         if (
-            page.axes not in ("YX", "YXS", "SYX")
-            or not series.axes.endswith(page.axes.lstrip("S"))
-            or len(self.slice_axis) > 1
-            or len(self._channel_axis) + bool(samples) > 1
+            names not in ("YX", "YXS", "SYX")
+            or split < 0
+            or shape[split:] != tuple(size for _, size in inner)
+            or layout.row != split + names.index("Y")
+            or layout.column != split + names.index("X")
+            or len(series.pages) != math.prod(shape[:split])
         ):
             raise ImageFileError(
-                f"{self.path} has the axes {series.axes} {series.shape}, which is more than "
-                "slices, rows, columns and channels; save each time point or position as a file "
-                "of its own"
+                f"{self.path} has the axes {series.axes} {shape}, of which a page holds "
+                f"{key.axes} {key.shape}, {len(series.pages)} pages; save it anew with a page "
+                "for each slice, or choose a series or axes that fit"
             )
-        if series.dtype is None or series.dtype.kind not in "buif":
-            raise ImageFileError(
-                f"{self.path} has pixels of type {series.dtype}; save it as integers or floats"
-            )
-        sizes = {**self._outer, self._inner: page.shape[0]}
-        self.dtype = np.dtype(series.dtype)
-        self.rows, self.columns = page.shape[:2] if samples else page.shape[-2:]
-        self.slices = sizes[self.slice_axis] if self.slice_axis else 1
-        count = samples or (sizes[self._channel_axis] if self._channel_axis else 1)
-        if any(kind in _ALPHA for kind in page.extrasamples):
-            count -= 1
-        self._opaque = count
-        self.channels = count if count > 1 else 0
-        self.is_rgb = count == 3 and (samples > 0 or self._channel_axis == "S")
+        self._sample = split + names.index("S") if "S" in names else None
 
-    def _read(self, z: int) -> NDArray[Any]:
-        position = {self.slice_axis: z}
-        if self._channel_axis in self._outer:
-            channels = range(self._outer[self._channel_axis])
-            planes = [self._page({**position, self._channel_axis: c}) for c in channels]
-            page = np.stack(planes, axis=-1)
+    def _check_extent(self) -> None:
+        """See that the pixels of the first page, or of a series in one piece, can be there."""
+        page = self._pages.read(0)
+        size = math.prod(page.key.shaped) * page.dtype.itemsize
+        if self._start is not None:
+            size = math.prod(self._layout.shape) * page.dtype.itemsize
+            page.check_inside(np.asarray([self._start]), np.asarray([size]))
+        if page.key.is_final and sum(page.counts) > 2 * size + 4096 and not page.key.is_lsm:
+            raise ValueError("its pixels take more of the file than its header says")
+
+    def _read(self, z: int, rows: range, columns: range, channels: list[int]) -> NDArray[Any]:
+        layout = self._layout
+        position = layout.position(z)
+        if self._grey:
+            # Of an image whose second channel is alpha, the first.
+            channels = [0]
+        if self._start is not None:
+            region = self._from_one_piece(position, rows, columns, channels)
+        elif layout.channel is not None and layout.channel < self._split:
+            planes = [
+                self._from_page({**position, layout.channel: c}, rows, columns, [0])
+                for c in channels
+            ]
+            region = np.concatenate(planes, axis=-1)
         else:
-            page = self._page(position)
-            if self._inner and self._inner == self._channel_axis:
-                page = np.moveaxis(page, 0, -1)
-        if page.ndim == 2:
-            return page
-        return page[..., : self._opaque] if self._opaque > 1 else page[..., 0]
+            region = self._from_page(position, rows, columns, channels)
+        return region[..., 0] if self._grey else region
 
-    def _page(self, position: dict[str, int]) -> NDArray[Any]:
-        """Read one TIFF page, or its share of an array that is stored in one piece."""
+    def _from_one_piece(
+        self, position: dict[int, int], rows: range, columns: range, channels: list[int]
+    ) -> NDArray[Any]:
+        """Region of an uncompressed series without gaps, (rows, columns, channels)."""
+        layout, page = self._layout, self._pages.read(0)
+        read_bytes = page.read_bytes
+        shape = layout.shape
+        dtype = page.dtype.newbyteorder(page.key.parent.byteorder)
+        strides = [dtype.itemsize * math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+        offset = (self._start or 0) + sum(index * strides[axis] for axis, index in position.items())
+        along = [strides[layout.row], strides[layout.column]]
+        wanted = [rows, columns]
+        if layout.channel is None:
+            return read_strided(read_bytes, offset, dtype, wanted, along)[..., None]
+        stride = strides[layout.channel]
+        if stride > min(along):
+            planes = [
+                read_strided(read_bytes, offset + channel * stride, dtype, wanted, along)
+                for channel in channels
+            ]
+            return np.stack(planes, axis=-1)
+        every = range(layout.channels)
+        return read_strided(read_bytes, offset, dtype, [*wanted, every], [*along, stride])[
+            ..., channels
+        ]
+
+    def _from_page(
+        self, position: dict[int, int], rows: range, columns: range, channels: list[int]
+    ) -> NDArray[Any]:
+        """Region of a page, (rows, columns, channels)."""
         index = 0
-        for axis, size in self._outer.items():
+        for axis, size in enumerate(self._layout.shape[: self._split]):
             index = index * size + position[axis]
-        if len(self._series.pages) == math.prod(self._outer.values()):
-            stored = self._series.pages[index]
-            if stored is None:
-                raise ValueError("this page is missing from the file")
-            page: NDArray[Any] = np.asarray(stored.asarray())
+        page = self._pages.read(index)
+        samples = [0]
+        if self._sample is not None:
+            own = self._sample == self._layout.channel
+            samples = channels if own else [position[self._sample]]
+        planar = page.key.shaped[0] > 1
+        planes = samples if planar else [0]
+        if page.key.is_final:
+            region = _from_plain_page(page, rows, columns, planes)
         else:
-            page = self._share(index)
-        if self._inner and self._inner == self.slice_axis:
-            page = page[position[self._inner]]
-        return page
+            region = self._segments.read(page, rows, columns, planes)
+        return np.moveaxis(region[..., 0], 0, -1) if planar else region[0][..., samples]
 
-    def _share(self, index: int) -> NDArray[Any]:
-        offset = self._series.dataoffset
-        if offset is None:
-            raise ValueError(f"it has {len(self._series.pages)} pages for {self._outer}")
-        shape = self._series.keyframe.shape
-        dtype = self.dtype.newbyteorder(self._file.byteorder)
-        handle = self._file.filehandle
-        handle.seek(offset + index * math.prod(shape) * dtype.itemsize)
-        return handle.read_array(dtype, math.prod(shape)).reshape(shape)
+
+def _from_plain_page(
+    page: StoredPage, rows: range, columns: range, planes: list[int]
+) -> NDArray[Any]:
+    """Region of an uncompressed page, (planes, rows, columns, samples)."""
+    key = page.key
+    _, _, height, width, samples = key.shaped
+    dtype = page.dtype.newbyteorder(key.parent.byteorder)
+    pixel = dtype.itemsize * samples
+    return np.stack(
+        [
+            read_strided(
+                page.read_bytes,
+                page.offsets[0] + plane * height * width * pixel,
+                dtype,
+                [rows, columns, range(samples)],
+                [width * pixel, pixel, dtype.itemsize],
+            )
+            for plane in planes
+        ]
+    )
 
 
 @contextmanager

@@ -1,0 +1,320 @@
+"""Stacks, and blocks of pages, on the workers of a dask.distributed cluster.
+
+Workers see the same folders under the same names. A task that dies with its worker is given to
+another one, and goes on from what is on the disk. Each task computes on one core (or `threads`),
+so that a cluster gives the same labels as one machine with the same kind of processor.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections import deque
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import lru_cache
+from importlib.metadata import version
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from napari_gpcis.batch.classes import ClassPages
+from napari_gpcis.batch.crew import Crew, available_cores
+from napari_gpcis.batch.page import Page
+from napari_gpcis.batch.run import Run, load_runner, open_stack
+from napari_gpcis.batch.segment import stop_message
+from napari_gpcis.batch.stacks import Outcome, attempt
+from napari_gpcis.io.errors import OptionError, StoppedError, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from distributed import Client
+    from distributed import Future as AnyFuture
+
+    Future = AnyFuture[Any]
+
+    from napari_gpcis.batch.job import Job
+    from napari_gpcis.batch.run import Tell
+    from napari_gpcis.batch.work import WorkFolder
+    from napari_gpcis.engine.runner import Runner
+
+__all__ = ["run_on_cluster"]
+
+PAGES_PER_BLOCK = 16
+TRIES_ELSEWHERE = 3
+_SECONDS_TO_ANSWER = 15
+_SECONDS_BETWEEN_LOOKS = 1.0
+
+
+def run_on_cluster(
+    jobs: Sequence[Job],
+    scheduler: str | None,
+    workers: int,
+    resume: bool,
+    tell: Tell,
+    is_cancelled: Callable[[], bool] | None,
+) -> Iterator[Outcome]:
+    """Do jobs on a cluster, or on several processes of this machine.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        All in the same mode.
+    scheduler : str, optional
+        Its address; a cluster of one's own is started when not given.
+    workers : int
+        Processes of that.
+    resume, tell, is_cancelled
+        As for `segment_stacks`.
+
+    Yields
+    ------
+    Outcome
+        In the order in which they come.
+
+    Raises
+    ------
+    OptionError
+        If the scheduler does not answer, has no workers, or they have another version.
+    StoppedError
+    """
+    threads = 1 if scheduler is not None else max(1, available_cores() // workers)
+    asked = {
+        replace(job, options=replace(job.options, threads=job.options.threads or threads)): job
+        for job in jobs
+    }
+    with _client(scheduler, workers) as client:
+        team = Team(client, resume, tell, is_cancelled or (lambda: False))
+        capacity = sum(client.nthreads().values())
+        if jobs[0].options.mode == "class" and len(jobs) < 2 * capacity:
+            outcomes = team.by_blocks(list(asked), capacity)
+        else:
+            outcomes = team.by_stacks(list(asked))
+        for outcome in outcomes:
+            yield replace(outcome, job=asked[outcome.job])
+
+
+class Team:
+    """Workers, and how their work is followed.
+
+    Parameters
+    ----------
+    client : Client
+    resume, tell, is_cancelled
+        As for `segment_stacks`.
+    """
+
+    def __init__(
+        self, client: Client, resume: bool, tell: Tell, is_cancelled: Callable[[], bool]
+    ) -> None:
+        from distributed import Event
+
+        self._client = client
+        self._resume = resume
+        self._tell = tell
+        self._is_cancelled = is_cancelled
+        self._stop = Event(f"napari-gpcis-stop-{uuid.uuid4()}", client=client)
+
+    def by_stacks(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        """Give each worker whole stacks."""
+        waiting = {self._submit(_stack, job, self._stop.name): job for job in jobs}
+        count = 0
+        self._tell("segmenting stacks", 0, len(jobs))
+        for future in self._completed(waiting):
+            count += 1
+            yield self._outcome(future, waiting[future])
+            self._tell("segmenting stacks", count, len(jobs))
+
+    def by_blocks(self, jobs: Sequence[Job], capacity: int) -> Iterator[Outcome]:
+        """Class mode: share out the pages of one stack after the other."""
+        for job in jobs:
+
+            def produce(run: Run, slices: Sequence[int], _: WorkFolder) -> Iterator[Page]:
+                return self._blocks(run.job, slices, capacity)
+
+            yield attempt(
+                job,
+                resume=self._resume,
+                on_progress=self._tell,
+                is_cancelled=self._is_cancelled,
+                producer=produce,
+            )
+
+    def _blocks(self, job: Job, slices: Sequence[int], capacity: int) -> Iterator[Page]:
+        """Pages in their order; no more blocks are on their way than the workers can do."""
+        waiting: deque[tuple[tuple[int, ...], Future]] = deque()
+        left = deque(
+            tuple(slices[start : start + PAGES_PER_BLOCK])
+            for start in range(0, len(slices), PAGES_PER_BLOCK)
+        )
+        while left or waiting:
+            while left and len(waiting) < 3 * capacity:
+                block = left.popleft()
+                waiting.append((block, self._submit(_class_block, job, block)))
+            block, future = waiting.popleft()
+            for _ in self._completed({future: job}):
+                pages = self._result(future)
+                yield from (
+                    Page.from_bytes(z, content) for z, content in zip(block, pages, strict=True)
+                )
+
+    def _submit(self, work: Callable[..., Any], *arguments: object) -> Future:
+        return self._client.submit(work, *arguments, pure=False, retries=TRIES_ELSEWHERE)
+
+    def _completed(self, waiting: dict[Future, Job]) -> Iterator[Future]:
+        from distributed import wait
+
+        left = set(waiting)
+        while left:
+            try:
+                done = wait(
+                    left, timeout=_SECONDS_BETWEEN_LOOKS, return_when="FIRST_COMPLETED"
+                ).done
+            except TimeoutError:
+                done = set()
+            if self._is_cancelled():
+                self._stop.set()
+                self._client.cancel(list(left))
+                raise StoppedError(stop_message(resume=self._resume))
+            yield from done
+            left -= done
+
+    def _outcome(self, future: Future, job: Job) -> Outcome:
+        try:
+            outcome: Outcome = self._result(future)
+        except UserError as error:
+            return Outcome(job, error=str(error))
+        return outcome
+
+    def _result(self, future: Future) -> Any:
+        from distributed import KilledWorker
+
+        try:
+            return future.result()
+        except KilledWorker as error:
+            raise UserError(
+                f"{future.key}: its workers died {TRIES_ELSEWHERE + 1} times; look at their logs, "
+                "they may need more memory"
+            ) from error
+        except StoppedError:
+            raise
+        except Exception as error:
+            raise UserError(
+                f"a worker failed: {type(error).__name__}: {' '.join(str(error).split())}"
+            ) from error
+
+
+@contextmanager
+def _client(scheduler: str | None, workers: int) -> Iterator[Client]:
+    """Connect to a scheduler, or start one with processes of this machine."""
+    try:
+        import distributed
+    except ImportError as error:
+        raise OptionError(
+            "more than one process needs dask.distributed; run `pip install distributed`"
+        ) from error
+    with ExitStack() as stack:
+        if scheduler is None:
+            cluster = stack.enter_context(
+                distributed.LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    dashboard_address=None,
+                    memory_limit=None,
+                    silence_logs="ERROR",
+                )
+            )
+            yield stack.enter_context(distributed.Client(cluster))
+            return
+        try:
+            client = distributed.Client(scheduler, timeout=_SECONDS_TO_ANSWER)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise OptionError(
+                f"no scheduler answers at {scheduler}; start one with `dask scheduler` and give "
+                "the address that it prints"
+            ) from error
+        stack.enter_context(client)
+        _check_workers(client, scheduler)
+        yield client
+
+
+def _check_workers(client: Client, scheduler: str) -> None:
+    try:
+        client.wait_for_workers(1, timeout=_SECONDS_TO_ANSWER)
+    except TimeoutError as error:
+        raise OptionError(
+            f"the scheduler {scheduler} has no workers; start them with `dask worker {scheduler}`"
+        ) from error
+    remedy = "install the same napari-gpcis in the environment of each worker"
+    try:
+        found = client.run(_version)
+    except Exception as error:
+        raise OptionError(f"the workers of {scheduler} lack napari-gpcis; {remedy}") from error
+    for worker, theirs in found.items():
+        if theirs != _version():
+            raise OptionError(
+                f"the worker {worker} has napari-gpcis {theirs}, this is {_version()}; {remedy}"
+            )
+
+
+# What follows runs on the workers.
+
+
+def _version() -> str:
+    return version("napari-gpcis")
+
+
+def _stack(job: Job, stop: str) -> Outcome:
+    """A whole stack; always gone on with, as a worker that died may have begun it."""
+    return attempt(job, resume=True, is_cancelled=_Stop(stop), runner=_runner(job))
+
+
+class _Stop:
+    """Whether the run is to end, asked over the network now and then."""
+
+    def __init__(self, name: str) -> None:
+        from distributed import Event
+
+        self._event = Event(name)
+        self._asked = time.monotonic()
+        self._is_set = False
+
+    def __call__(self) -> bool:
+        if not self._is_set and time.monotonic() - self._asked > _SECONDS_BETWEEN_LOOKS:
+            self._asked = time.monotonic()
+            self._is_set = bool(self._event.is_set())
+        return self._is_set
+
+
+def _class_block(job: Job, slices: tuple[int, ...]) -> list[bytes]:
+    """Pages of some slices."""
+    run, pages = _opened(job)
+    return [page.to_bytes() for page in pages.make(slices, run.crew)]
+
+
+_lock = Lock()
+
+
+def _opened(job: Job) -> tuple[Run, ClassPages]:
+    with _lock:
+        _, run, pages = _open(job)
+    return run, pages
+
+
+@lru_cache(maxsize=1)
+def _open(job: Job) -> tuple[ExitStack, Run, ClassPages]:
+    """The stack that blocks are taken of; closed when nobody uses it any more."""
+    stack = ExitStack()
+    image, clicks = stack.enter_context(open_stack(job))
+    crew = Crew(job.options.threads)
+    run = Run(job, image, clicks, crew, lambda stage, done, total: None, _runner(job))
+    return stack, run, ClassPages(run)
+
+
+def _runner(job: Job) -> Runner:
+    return _load(replace(job.options, threads=None))
+
+
+@lru_cache(maxsize=1)
+def _load(options: Any) -> Runner:
+    return load_runner(options)

@@ -1,0 +1,260 @@
+"""Which stacks a command means: a folder, several files, a pattern, or a manifest."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from napari_gpcis.batch.job import OUTPUT_SUFFIXES, Job, Options
+from napari_gpcis.io.errors import ImageFileError, OptionError, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Wanted", "find_jobs"]
+
+LOG = "segment.log.jsonl"
+_COLUMNS = ("image", "clicks", "output")
+# What goes with an image in a folder, and is none.
+_NO_IMAGES = {".csv", ".json", ".jsonl", ".md", ".txt", ".xml", ".yaml", ".yml", ".gpcis", ".ini"}
+_COMPOUND = re.compile(r"\.(ome\.tiff?|ome\.zarr|ome\.tf[28]|tiff?|zarr|zip|[^.]+)$", re.IGNORECASE)
+
+
+class Wanted(NamedTuple):
+    """What the command line asks for.
+
+    Attributes
+    ----------
+    jobs : list of Job
+    log : Path
+        Where to note what is done.
+    is_single : bool
+        Whether one stack was meant, not a list that happens to hold one.
+    """
+
+    jobs: list[Job]
+    log: Path
+    is_single: bool = False
+
+
+def find_jobs(
+    images: Sequence[Path],
+    clicks: Path | None,
+    output: Path | None,
+    *,
+    preview: Path | None = None,
+    table: Path | None = None,
+    suffix: str = ".tif",
+    options: Options | None = None,
+) -> Wanted:
+    """Tell one stack from many, and pair each image with its clicks and its output.
+
+    Parameters
+    ----------
+    images : sequence of Path
+        One image; or several, a pattern such as ``stacks/*.tif``, a folder of images, or a
+        manifest: a CSV file with the columns image, clicks and, unless there is an `output`
+        folder, output, whose paths are relative to its own.
+    clicks : Path, optional
+        Clicks file of one image; of many, the folder that holds NAME.csv for each NAME.tif, when
+        not given the image's own folder. A folder of images with a clicks file is one stack of
+        pages.
+    output : Path, optional
+        Label file of one image; of many, the folder for NAME_labels.tif.
+    preview, table : Path, optional
+        Likewise a file or, for NAME.png and NAME.csv, a folder.
+    suffix : str
+        Ending of the label files of many: .tif, or .ome.zarr.
+    options : Options, optional
+        Of all jobs.
+
+    Raises
+    ------
+    UserError
+    """
+    options = options or Options()
+    if len(images) == 1 and images[0].suffix.lower() == ".csv":
+        return _of_manifest(images[0], clicks, output, preview, table, suffix, options)
+    if len(images) == 1 and not _is_pattern(images[0]):
+        image = images[0]
+        if not image.is_dir() or _is_zarr(image) or (clicks is not None and not clicks.is_dir()):
+            return _single(image, clicks, output, preview, table, options)
+        found = _images_in(image)
+    else:
+        found = [path for given in images for path in _matches(given)]
+    if clicks is not None and not clicks.is_dir():
+        raise OptionError(
+            f"there are {len(found)} images, but {clicks} is no folder; give the folder that "
+            "holds NAME.csv for each NAME.tif"
+        )
+    pairs = [(path, (clicks or path.parent) / f"{_name(path)}.csv", None) for path in found]
+    return _many(pairs, output, preview, table, suffix, options)
+
+
+def _single(
+    image: Path,
+    clicks: Path | None,
+    output: Path | None,
+    preview: Path | None,
+    table: Path | None,
+    options: Options,
+) -> Wanted:
+    for name, given in (("clicks", clicks), ("output", output)):
+        if given is None:
+            raise OptionError(f"--{name} is missing, which one image needs; give its file")
+    if clicks is None or output is None:
+        raise OptionError("expected clicks and an output, got none; give both")
+    job = Job(image, clicks, output, preview, table, options)
+    return Wanted([job], output.parent / LOG, is_single=True)
+
+
+def _many(
+    pairs: Sequence[tuple[Path, Path, Path | None]],
+    output: Path | None,
+    preview: Path | None,
+    table: Path | None,
+    suffix: str,
+    options: Options,
+    log: Path | None = None,
+) -> Wanted:
+    """Jobs of many images; without a file of its own an output goes into the folder."""
+    if output is not None and output.suffix.lower() in OUTPUT_SUFFIXES:
+        raise OptionError(
+            f"there are {len(pairs)} images, but {output} is the name of one file; give a folder"
+        )
+    jobs = []
+    for image, clicks, own in pairs:
+        name = _name(image)
+        target = own or (output / f"{name}_labels{suffix}" if output is not None else None)
+        if target is None:
+            raise OptionError("--output is missing; give the folder for the label files")
+        jobs.append(
+            Job(
+                image,
+                clicks,
+                target,
+                preview and preview / f"{name}.png",
+                table and table / f"{name}.csv",
+                options,
+            )
+        )
+    _check_distinct(jobs)
+    for folder in {output, preview, table} - {None}:
+        _make(folder)
+    return Wanted(jobs, log or jobs[0].output.parent / LOG)
+
+
+def _of_manifest(
+    path: Path,
+    clicks: Path | None,
+    output: Path | None,
+    preview: Path | None,
+    table: Path | None,
+    suffix: str,
+    options: Options,
+) -> Wanted:
+    if clicks is not None:
+        raise OptionError(f"the manifest {path} names the clicks; leave --clicks out")
+    rows = _rows(path)
+    needed = _COLUMNS if output is None else _COLUMNS[:2]
+    pairs = []
+    for line, row in rows:
+        missing = [name for name in needed if not row.get(name)]
+        if missing:
+            raise UserError(
+                f"{path}, line {line}: no {' and no '.join(missing)}; write the columns "
+                f"{', '.join(needed)}"
+            )
+        own = None if output is not None else path.parent / row["output"]
+        pairs.append((path.parent / row["image"], path.parent / row["clicks"], own))
+    log = path.with_suffix(".log.jsonl") if output is None else None
+    return _many(pairs, output, preview, table, suffix, options, log)
+
+
+def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            rows = [
+                (
+                    reader.line_num,
+                    {name.strip(): (row[name] or "").strip() for name in row if name},
+                )
+                for row in reader
+            ]
+    except FileNotFoundError as error:
+        raise UserError(f"there is no manifest {path}; check its name and folder") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"cannot read {path} as a CSV text file; save it as one") from error
+    if not rows:
+        raise UserError(f"{path} names no images; write the columns {', '.join(_COLUMNS)}")
+    return rows
+
+
+def _matches(given: Path) -> list[Path]:
+    if not _is_pattern(given):
+        return [given]
+    found = [Path(name) for name in glob.glob(str(given), recursive=True)]
+    images = sorted((path for path in found if _may_be_image(path)), key=_natural)
+    if not images:
+        raise ImageFileError(f"no image matches {given}; check the pattern and the folder")
+    return images
+
+
+def _images_in(folder: Path) -> list[Path]:
+    images = sorted((path for path in folder.iterdir() if _may_be_image(path)), key=_natural)
+    if not images:
+        raise ImageFileError(f"{folder} holds no images; give the folder that does")
+    return images
+
+
+def _may_be_image(path: Path) -> bool:
+    if path.name.startswith("."):
+        return False
+    return _is_zarr(path) if path.is_dir() else path.suffix.lower() not in _NO_IMAGES
+
+
+def _is_pattern(path: Path) -> bool:
+    return glob.has_magic(str(path)) and not path.exists()
+
+
+def _is_zarr(path: Path) -> bool:
+    return any((path / name).is_file() for name in (".zgroup", ".zarray", "zarr.json"))
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """Sort key with 2 before 10."""
+    return [
+        (int(part), "") if part.isdigit() else (-1, part.lower())
+        for part in re.split(r"(\d+)", str(path))
+    ]
+
+
+def _name(path: Path) -> str:
+    """Name of an image without its endings."""
+    return _COMPOUND.sub("", path.name) or path.name
+
+
+def _check_distinct(jobs: Sequence[Job]) -> None:
+    taken: dict[Path, Path] = {}
+    for job in jobs:
+        other = taken.setdefault(job.output.resolve(), job.image)
+        if other != job.image:
+            raise OptionError(
+                f"{other} and {job.image} would both be written to {job.output}; rename one, or "
+                "name the outputs in a manifest"
+            )
+
+
+def _make(folder: Path | None) -> None:
+    if folder is None:
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OptionError(
+            f"cannot make the folder {folder}: {error.strerror}; choose another"
+        ) from error

@@ -1,0 +1,152 @@
+"""What a run is asked to do: the files, the options, and a fingerprint of both."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from napari_gpcis.engine.options import check_diameter
+from napari_gpcis.io.atomic import check_suffix
+from napari_gpcis.io.errors import ImageFileError, OptionError, OutputFileError
+from napari_gpcis.io.object_table import slices_path
+from napari_gpcis.model import model_card
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["OUTPUT_SUFFIXES", "Job", "Options"]
+
+Mode: TypeAlias = Literal["object", "class"]
+
+OUTPUT_SUFFIXES = (".tif", ".tiff", ".zarr")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How stacks are segmented; `segment_stack` says what each means."""
+
+    mode: Mode = "object"
+    propagate: bool = False
+    model: str = "default"
+    device: str = "auto"
+    object_diameter: float | None = None
+    channels: tuple[int, ...] | None = None
+    axes: str | None = None
+    series: int = 0
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check what no file has to be opened for."""
+        if self.mode not in ("object", "class"):
+            raise OptionError(f"expected mode 'object' or 'class', got {self.mode!r}; choose one")
+        if self.propagate and self.mode == "class":
+            raise OptionError(
+                "class mode gives every slice its classes and has nothing to propagate; "
+                "leave propagate out"
+            )
+        try:
+            check_diameter(self.object_diameter)
+        except ValueError as error:
+            raise OptionError(str(error)) from error
+        if self.threads is not None and self.threads < 1:
+            raise OptionError(
+                f"expected 1 thread or more, got {self.threads}; leave it out for all cores"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One stack.
+
+    Attributes
+    ----------
+    image, clicks, output : Path
+    preview, table : Path or None
+        Further outputs.
+    options : Options
+    """
+
+    image: Path
+    clicks: Path
+    output: Path
+    preview: Path | None = None
+    table: Path | None = None
+    options: Options = field(default_factory=Options)
+
+    @property
+    def further_outputs(self) -> tuple[Path, ...]:
+        """What is written besides the labels."""
+        tables = () if self.table is None else (self.table, slices_path(self.table))
+        return tables if self.preview is None else (*tables, self.preview)
+
+    def check(self) -> None:
+        """Refuse outputs that say nothing of what they hold, or lie on top of inputs.
+
+        Raises
+        ------
+        OutputFileError
+        OptionError
+        """
+        check_suffix(self.output, OUTPUT_SUFFIXES)
+        if self.preview is not None:
+            check_suffix(self.preview, (".png",))
+        if self.table is not None:
+            check_suffix(self.table, (".csv",))
+            if self.options.mode == "class":
+                raise OptionError(
+                    "a table lists objects, and class mode has none; leave the table out"
+                )
+        taken = {path.resolve() for path in (self.image, self.clicks)}
+        for path in (self.output, *self.further_outputs):
+            if path.resolve() in taken:
+                raise OutputFileError(
+                    f"{path} is an input of this run; choose another name to write"
+                )
+            taken.add(path.resolve())
+
+    def fingerprint(self) -> str:
+        """Digest of everything that the result depends on.
+
+        Raises
+        ------
+        UserError
+            If an input is not there.
+        """
+        options = asdict(self.options)
+        del options["threads"]
+        model = model_card(self.options.model).path
+        seen = {
+            "version": version("napari-gpcis"),
+            "options": options,
+            "model": _content(model, model.stat().st_mtime_ns),
+            "image": [os.fspath(self.image.resolve()), *_state(self.image)],
+            "clicks": _content(self.clicks, self.clicks.stat().st_mtime_ns)
+            if self.clicks.is_file()
+            else None,
+        }
+        return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _content(path: Path, _: int) -> str:
+    """Digest of a small file; read again when its time of change is another."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _state(image: Path) -> Iterator[tuple[str, int, int]]:
+    """Sizes and times of change of an image's files; of a folder, those right in it."""
+    try:
+        paths = sorted(image.iterdir()) if image.is_dir() else [image]
+        for path in paths:
+            seen = path.stat()
+            yield path.name, seen.st_size, seen.st_mtime_ns
+    except OSError as error:
+        raise ImageFileError(
+            f"cannot read {image}: {error.strerror}; check its name and folder"
+        ) from error

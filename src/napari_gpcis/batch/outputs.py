@@ -1,0 +1,75 @@
+"""The files that a run writes: labels, table, preview; all of them appear at its end."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+from napari_gpcis.io.atomic import saying_why, whole_or_nothing
+from napari_gpcis.io.labels import label_writer
+from napari_gpcis.io.object_table import object_table
+from napari_gpcis.io.preview import StackPage, draw_overlay, write_overlay
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from napari_gpcis.batch.page import Page
+    from napari_gpcis.batch.run import Run
+    from napari_gpcis.io.labels import LabelWriter
+    from napari_gpcis.io.object_table import ObjectTable
+
+__all__ = ["Outputs", "open_outputs"]
+
+
+@contextmanager
+def open_outputs(run: Run) -> Iterator[Outputs]:
+    """Open all outputs of a run; they appear when the block succeeds.
+
+    Raises
+    ------
+    OutputFileError
+        When one cannot be written, on entering already.
+    """
+    job = run.job
+    with ExitStack() as stack:
+        writer = stack.enter_context(label_writer(job.output, run.image, run.highest))
+        rows = stack.enter_context(object_table(job.table, run.image)) if job.table else None
+        picture = stack.enter_context(whole_or_nothing(job.preview)) if job.preview else None
+        yield Outputs(run, writer, rows, picture)
+
+
+class Outputs:
+    """Takes the pages of a run in their order; made by `open_outputs`.
+
+    Attributes
+    ----------
+    labels : set of int
+        Those that were written, background left out.
+    """
+
+    def __init__(
+        self, run: Run, writer: LabelWriter, rows: ObjectTable | None, picture: Path | None
+    ) -> None:
+        self.labels: set[int] = set()
+        self._run = run
+        self._writer = writer
+        self._rows = rows
+        self._picture = picture
+
+    def take(self, page: Page) -> None:
+        """Write the next page."""
+        self._writer.write(page.labels)
+        self.labels.update(page.labels.labels)
+        if self._rows is not None:
+            for item in page.objects:
+                self._rows.add(item)
+        if self._picture and page.z == self._run.most_clicked:
+            self._draw(page, self._picture)
+
+    def _draw(self, page: Page, picture: Path) -> None:
+        overlay = draw_overlay(
+            StackPage(self._run.image, page.z), page.labels, self._run.clicks_of[page.z]
+        )
+        with saying_why(self._run.job.preview or picture):
+            write_overlay(picture, overlay)

@@ -1,0 +1,2 @@
+def propagated_pages(run, slices, work):
+    raise NotImplementedError

@@ -1,0 +1,136 @@
+"""What the parts of a run share: the stack, its clicks, the network, the threads."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeAlias
+
+from napari_gpcis.engine.answerer import Answerer
+from napari_gpcis.engine.image import ImageSource
+from napari_gpcis.engine.options import Options as SessionOptions
+from napari_gpcis.engine.runner import Runner
+from napari_gpcis.io.clicks import read_clicks_for
+from napari_gpcis.io.errors import ClicksFileError, OptionError
+from napari_gpcis.io.stacks import open_image
+from napari_gpcis.model import load_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from napari_gpcis.batch.crew import Crew
+    from napari_gpcis.batch.job import Job, Options
+    from napari_gpcis.engine.click import Click
+    from napari_gpcis.io.stacks import ImageStack
+
+__all__ = ["Run", "Tell", "load_runner", "open_stack"]
+
+Tell: TypeAlias = "Callable[[str, int, int], object]"
+
+
+class Run:
+    """A job under way.
+
+    Parameters
+    ----------
+    job : Job
+    image : ImageStack
+    clicks : tuple of Click
+        In the order of the file.
+    crew : Crew
+    tell : callable
+        Takes the stage, and how much of how much of it is done.
+    runner : Runner, optional
+        The job's network, if it is loaded already.
+
+    Attributes
+    ----------
+    diameter : float or None
+        Of the objects, in pixels: as given, until it is estimated.
+    clicks_of : dict
+        Slice → its clicks.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        image: ImageStack,
+        clicks: tuple[Click, ...],
+        crew: Crew,
+        tell: Tell,
+        runner: Runner | None = None,
+    ) -> None:
+        self.job = job
+        self.image = image
+        self.clicks = clicks
+        self.crew = crew
+        self.tell = tell
+        self.diameter = job.options.object_diameter
+        self.clicks_of: dict[int, list[Click]] = {}
+        for click in clicks:
+            self.clicks_of.setdefault(click.z, []).append(click)
+        self.most_clicked = Counter(click.z for click in clicks).most_common(1)[0][0]
+        self.highest = max(click.object_id for click in clicks)
+        self._runner = runner
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of a slice."""
+        return self.image.rows, self.image.columns
+
+    @cached_property
+    def answerer(self) -> Answerer:
+        """Answers questions about the stack; loads the network when first asked for."""
+        if self._runner is None:
+            self.tell("loading the model", 0, 1)
+            self._runner = load_runner(self.job.options)
+        source = ImageSource(
+            self.image, channel_axis=self.image.channel_axis(3 if self.image.slice_axes else 2)
+        )
+        options = SessionOptions(self.job.options.mode, self.diameter)
+        return Answerer(source, self._runner, options, itertools.count(1))
+
+
+def load_runner(options: Options) -> Runner:
+    """Load the network onto its device.
+
+    Raises
+    ------
+    ModelFileError, OptionError
+    """
+    network = load_model(options.model)
+    if options.mode == "class" and network.config.head != "gp":
+        raise OptionError(
+            f"the model {options.model} has no GP head, which class mode needs; choose another"
+        )
+    try:
+        # a slice that is done is not looked at again: no second cache behind the first
+        return Runner(network, options.device, host_bytes=0)
+    except ValueError as error:
+        raise OptionError(str(error)) from error
+
+
+@contextmanager
+def open_stack(job: Job) -> Iterator[tuple[ImageStack, tuple[Click, ...]]]:
+    """Open the image and read its clicks.
+
+    Raises
+    ------
+    ImageFileError, ClicksFileError
+    """
+    options = job.options
+    with open_image(job.image, options.channels, axes=options.axes, series=options.series) as image:
+        clicks = tuple(read_clicks_for(job.clicks, image))
+        if options.mode == "class":
+            _check_classes(job, clicks)
+        yield image, clicks
+
+
+def _check_classes(job: Job, clicks: Sequence[Click]) -> None:
+    if len({click.object_id if click.positive else 0 for click in clicks}) < 2:
+        raise ClicksFileError(
+            f"{job.clicks} has clicks of one class only; also click on what it is not, "
+            "as another class (column object) or as background (column positive 0)"
+        )

@@ -1,0 +1,204 @@
+"""Many stacks, one after the other or on a cluster; what fails does not stop the rest."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_gpcis.batch.log import BatchLog
+from napari_gpcis.batch.run import load_runner
+from napari_gpcis.batch.segment import run_job, stop_message
+from napari_gpcis.io.errors import StoppedError, UserError
+from napari_gpcis.model import ModelFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from napari_gpcis.batch.job import Job
+    from napari_gpcis.batch.run import Tell
+    from napari_gpcis.batch.segment import Producer, Report
+    from napari_gpcis.engine.runner import Runner
+
+__all__ = ["BatchReport", "Outcome", "attempt", "segment_stacks"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a job.
+
+    Attributes
+    ----------
+    job : Job
+    report : Report or None
+        None if it failed, or was done before.
+    error : str
+        One line; empty if it did not fail.
+    details : str
+        Where in the program it failed, if that was a defect.
+    """
+
+    job: Job
+    report: Report | None = None
+    error: str = ""
+    details: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """What became of all jobs, in their order.
+
+    Attributes
+    ----------
+    done, skipped, failed : tuple of Outcome
+        Skipped are those that an earlier run had done.
+    """
+
+    done: tuple[Outcome, ...]
+    skipped: tuple[Outcome, ...]
+    failed: tuple[Outcome, ...]
+
+    def summary(self) -> str:
+        """A line of counts, and one for each failure."""
+        counts = (
+            f"{len(self.done)} done, {len(self.skipped)} done before, {len(self.failed)} failed"
+        )
+        return "\n".join([counts, *(f"failed: {outcome.error}" for outcome in self.failed)])
+
+
+def segment_stacks(
+    jobs: Sequence[Job],
+    *,
+    log: Path | None = None,
+    resume: bool = False,
+    workers: int = 1,
+    scheduler: str | None = None,
+    on_progress: Tell | None = None,
+    is_cancelled: Callable[[], bool] | None = None,
+) -> BatchReport:
+    """Segment many stacks.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        See `find_jobs`.
+    log : Path, optional
+        File in which to note what is done and what failed.
+    resume : bool
+        Whether to leave out what the log has as done, if nothing has changed since, and to go on
+        with what was begun.
+    workers : int
+        Processes on this machine. One stack at a time is on all cores anyway; more help where
+        reading waits for the disk.
+    scheduler : str, optional
+        Address of a dask.distributed scheduler, such as ``tcp://node7:8786``; its workers see the
+        same folders. Takes the place of `workers`.
+    on_progress, is_cancelled : callable, optional
+        As for `segment_stack`.
+
+    Returns
+    -------
+    BatchReport
+
+    Raises
+    ------
+    UserError
+        If nothing can be done at all: no such model, device or scheduler.
+    StoppedError
+        If it was cancelled. What is done stays.
+    """
+    tell = on_progress or (lambda stage, done, total: None)
+    notes = BatchLog(log) if log is not None else None
+    fingerprints = {job: _fingerprint(job) for job in jobs}
+    before = {
+        job: Outcome(job)
+        for job in jobs
+        if resume and notes is not None and notes.has(job, fingerprints[job])
+    }
+    left = [job for job in jobs if job not in before]
+    outcomes: dict[Job, Outcome] = {}
+    if left:
+        if scheduler is not None or workers > 1:
+            from napari_gpcis.batch.cluster import run_on_cluster
+
+            results = run_on_cluster(left, scheduler, workers, resume, tell, is_cancelled)
+        else:
+            results = _run_here(left, resume, tell, is_cancelled)
+        for outcome in results:
+            outcomes[outcome.job] = outcome
+            if notes is not None and outcome.report is not None:
+                notes.done(outcome.job, fingerprints[outcome.job], outcome.report)
+            elif notes is not None:
+                notes.failed(outcome.job, outcome.details or outcome.error)
+    ended = [outcomes[job] for job in left]
+    return BatchReport(
+        done=tuple(outcome for outcome in ended if outcome.report is not None),
+        skipped=tuple(before.values()),
+        failed=tuple(outcome for outcome in ended if outcome.report is None),
+    )
+
+
+def attempt(
+    job: Job,
+    *,
+    resume: bool = False,
+    on_progress: Tell | None = None,
+    is_cancelled: Callable[[], bool] | None = None,
+    runner: Runner | None = None,
+    producer: Producer | None = None,
+) -> Outcome:
+    """Do a job, and take what goes wrong for an outcome; but not the wish to stop."""
+    try:
+        report = run_job(
+            job,
+            resume=resume,
+            on_progress=on_progress,
+            is_cancelled=is_cancelled,
+            runner=runner,
+            producer=producer,
+        )
+    except StoppedError:
+        raise
+    except (UserError, ModelFileError) as error:
+        return Outcome(job, error=" ".join(str(error).split()))
+    except Exception as error:
+        # a defect of ours, in one stack of a thousand: the rest of the night is not lost
+        line = f"{job.image}: {type(error).__name__}: {' '.join(str(error).split())}"
+        return Outcome(job, error=line, details=traceback.format_exc())
+    return Outcome(job, report)
+
+
+def _run_here(
+    jobs: Sequence[Job], resume: bool, tell: Tell, is_cancelled: Callable[[], bool] | None
+) -> Iterator[Outcome]:
+    runner = load_runner(jobs[0].options)
+    options = jobs[0].options
+    for number, job in enumerate(jobs, start=1):
+        if job.options != options:
+            runner, options = load_runner(job.options), job.options
+        where = f"{number} of {len(jobs)}, {job.image.name}: "
+
+        def tell_where(stage: str, done: int, total: int, where: str = where) -> None:
+            tell(where + stage, done, total)
+
+        try:
+            yield attempt(
+                job,
+                resume=resume,
+                on_progress=tell_where,
+                is_cancelled=is_cancelled,
+                runner=runner,
+            )
+        except StoppedError as stopped:
+            message = f"{stop_message(resume=resume)}; {number - 1} of {len(jobs)} stacks are done"
+            raise StoppedError(message) from stopped
+        finally:
+            runner.cache.clear()
+
+
+def _fingerprint(job: Job) -> str:
+    try:
+        return job.fingerprint()
+    except UserError:
+        return ""  # what is missing is said when its turn comes

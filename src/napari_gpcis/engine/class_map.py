@@ -1,0 +1,231 @@
+"""Class mode over whole stacks: the GP conditioned once on all clicks, then applied to any slice.
+
+A session conditions anew in each window, because a click may come at any time. Here the clicks are
+complete: each is read in its own tile, the posterior's coefficients are kept, and a further tile
+costs the encoder, the decoder and a few kernel columns. The prior path is the same for all classes,
+so that it counts in the coefficients, but not in the choice among the classes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_gpcis.engine.geometry import Box
+from napari_gpcis.engine.patches import SIDE, attach, cut_patch
+from napari_gpcis.engine.request import class_of, place_in
+from napari_gpcis.engine.result import to_pixels
+from napari_gpcis.gp.raster import upsample
+from napari_gpcis.gp.update import FunctionUpdate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import TypeAlias
+
+    from napari_gpcis.engine.click import Click
+    from napari_gpcis.engine.embedding import Embedder
+    from napari_gpcis.engine.geometry import Scale
+    from napari_gpcis.engine.image import ImageSource
+    from napari_gpcis.engine.types import Array
+
+    Tile: TypeAlias = tuple[Box, Array]
+    Share: TypeAlias = Callable[[Callable[[Box], Tile], Iterable[Box]], Iterator[Tile]]
+
+COLOUR_STEPS = 1 << 16
+"""Entries of the table of a grey image's colour term."""
+
+
+class ClassMap:
+    """Classes of every pixel of every slice.
+
+    Methods may be called from several threads at once.
+
+    Parameters
+    ----------
+    embedder : Embedder
+        Of a network with a GP head.
+    source : ImageSource
+        What is classified.
+    scale : Scale
+        At which the network sees it.
+    clicks : sequence of Click
+        All of them, at least one. A pixel's last click counts.
+
+    Attributes
+    ----------
+    ids : tuple of int
+        The classes that were clicked; 0, the background, is that of negative clicks.
+    """
+
+    def __init__(
+        self, embedder: Embedder, source: ImageSource, scale: Scale, clicks: Sequence[Click]
+    ) -> None:
+        self.embedder = embedder
+        self.source = source
+        self.scale = scale
+        self.layout = embedder.layout(source, scale)
+        self._clicks = tuple({click.place: click for click in clicks}.values())
+        self.ids = tuple(sorted({class_of(click) for click in self._clicks}))
+        self._update = self._condition()
+        self._table = self._colour_table()
+
+    @property
+    def dtype(self) -> np.dtype[np.unsignedinteger]:
+        """Smallest type that holds the classes."""
+        return np.min_scalar_type(self.ids[-1])
+
+    @property
+    def tiles_per_slice(self) -> int:
+        """Tiles that a slice is cut into."""
+        return sum(1 for _ in self.layout.tiles(Box(0, 0, *self.layout.canvas)))
+
+    def slice(
+        self, z: int, check: Callable[[], None] = lambda: None, share: Share = map
+    ) -> ClassSlice:
+        """Classes of a slice, computed where they are read.
+
+        Parameters
+        ----------
+        z : int
+            Slice index.
+        check : callable
+            Called before each tile; what it raises ends the work.
+        share : callable
+            Like `map`; may share tiles among threads.
+        """
+        return ClassSlice(self, z, check, share)
+
+    @torch.inference_mode()
+    def tile(self, z: int, core: Box) -> Tile:
+        """Classes of a tile.
+
+        Parameters
+        ----------
+        z : int
+            Slice index.
+        core : Box
+            In cells, one of the layout's.
+
+        Returns
+        -------
+        box : Box
+            In image pixels.
+        classes : array of int, shape of `box`
+        """
+        box = core.times(self.scale.pixels).clip(self.source.shape[1:])
+        if len(self.ids) == 1:
+            return box, np.full(box.shape, self.ids[0], self.dtype)
+        window, image, deep = self._features(z, core)
+        inner = core.within(window).times(self.scale.cell)
+        latent = upsample(self._update.on_grid(deep), self.embedder.network.grid_stride)
+        latent = latent[(..., *inner.slices)] + self._colour_term(image[(..., *inner.slices)])
+        logits = to_pixels(latent, self.scale, core, box)
+        classes = np.array(self.ids, self.dtype)[logits.argmax(0)]
+        for click in self._clicks:
+            # rounding may turn a pixel between two that were clicked for different classes
+            if click.z == z and box.holds(click.row, click.col):
+                classes[click.row - box.r0, click.col - box.c0] = class_of(click)
+        return box, classes
+
+    def _features(self, z: int, core: Box) -> tuple[Box, Tensor, Tensor]:
+        """A tile with its halo: window of cells, image (1, 3, H, W), deep features."""
+        network = self.embedder.network
+        window = self.layout.with_halo(core)
+        image, pyramid = self.embedder.encode(self.source, z, self.scale, window)
+        deep = network.decode(pyramid, [torch.zeros(0, 3, device=image.device)], None)
+        return window, image, deep
+
+    @torch.inference_mode()
+    def _condition(self) -> FunctionUpdate:
+        network = self.embedder.network
+        tiles: dict[tuple[int, Box], list[Click]] = {}
+        for click in self._clicks:
+            row, col = click.row // self.scale.pixels, click.col // self.scale.pixels
+            tiles.setdefault((click.z, self.layout.tile_at(row, col)), []).append(click)
+        patches, signs = [], []
+        for (z, core), clicks in tiles.items():
+            window, image, deep = self._features(z, core)
+            colour = network.colour(image)
+            for click in clicks:
+                patches.append(cut_patch(deep, colour, *place_in(click, self.scale, window)))
+                signs.append([1.0 if of == class_of(click) else -1.0 for of in self.ids])
+        stride = network.grid_stride
+        nothing = deep.new_zeros(1, deep.shape[1], 1, SIDE)
+        deep, colour, places = attach(nothing, deep.new_zeros(1, 3, stride, SIDE * stride), patches)
+        rows = [[*place, *sign] for place, sign in zip(places, signs, strict=True)]
+        prediction = network.classify(deep, colour, [torch.tensor(rows, device=deep.device)])
+        return FunctionUpdate.of(prediction.posterior)
+
+    @torch.inference_mode()
+    def _colour_table(self) -> Tensor | None:
+        """Colour term of each grey value, (1, c, steps); None where the image has colours."""
+        if len(self.source.channels) != 1:
+            return None
+        device = self.embedder.cache.device
+        grey = torch.linspace(0, 1, COLOUR_STEPS, device=device).expand(1, 3, 1, -1)
+        return self._colours(grey)[:, :, 0]
+
+    def _colour_term(self, image: Tensor) -> Tensor:
+        """(1, 3, H, W) in 0–1 → (1, c, H, W)."""
+        if self._table is None:
+            return self._colours(image)
+        place = image[0, 0].mul(COLOUR_STEPS - 1).round_().long().clamp_(0, COLOUR_STEPS - 1)
+        return self._table[..., place]
+
+    def _colours(self, image: Tensor) -> Tensor:
+        flat = self.embedder.network.colour(image).flatten(2).transpose(1, 2)
+        term = self._update.at_colours(flat).transpose(1, 2)
+        return term.reshape(1, -1, *image.shape[-2:])
+
+
+class ClassSlice:
+    """Classes of one slice, a row of tiles in memory at a time; made by `ClassMap.slice`.
+
+    Parameters
+    ----------
+    classes : ClassMap
+    z : int
+        Slice index.
+    check, share : callable
+        See there.
+    """
+
+    def __init__(self, classes: ClassMap, z: int, check: Callable[[], None], share: Share) -> None:
+        self._classes = classes
+        self._z = z
+        self._check = check
+        self._share = share
+        self.shape = classes.source.shape[1:]
+        self._band: tuple[int, int, Array] | None = None
+
+    def __getitem__(self, key: tuple[slice, slice]) -> Array:
+        """Classes of some rows and columns; reading downwards computes each tile once."""
+        (first, last, step), cols = key[0].indices(self.shape[0]), key[1]
+        parts = []
+        while first < last:
+            top, bottom, band = self._band_of(first)
+            stop = min(bottom, last)
+            part = band[first - top : stop - top : step, cols]
+            parts.append(part)
+            first += len(part) * step
+        return np.concatenate(parts) if parts else np.zeros((0, self.shape[1]), int)[:, cols]
+
+    def _band_of(self, row: int) -> tuple[int, int, Array]:
+        """First row, row after the last, and classes of the tiles that hold a row."""
+        band = self._band
+        if band is None or not band[0] <= row < band[1]:
+            classes = self._classes
+            cells = row // classes.scale.pixels
+            width = classes.layout.canvas[1]
+            cores = classes.layout.tiles(Box(cells, 0, cells + 1, width))
+            tiles = list(self._share(self._tile, cores))
+            joined = np.concatenate([part for _, part in tiles], axis=1)
+            band = self._band = (tiles[0][0].r0, tiles[0][0].r1, joined)
+        return band
+
+    def _tile(self, core: Box) -> Tile:
+        self._check()
+        return self._classes.tile(self._z, core)

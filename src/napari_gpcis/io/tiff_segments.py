@@ -1,0 +1,299 @@
+"""Strips and tiles of a TIFF page: only those that a region takes, one decoded at a time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+    from tifffile import TiffPage
+
+__all__ = ["Segments", "StoredPage", "check_plain", "check_segments"]
+
+# A segment that is larger once decoded is kept, as all regions of the page may lie in it.
+_KEPT_BYTES = 64 << 20
+_MOST_BYTES = 1 << 30
+# What can come out of a byte at most: deflate copies 258 bytes for 2 bits, a code of LZW stands
+# for less than 4,096 bytes in no less than 12 bits once it is that long, PackBits repeats 64 times.
+_EXPANSION = {1: 1, 8: 1040, 32946: 1040, 50013: 1040, 5: 2800, 32773: 65}
+# Other codecs have no such bound: beyond this and _SUSPECT_BYTES a header is taken for damaged.
+_SUSPECT_EXPANSION = 2000
+_SUSPECT_BYTES = 256 << 20
+_JPEG = (6, 7, 34892, 33007)
+_FAX = (2, 3, 4)
+# What a writer may add to uncompressed pixels.
+_PADDING = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPage:
+    """Where the pixels of a page are, and how they are stored.
+
+    Attributes
+    ----------
+    key : TiffPage
+        A page that stores them alike.
+    dtype : numpy.dtype
+        Type of a pixel.
+    offsets, counts : sequence of int
+        Where strips or tiles lie in the file, and how many bytes they take.
+    tables : bytes or None
+        What JPEG segments share.
+    file_size : int
+        Bytes of the file.
+    read_bytes : callable
+        Given offset and number, bytes of the file.
+    headers : array-like of int
+        Where the headers of pages lie in the file, ascending.
+    name : hashable
+        Tells pages apart.
+    """
+
+    key: TiffPage
+    dtype: np.dtype[Any]
+    offsets: Sequence[int]
+    counts: Sequence[int]
+    tables: bytes | None
+    file_size: int
+    read_bytes: Callable[[int, int], bytes]
+    headers: ArrayLike
+    name: Hashable
+
+    def check_inside(self, places: NDArray[Any], sizes: NDArray[Any]) -> None:
+        """See that pixels lie in the file, and not over the header of a page.
+
+        Raises
+        ------
+        ValueError
+        """
+        if (sizes <= 0).any() or (places < 8).any() or (places + sizes > self.file_size).any():
+            raise ValueError("pixels are said to lie outside the file")
+        headers = np.asarray(self.headers, np.int64)
+        over = np.searchsorted(headers, places) != np.searchsorted(headers, places + sizes)
+        if over.any():
+            raise ValueError("pixels are said to lie where the file has something else")
+
+
+class Segments:
+    """Decodes strips and tiles, one at a time, and keeps the last of the very large ones."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._kept: tuple[Hashable, NDArray[Any]] | None = None
+
+    def read(
+        self, page: StoredPage, rows: range, columns: range, planes: list[int]
+    ) -> NDArray[Any]:
+        """Read a region of a page that is compressed or in tiles.
+
+        Parameters
+        ----------
+        page : StoredPage
+            Checked by `check_segments`.
+        rows, columns : range
+            What to read; steps are taken segment by segment.
+        planes : list of int
+            Which of the planes that a page of separate samples has; [0] for any other page.
+
+        Returns
+        -------
+        ndarray, shape (planes, rows, columns, samples)
+        """
+        key = page.key
+        height, width, across, down = _grid(key)
+        samples = key.shaped[4]
+        out = np.full((len(planes), len(rows), len(columns), samples), key.nodata, page.dtype)
+        for plane, target in zip(planes, out, strict=True):
+            for line, source_rows, target_rows in _meeting(rows, height):
+                for column, source_columns, target_columns in _meeting(columns, width):
+                    index = (plane * down + line) * across + column
+                    segment = self._decoded(page, index)
+                    if segment is not None:
+                        part = segment[source_rows, source_columns]
+                        target[target_rows, target_columns] = part
+        return out
+
+    def _decoded(self, page: StoredPage, index: int) -> NDArray[Any] | None:
+        """One segment, (rows, columns, samples); None if it is left out of the file."""
+        key = page.key
+        height, width, *_ = _grid(key)
+        size = height * width * key.shaped[4] * page.dtype.itemsize
+        if size <= _KEPT_BYTES:
+            return _decode(page, index)
+        name = (page.name, index)
+        # One thread at a time: two would decode the same, and hold it twice.
+        with self._lock:
+            if self._kept is None or self._kept[0] != name:
+                self._kept = None
+                segment = _decode(page, index)
+                if segment is None:
+                    return None
+                self._kept = (name, segment)
+            return self._kept[1]
+
+
+def _decode(page: StoredPage, index: int) -> NDArray[Any] | None:
+    key = page.key
+    offset, count = page.offsets[index], page.counts[index]
+    if count == 0:
+        return None
+    options = {}
+    if key.compression in _JPEG:
+        options = {"jpegtables": page.tables, "jpegheader": key.jpegheader}
+    data = page.read_bytes(offset, count)
+    check_picture(data, key)
+    segment, *_ = key.decode(data, index, **options)
+    return None if segment is None else segment[0]
+
+
+def _grid(key: TiffPage) -> tuple[int, int, int, int]:
+    """Rows and columns of a segment, segments across and down."""
+    _, _, rows, columns, _ = key.shaped
+    if key.is_tiled:
+        height, width = key.tilelength, key.tilewidth
+    else:
+        height, width = key.rowsperstrip, columns
+    if height < 1 or width < 1:
+        raise ValueError(f"its segments have the size {height} × {width}")
+    return height, width, math.ceil(columns / width), math.ceil(rows / height)
+
+
+def _meeting(wanted: range, size: int) -> Iterator[tuple[int, slice, slice]]:
+    """Segments that meet an ascending range: index, what to take of it, and where to put it."""
+    done = 0
+    while done < len(wanted):
+        index, first = divmod(wanted[done], size)
+        count = min((size - 1 - first) // wanted.step + 1, len(wanted) - done)
+        stop = first + (count - 1) * wanted.step + 1
+        yield index, slice(first, stop, wanted.step), slice(done, done + count)
+        done += count
+
+
+def check_plain(page: StoredPage) -> None:
+    """Refuse an uncompressed page whose pixels cannot be where, or as many, as its header says.
+
+    Raises
+    ------
+    ValueError
+    """
+    if len(page.offsets) == 0:
+        raise ValueError("it does not say where its pixels are")
+    size = math.prod(page.key.shaped) * page.dtype.itemsize
+    page.check_inside(np.asarray(page.offsets[:1], np.int64), np.asarray([size]))
+    stored = sum(page.counts)
+    # LSM and STK count in their own ways, and beyond 4 GiB nobody can in a classic TIFF.
+    trusted = not (page.key.is_lsm or page.key.is_stk) and size < 1 << 32
+    if trusted and stored and stored < size:
+        raise ValueError(
+            f"{stored} bytes of the file cannot hold the {size} that its header promises"
+        )
+
+
+def check_segments(page: StoredPage) -> None:
+    """Refuse a page whose segments cannot be where, or as large, as its header says.
+
+    Raises
+    ------
+    ValueError
+    """
+    key = page.key
+    height, width, across, down = _grid(key)
+    planes, _, rows, columns, samples = key.shaped
+    number = planes * across * down
+    offsets, counts = page.offsets, page.counts
+    if len(offsets) != number or len(counts) != number:
+        raise ValueError(
+            f"its header promises {columns} × {rows} pixels in {number} segments, "
+            f"but lists {len(offsets)}"
+        )
+    segment = height * width * samples * page.dtype.itemsize
+    if segment > _MOST_BYTES:
+        raise ValueError(
+            f"it is compressed in pieces of {segment / 2**30:.1f} GiB; save it in tiles"
+        )
+    stored, places = np.asarray(counts, np.int64), np.asarray(offsets, np.int64)
+    # Writers leave an empty segment out with a zero in both lists; in one of them, it is damage.
+    present = (stored != 0) | (places != 0)
+    if not present.any():
+        raise ValueError("none of its pixels are in the file")
+    page.check_inside(places[present], stored[present])
+    _check_expansion(page, stored[present], segment, number)
+
+
+def _check_expansion(page: StoredPage, stored: NDArray[Any], segment: int, number: int) -> None:
+    key = page.key
+    bound = _EXPANSION.get(key.compression)
+    smallest = int(stored.min())
+    # The last strip may be shorter than the others, so of several one row has to fit at least.
+    least = segment if number == 1 or key.is_tiled else segment // max(key.rowsperstrip, 1)
+    if key.compression == 1:
+        least, segment = (
+            size * _bits(key) // (8 * page.dtype.itemsize) for size in (least, segment)
+        )
+        if int(stored.max()) > 2 * segment + _PADDING:
+            raise ValueError("its pixels take more of the file than its header says")
+    if bound is None:
+        bound = _SUSPECT_EXPANSION
+        least = least if least > _SUSPECT_BYTES else 0
+        if key.compression in _FAX and _bits(key) != 1:
+            raise ValueError(f"fax compression cannot hold its pixels of {_bits(key)} bits")
+    if least > bound * (smallest + 64 * (key.compression != 1)):
+        raise ValueError(
+            f"{smallest} bytes of the file cannot hold the {least} that its header promises"
+        )
+
+
+def _bits(key: TiffPage) -> int:
+    bits = key.bitspersample
+    return sum(bits) // len(bits) if isinstance(bits, tuple) else int(bits)
+
+
+def check_picture(data: bytes, key: TiffPage) -> None:
+    """Refuse a segment that is a picture of its own, but of another size than its header's.
+
+    Raises
+    ------
+    ValueError
+        Before the picture is decoded, whose size decides on the memory that this takes.
+    """
+    found = _picture_size(data, key.compression)
+    height, width, *_ = _grid(key)
+    _, _, rows, columns, _ = key.shaped
+    if found is not None and (found[0] > max(height, rows) or found[1] > max(width, columns)):
+        raise ValueError(f"a segment of {width} × {height} pixels is said to hold {found}")
+
+
+def _picture_size(data: bytes, compression: int) -> tuple[int, int] | None:
+    """Rows and columns that a JPEG, JPEG 2000, PNG or WebP states; None when it is none."""
+    if compression in _JPEG:
+        return _jpeg_size(data)
+    if compression in (33003, 33004, 33005, 34712):
+        start = data.find(b"\xff\x4f\xff\x51")
+        if 0 <= start and len(data) >= start + 24:
+            right, bottom, left, top = np.frombuffer(data, ">u4", 4, start + 8).tolist()
+            return bottom - top, right - left
+    if compression == 34933 and len(data) >= 24:
+        width, height = np.frombuffer(data, ">u4", 2, 16).tolist()
+        return height, width
+    return None
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int] | None:
+    place = 2
+    while place + 9 <= len(data) and data[place] == 0xFF:
+        marker = data[place + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height = int.from_bytes(data[place + 5 : place + 7], "big")
+            return height, int.from_bytes(data[place + 7 : place + 9], "big")
+        if marker == 0xFF:
+            place += 1
+        else:
+            place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    return None
