@@ -11,7 +11,7 @@ from napari_gpcis.engine.geometry import Box, paste
 from napari_gpcis.engine.image import ImageSource
 from napari_gpcis.engine.motion import signed_distance
 from napari_gpcis.engine.planner import Planner
-from napari_gpcis.engine.propagate import StopRule, _joined, propagate
+from napari_gpcis.engine.propagate import StopRule, joined, propagate
 from napari_gpcis.engine.runner import Runner
 from napari_gpcis.engine.stand_ins import deepest, sample
 from napari_gpcis.model import load_model
@@ -140,8 +140,8 @@ def test_where_two_passes_disagree_the_nearer_clicked_slice_decides(shipped):
     target = ellipsoid(1, (0, 48, 60), DIAMETER, 9)
     sure = held(Bench(shipped, image_of(target)).click(0, (48, 60, True)))
     other = replace(sure, logits=-sure.logits, mask=np.zeros_like(sure.mask))
-    assert _joined(sure, other, 0.75).mask.any()
-    assert not _joined(sure, other, 0.25).mask[48 - sure.box.r0, 60 - sure.box.c0]
+    assert joined(sure, other, 0.75, 0.5).mask.any()
+    assert not joined(sure, other, 0.25, 0.5).mask[48 - sure.box.r0, 60 - sure.box.c0]
 
 
 def test_a_direction_leaves_the_other_alone(random_runner):

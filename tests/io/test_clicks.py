@@ -107,3 +107,41 @@ def test_a_click_outside_the_image_is_reported(path: Path, row: str, complaint: 
     path.write_text(f"axis-0,axis-1,axis-2\n0,19.4,-0.5\n{row}\n")
     with open_image(image) as stack, pytest.raises(ClicksFileError, match=complaint):
         read_clicks_for(path, stack)
+
+
+@pytest.fixture
+def hyperstack(path: Path) -> Path:
+    image = path.with_suffix(".tif")
+    array = np.zeros((3, 4, 20, 30), np.uint8)
+    tifffile.imwrite(image, array, imagej=True, metadata={"axes": "TZYX"})
+    return image
+
+
+def test_clicks_in_time_and_depth_become_slices(path: Path, hyperstack: Path) -> None:
+    path.write_text("axis-0,axis-1,axis-2,axis-3,object\n2,1,10,20,7\n0,3,5,6,1\n")
+    with open_image(hyperstack) as stack:
+        found = read_clicks_for(path, stack)
+    assert found == [Click(9, 10, 20, True, 7), Click(3, 5, 6, True, 1)]
+
+
+@pytest.mark.parametrize(
+    ("row", "complaint"),
+    [
+        ("3,0,5,5", "line 2: time point 3 is outside the image, whose time points go from 0 to 2"),
+        ("0,4,5,5", "line 2: slice 4 is outside the image, whose slices go from 0 to 3"),
+        ("0,0,5,30", "line 2: column 30 is outside the image"),
+    ],
+)
+def test_a_click_outside_a_hyperstack_is_reported(
+    path: Path, hyperstack: Path, row: str, complaint: str
+) -> None:
+    path.write_text(f"axis-0,axis-1,axis-2,axis-3\n{row}\n")
+    with open_image(hyperstack) as stack, pytest.raises(ClicksFileError, match=complaint):
+        read_clicks_for(path, stack)
+
+
+def test_numbered_slices_do_for_no_hyperstack(path: Path, hyperstack: Path) -> None:
+    path.write_text("axis-0,axis-1,axis-2\n9,10,20\n")
+    complaint = r"has 3 axes, but .* needs 4 \(time point, slice, row, column\); give the image"
+    with open_image(hyperstack) as stack, pytest.raises(ClicksFileError, match=complaint):
+        read_clicks_for(path, stack)

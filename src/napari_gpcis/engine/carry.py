@@ -56,8 +56,8 @@ class Held:
         Pixels of the slice that the mask's pieces have to touch.
     sureness : float
         Mean probability in the mask, 0–1.
-    result : Result
-        What the network said.
+    result : Result or None
+        What the network said, where that is still needed.
     """
 
     z: int
@@ -66,13 +66,55 @@ class Held:
     logits: Array
     touched: tuple[tuple[int, int], ...]
     sureness: float
-    result: Result
+    result: Result | None = None
 
     @property
     def tight(self) -> tuple[Box, Array]:
         """Bounding box of the mask, and the mask in it; an empty box if the mask is empty."""
         found = found_in(self.mask, self.box) or Box(0, 0, 0, 0)
         return found, paste(self.mask, self.box, found)
+
+    @property
+    def cropped(self) -> Held:
+        """The same, cut to the mask and without the result; goes on as well as the whole."""
+        box, mask = self.tight
+        logits = paste(self.logits, self.box, box)
+        return Held(self.z, box, mask, logits, self.touched, self.sureness)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Appearance:
+    """What an object looks like in a slice that was clicked, and how it is looked at.
+
+    Attributes
+    ----------
+    object_id : int
+    scale : Scale
+    level : int
+        Of the scale, relative to the object diameter's.
+    threshold : float
+        Probability above which a pixel is in the mask.
+    examples : tuple of Click
+        Pixels of the object and around it.
+    """
+
+    object_id: int
+    scale: Scale
+    level: int
+    threshold: float
+    examples: tuple[Click, ...]
+
+    @classmethod
+    def of(cls, answer: Result) -> Appearance:
+        """Take it from an answer that has a mask."""
+        request = answer.request
+        return cls(
+            request.object_id,
+            request.scale,
+            request.level,
+            request.threshold,
+            tuple(sample(answer)),
+        )
 
 
 def held(answer: Result) -> Held:
@@ -104,23 +146,26 @@ class Carrier:
     planner : Planner
     predict : callable
         Request → Result.
-    examples : sequence of Result
-        The object's answers in clicked slices: what it looks like.
+    appearances : sequence of Appearance
+        In clicked slices; the first one says how the object is looked at.
     """
 
     def __init__(
-        self, planner: Planner, predict: Callable[[Request], Result], examples: Sequence[Result]
+        self,
+        planner: Planner,
+        predict: Callable[[Request], Result],
+        appearances: Sequence[Appearance],
     ) -> None:
         self.planner = planner
         self.predict = predict
-        request = examples[0].request
-        self.source, self.object_id = request.source, request.object_id
-        self.scale, self.level = request.scale, request.level
-        self.threshold = request.threshold
+        first = appearances[0]
+        self.source, self.object_id = planner.source, first.object_id
+        self.scale, self.level = first.scale, first.level
+        self.threshold = first.threshold
         self._examples: tuple[Click, ...] = ()
         # only a Gaussian process can be trained by pixels of another slice
         if planner.embedder.network.config.head == "gp":
-            self._examples = tuple(click for answer in examples for click in sample(answer))
+            self._examples = tuple(click for seen in appearances for click in seen.examples)
 
     def step(self, last: Held, z: int) -> Held | None:
         """The object in slice `z`, next to that of `last`; None where nothing is left of it."""

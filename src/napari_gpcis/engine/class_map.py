@@ -8,7 +8,7 @@ so that it counts in the coefficients, but not in the choice among the classes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from napari_gpcis.engine.geometry import Scale
     from napari_gpcis.engine.image import ImageSource
     from napari_gpcis.engine.types import Array
+    from napari_gpcis.model.heads import GPPrediction
 
     Tile: TypeAlias = tuple[Box, Array]
     Share: TypeAlias = Callable[[Callable[[Box], Tile], Iterable[Box]], Iterator[Tile]]
@@ -157,7 +158,7 @@ class ClassMap:
         deep, colour, places = attach(nothing, deep.new_zeros(1, 3, stride, SIDE * stride), patches)
         rows = [[*place, *sign] for place, sign in zip(places, signs, strict=True)]
         prediction = network.classify(deep, colour, [torch.tensor(rows, device=deep.device)])
-        return FunctionUpdate.of(prediction.posterior)
+        return FunctionUpdate.of(cast("GPPrediction", prediction).posterior)
 
     @torch.inference_mode()
     def _colour_table(self) -> Tensor | None:

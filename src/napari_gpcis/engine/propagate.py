@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from napari_gpcis.engine.carry import Carrier, Held, cut, held
+from napari_gpcis.engine.carry import Appearance, Carrier, Held, cut, held
 from napari_gpcis.engine.geometry import paste
 from napari_gpcis.engine.logits import sigmoid
 from napari_gpcis.engine.options import Direction
@@ -177,8 +177,10 @@ def _propagate(
     direction: Direction,
     stop: StopRule,
 ) -> Iterator[Carried]:
+    looks = {z: Appearance.of(here.result) for z, here in clicked.items() if here.result}
+
     def carry(start: Held, towards: range, examples: list[Held]) -> Iterator[Held]:
-        carrier = Carrier(planner, predict, [example.result for example in examples])
+        carrier = Carrier(planner, predict, [looks[example.z] for example in examples])
         yield from _pass(carrier, start, towards, stop)
 
     for low, high in pairwise(clicked.values()):
@@ -189,7 +191,8 @@ def _propagate(
         for now in carry(high, range(high.z - 1, low.z, -1), [high, low]):
             share = (high.z - now.z) / (high.z - low.z)
             other = upwards.get(now.z)
-            yield _carried(now if other is None else _joined(other, now, share))
+            threshold = looks[high.z].threshold
+            yield _carried(now if other is None else joined(other, now, share, threshold))
     lowest, highest = clicked[min(clicked)], clicked[max(clicked)]
     if direction != "down":
         for now in carry(highest, range(highest.z + 1, within.stop), [highest]):
@@ -209,14 +212,24 @@ def _pass(carrier: Carrier, start: Held, towards: range, stop: StopRule) -> Iter
         last = now
 
 
-def _joined(low: Held, high: Held, share: float) -> Held:
-    """What two passes say of a slice; `share` is the first one's weight."""
+def joined(low: Held, high: Held, share: float, threshold: float) -> Held:
+    """What two passes say of a slice between two clicked ones.
+
+    Parameters
+    ----------
+    low, high : Held
+        Carried upwards and downwards.
+    share : float
+        Weight of the first one, 0–1.
+    threshold : float
+        Probability above which a pixel is in the mask.
+    """
     box = low.box.unite(high.box)
     surely_not = -4.0
     logits = share * paste(low.logits, low.box, box, surely_not)
     logits += (1 - share) * paste(high.logits, high.box, box, surely_not)
     nearer = low if share >= 0.5 else high
-    mask = cut(logits, box, low.touched + high.touched, nearer.result.request.threshold)
+    mask = cut(logits, box, low.touched + high.touched, threshold)
     if not mask.any():
         return nearer
     sureness = float(sigmoid(logits[mask]).mean())

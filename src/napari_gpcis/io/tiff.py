@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_gpcis.io.tiff_chain import Chain
     from napari_gpcis.io.tiff_segments import StoredPage
 
 __all__ = ["TiffStack"]
@@ -54,11 +53,9 @@ class TiffStack(ImageStack):
         self._file: tifffile.TiffFile | None = None
         try:
             with _complaints() as complaints:
-                found, chain = self._open(series)
+                self._open(series, axes)
             if complaints:
                 raise unreadable(path, complaints[0])
-            self._lay_out(found, axes)
-            self._pages = SeriesPages(found, chain)
             self._check_extent()
         except ImageFileError:
             self.close()
@@ -68,7 +65,7 @@ class TiffStack(ImageStack):
             self.close()
             raise unreadable(path, error) from error
 
-    def _open(self, series: int) -> tuple[tifffile.TiffPageSeries, Chain]:
+    def _open(self, series: int, axes: str | None) -> None:
         home, header = self.path, None
         if home.name.lower().endswith(".companion.ome"):
             home, header = of_companion(home)
@@ -80,14 +77,17 @@ class TiffStack(ImageStack):
             self._file = tifffile.TiffFile(home, omexml=other)
         if self._file.is_ome:
             check_ome(self._file.ome_metadata or "", home, len(chain.offsets))
-        found = choose_series(self._file, series, self.path)
+        found, others = choose_series(self._file, series, self.path)
         self.resolution = Resolution.of_tiff(self._file, found.keyframe, series)
+        self._lay_out(found, axes)
+        self._pages = SeriesPages(found, self._file, chain)
+        for one in others:
+            SeriesPages(one, self._file, chain).check()
         # tifffile would hold an object for each page as long as the file is open, and longer:
         # a series refers to itself.
         for one in self._file.series:
             one.levels.clear()
         del self._file.series
-        return found, chain
 
     def close(self) -> None:
         """Close the file."""
@@ -149,7 +149,7 @@ class TiffStack(ImageStack):
         size = math.prod(page.key.shaped) * page.dtype.itemsize
         if self._start is not None:
             size = math.prod(self._layout.shape) * page.dtype.itemsize
-            page.check_inside(np.asarray([self._start]), np.asarray([size]))
+            page.check_inside(np.asarray([self._start]), np.asarray([size]), several_pages=True)
         if page.key.is_final and sum(page.counts) > 2 * size + 4096 and not page.key.is_lsm:
             raise ValueError("its pixels take more of the file than its header says")
 

@@ -21,6 +21,8 @@ _LAYOUT = {256, 257, 258, 259, 262, 266, 277, 278, 284, 317, 322, 323, 338, 339,
 # Tags that list a value for each strip, tile or smaller copy; pages that share a list are no more
 # than a way to fill memory.
 _LISTS = {273, 279, 324, 325, 330}
+_STARTS = {273, 324}
+_WORDS = {3: "H", 4: "I", 13: "I", 16: "Q"}
 _WIDTH = 256
 
 
@@ -34,12 +36,15 @@ class Chain:
         Where the header of each page lies, in bytes.
     layouts : dict
         For each of these offsets a number: pages with the same number store pixels alike.
+    starts : array of int
+        Where the pixels of each page begin, 0 where its header does not say.
     first : bytes
         What that is for the first page, to compare files with each other.
     """
 
     offsets: array[int] = field(default_factory=lambda: array("Q"))
     layouts: dict[int, int] = field(default_factory=dict)
+    starts: array[int] = field(default_factory=lambda: array("Q"))
     first: bytes = b""
 
 
@@ -85,13 +90,13 @@ def walk_chain(path: Path) -> Chain:
     claimed = 0
     with path.open("rb") as file:
         size = file.seek(0, 2)
-        form, start = _header(file, path)
-        offset = start
+        form, offset = _header(file, path)
         while offset:
             if offset in chain.layouts:
                 raise ValueError(f"after page {len(chain.offsets)} its pages begin anew")
-            layout, taken, following = _page(file, form, offset, size)
+            layout, start, taken, following = _page(file, form, offset, size)
             claimed += taken
+            chain.starts.append(start)
             chain.first = chain.first or form.order.encode() + layout
             chain.offsets.append(offset)
             chain.layouts[offset] = numbers.setdefault(layout, len(numbers))
@@ -117,8 +122,8 @@ def _header(file: BinaryIO, path: Path) -> tuple[_Format, int]:
         raise ValueError("it ends in its header") from error
 
 
-def _page(file: BinaryIO, form: _Format, offset: int, size: int) -> tuple[bytes, int, int]:
-    """Layout, bytes that the header and its values take, and offset of the next page."""
+def _page(file: BinaryIO, form: _Format, offset: int, size: int) -> tuple[bytes, int, int, int]:
+    """Layout, start of the pixels, bytes that the header takes, and offset of the next page."""
     count, tag, after = form.count, form.tag, form.offset
     where = f"the header of a page at byte {offset}"
     if not 8 <= offset < size - count.size:
@@ -130,7 +135,7 @@ def _page(file: BinaryIO, form: _Format, offset: int, size: int) -> tuple[bytes,
     data = file.read(tags * tag.size + after.size)
     if len(data) < tags * tag.size + after.size:
         raise ValueError(f"{where} is cut off")
-    claimed = len(data)
+    claimed, start = len(data), 0
     layout = []
     codes = set()
     for code, kind, number, value in tag.iter_unpack(data[: tags * tag.size]):
@@ -138,13 +143,18 @@ def _page(file: BinaryIO, form: _Format, offset: int, size: int) -> tuple[bytes,
         extent = _SIZES.get(kind, 1) * number
         if code in _LISTS:
             claimed += extent
+        if code in _STARTS and kind in _WORDS and number and not form.ndpi:
+            word = struct.Struct(form.order + _WORDS[kind])
+            if extent > len(value):
+                value = _far_value(file, form, value, word.size, size)
+            start = word.unpack_from(value)[0]
         if code in _LAYOUT:
             if extent > len(value):
                 value = _far_value(file, form, value, extent, size)
             layout.append(struct.pack("<HHQ", code, kind, number) + value[:extent])
     if _WIDTH not in codes and not codes & _LISTS:
         raise ValueError(f"{where} describes no image")
-    return b"".join(layout), claimed, int(after.unpack_from(data, tags * tag.size)[0])
+    return b"".join(layout), start, claimed, int(after.unpack_from(data, tags * tag.size)[0])
 
 
 def _far_value(file: BinaryIO, form: _Format, place: bytes, extent: int, size: int) -> bytes:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SeriesPages"]
 
+_NOTHING = np.empty(0, np.int64)
+
 
 class SeriesPages:
     """The pages of a series, which may lie in several files.
@@ -32,14 +34,18 @@ class SeriesPages:
     ----------
     series : TiffPageSeries
         Not needed any more afterwards.
+    home : TiffFile
+        The file that was opened.
     chain : Chain
-        Of the first file.
+        Its pages.
     """
 
-    def __init__(self, series: TiffPageSeries, chain: Chain) -> None:
+    def __init__(self, series: TiffPageSeries, home: TiffFile, chain: Chain) -> None:
         self.key: TiffPage = series.keyframe
+        self._home = home
         self._chain = chain
-        self._headers = np.sort(np.asarray(chain.offsets, np.int64))
+        self._headers = np.unique(np.asarray(chain.offsets, np.int64))
+        self._starts = np.unique(np.asarray(chain.starts, np.int64))
         self._files: list[TiffFile] = []
         self._keys: list[TiffPage] = []
         self._numbers: dict[int, int] = {}
@@ -53,6 +59,8 @@ class SeriesPages:
         self._last: tuple[int, StoredPage] | None = None
         for page in series.pages:
             self._add(page)
+        for file in (home, *self._files):
+            file.pages.cache = False
 
     def _add(self, page: Page | None) -> None:
         place, number = 0, 0
@@ -99,16 +107,18 @@ class SeriesPages:
                 f"this page has the shape {key.shape} and type {key.dtype}, the first one "
                 f"{self.key.shape} and {self.key.dtype}"
             )
+        own = file is self._home
         page = StoredPage(
-            key,
-            key.dtype,
-            header.dataoffsets,
-            header.databytecounts,
-            header.jpegtables,
-            file.filehandle.size,
-            partial(self._read_bytes, file),
-            self._headers if file is self._files[0] else (),
-            (id(file), index),
+            key=key,
+            dtype=key.dtype,
+            offsets=header.dataoffsets,
+            counts=header.databytecounts,
+            tables=header.jpegtables,
+            file_size=file.filehandle.size,
+            read_bytes=partial(self._read_bytes, file),
+            headers=self._headers if own else _NOTHING,
+            starts=self._starts if own else _NOTHING,
+            name=(id(file), index),
         )
         if key.is_final:
             check_plain(page)
@@ -126,6 +136,19 @@ class SeriesPages:
             raise ValueError("the file ends before this slice does")
         return data
 
+    def check(self) -> None:
+        """See that the headers of all pages can be true.
+
+        Raises
+        ------
+        ValueError
+        """
+        for index in range(len(self)):
+            try:
+                self.read(index)
+            except Exception as error:
+                raise ValueError(f"one of its pages is damaged: {error}") from error
+
     def _header(self, index: int, place: int, file: TiffFile) -> Page:
         key = self._keys[self._numbers[id(file)]]
         if place == key.offset:
@@ -138,7 +161,7 @@ class SeriesPages:
         return TiffPage(file, index)
 
     def _is_like(self, key: TiffPage, place: int, file: TiffFile) -> bool:
-        if file is not self._files[0]:
+        if file is not self._home:
             return True
         layouts = self._chain.layouts
         # Headers outside the chain belong to smaller copies; those of one level are alike.

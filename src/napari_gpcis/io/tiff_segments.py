@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
     from tifffile import TiffPage
 
 __all__ = ["Segments", "StoredPage", "check_plain", "check_segments"]
@@ -50,8 +50,8 @@ class StoredPage:
         Bytes of the file.
     read_bytes : callable
         Given offset and number, bytes of the file.
-    headers : array-like of int
-        Where the headers of pages lie in the file, ascending.
+    headers, starts : ndarray of int64
+        Where the headers and the pixels of pages begin in the file, ascending.
     name : hashable
         Tells pages apart.
     """
@@ -63,11 +63,14 @@ class StoredPage:
     tables: bytes | None
     file_size: int
     read_bytes: Callable[[int, int], bytes]
-    headers: ArrayLike
+    headers: NDArray[np.int64]
+    starts: NDArray[np.int64]
     name: Hashable
 
-    def check_inside(self, places: NDArray[Any], sizes: NDArray[Any]) -> None:
-        """See that pixels lie in the file, and not over the header of a page.
+    def check_inside(
+        self, places: NDArray[Any], sizes: NDArray[Any], several_pages: bool = False
+    ) -> None:
+        """See that pixels lie in the file, not over a header and not over another page.
 
         Raises
         ------
@@ -75,10 +78,12 @@ class StoredPage:
         """
         if (sizes <= 0).any() or (places < 8).any() or (places + sizes > self.file_size).any():
             raise ValueError("pixels are said to lie outside the file")
-        headers = np.asarray(self.headers, np.int64)
-        over = np.searchsorted(headers, places) != np.searchsorted(headers, places + sizes)
-        if over.any():
-            raise ValueError("pixels are said to lie where the file has something else")
+        starts = self.starts[: 0 if several_pages else None]
+        # A page may share all of its bytes with another one, so the same start is no overlap.
+        for landmarks, first in ((self.headers, places), (starts, places + 1)):
+            before = np.searchsorted(landmarks, first)
+            if (before != np.searchsorted(landmarks, places + sizes)).any():
+                raise ValueError("pixels are said to lie where the file has something else")
 
 
 class Segments:
@@ -224,7 +229,16 @@ def check_segments(page: StoredPage) -> None:
     if not present.any():
         raise ValueError("none of its pixels are in the file")
     page.check_inside(places[present], stored[present])
+    _check_apart(places[present], stored[present])
     _check_expansion(page, stored[present], segment, number)
+
+
+def _check_apart(places: NDArray[Any], stored: NDArray[Any]) -> None:
+    """Segments that are equal may share their bytes, but not a part of them."""
+    order = np.argsort(places, kind="stable")
+    places, ends = places[order], (places + stored)[order]
+    if ((places[1:] < ends[:-1]) & (places[1:] != places[:-1])).any():
+        raise ValueError("pixels are said to lie over each other")
 
 
 def _check_expansion(page: StoredPage, stored: NDArray[Any], segment: int, number: int) -> None:

@@ -18,7 +18,9 @@ __all__ = ["choose_series"]
 _SHOWN = 12
 
 
-def choose_series(tiff: TiffFile, series: int, path: Path) -> TiffPageSeries:
+def choose_series(
+    tiff: TiffFile, series: int, path: Path
+) -> tuple[TiffPageSeries, list[TiffPageSeries]]:
     """One of the series of a TIFF, at full resolution.
 
     Parameters
@@ -30,6 +32,13 @@ def choose_series(tiff: TiffFile, series: int, path: Path) -> TiffPageSeries:
     path : Path
         What errors call the file.
 
+    Returns
+    -------
+    series : TiffPageSeries
+    others : list of TiffPageSeries
+        Pages beside it that may have been meant to belong to it: where nothing in the file says
+        what does, a page with a damaged header looks like an image of its own.
+
     Raises
     ------
     ImageFileError
@@ -38,7 +47,8 @@ def choose_series(tiff: TiffFile, series: int, path: Path) -> TiffPageSeries:
         When there is none at all.
     """
     found = list(tiff.series)
-    if found and all(one.kind == "generic" for one in found):
+    loose = all(one.kind == "generic" for one in found)
+    if loose:
         found = _merged(found)
     if not found:
         raise ValueError("it holds no image")
@@ -48,7 +58,9 @@ def choose_series(tiff: TiffFile, series: int, path: Path) -> TiffPageSeries:
         raise ImageFileError(
             f"{path} has no series {series}, but {known}{more}; choose among those"
         )
-    return found[series]
+    chosen = found[series]
+    others = [one for one in found if one is not chosen and not one.keyframe.is_reduced]
+    return chosen, others if loose else []
 
 
 def _merged(found: list[TiffPageSeries]) -> list[TiffPageSeries]:
