@@ -25,6 +25,7 @@ import time
 import traceback
 import zlib
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -383,7 +384,8 @@ class Child:
         """End the process."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait()
+            with suppress(BrokenPipeError):
+                self._process.communicate()  # closes the pipes, too
         self._process = None
 
 

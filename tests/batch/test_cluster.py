@@ -39,7 +39,7 @@ def cluster() -> Iterator[LocalCluster]:
     with LocalCluster(
         n_workers=2,
         threads_per_worker=1,
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
         memory_limit=None,
         silence_logs="CRITICAL",
     ) as cluster:
@@ -101,7 +101,7 @@ def test_a_worker_that_dies_is_replaced(lab: Lab) -> None:
     with LocalCluster(
         n_workers=2,
         threads_per_worker=1,
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
         memory_limit=None,
         silence_logs="CRITICAL",
     ) as cluster:
@@ -138,7 +138,7 @@ def test_no_scheduler_and_no_workers_are_said(lab: Lab, monkeypatch: pytest.Monk
     with pytest.raises(OptionError, match="no scheduler answers at nonsense"):
         run(lab, scheduler="nonsense")
     with (
-        LocalCluster(n_workers=0, dashboard_address=None) as empty,
+        LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0") as empty,
         pytest.raises(OptionError, match="has no workers; start them with `dask worker tcp"),
     ):
         run(lab, scheduler=empty.scheduler_address)

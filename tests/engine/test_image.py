@@ -170,7 +170,7 @@ def test_a_lazy_stack_is_read_one_slice_at_a_time_and_once():
 
 
 def test_a_slice_too_large_to_hold_is_read_by_regions(monkeypatch):
-    monkeypatch.setattr("napari_gpcis.engine.image.LARGEST_HELD_SLICE", 100)
+    monkeypatch.setattr("napari_gpcis.engine.image.LARGEST_HELD", 100)
     image = rng().random((12, 16))
     lazy = Watched(image)
     planes = ImageSource(lazy).read(0, Box(2, 3, 5, 9))

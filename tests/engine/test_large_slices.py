@@ -41,7 +41,7 @@ def test_a_commit_touches_the_box_alone(network, huge):
 
 
 def test_of_a_lazy_slice_the_window_is_read(network, huge, monkeypatch):
-    monkeypatch.setattr("napari_gpcis.engine.image.LARGEST_HELD_SLICE", 1)
+    monkeypatch.setattr("napari_gpcis.engine.image.LARGEST_HELD", 1)
     lazy = Watched(huge[:9000, :9000])
     session = Session(network, device="cpu")
     session.set_image(lazy)

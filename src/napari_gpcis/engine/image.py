@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import OrderedDict
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
     from napari_gpcis.engine.types import Array, ArrayLike
 
-LARGEST_HELD_SLICE = 1 << 28
+LARGEST_HELD = 1 << 28
+"""Bytes of the slices that are held; a larger one is read piece by piece."""
+SLICES_HELD = 4
+RANGES_HELD = 4096
 STACK_SAMPLE = 12
 _fresh = itertools.count()
 
@@ -63,8 +67,8 @@ class ImageSource:
         self.channels = self.axes.choose(range(min(count, 3)) if self.is_rgb else channels)
         base = ("source", next(_fresh)) if identity is None else ("given", identity)
         self.identity: Hashable = (base, self.channels, self.normalisation)
-        self._ranges: dict[int, Range] = {}
-        self._held: tuple[int, Array] | None = None
+        self._ranges: OrderedDict[int, Range] = OrderedDict()
+        self._held: OrderedDict[int, Array] = OrderedDict()
         self._lock = Lock()
 
     @property
@@ -104,11 +108,16 @@ class ImageSource:
         """Intensities that become 0 and 1 in a slice, measured once."""
         whole_stack = self.normalisation.scope == "stack"
         key = -1 if whole_stack else z
-        if key not in self._ranges:
+        found = self._ranges.get(key)
+        if found is None:
             chosen = _spread(self.shape[0], STACK_SAMPLE) if whole_stack else [z]
             sample = np.concatenate([self._sample(index, len(chosen)) for index in chosen])
-            self._ranges[key] = measure(sample, self.normalisation, joint=self.is_rgb)
-        return self._ranges[key]
+            found = measure(sample, self.normalisation, joint=self.is_rgb)
+            with self._lock:
+                self._ranges[key] = found
+                if len(self._ranges) > RANGES_HELD:
+                    self._ranges.popitem(last=False)
+        return found
 
     def _sample(self, z: int, parts: int) -> Array:
         """Evenly spaced pixels of a slice, (n, C)."""
@@ -123,14 +132,23 @@ class ImageSource:
         rows, cols = slice(box.r0, box.r1, step), slice(box.c0, box.c1, step)
         _, height, width = self.shape
         size = height * width * len(self.channels) * np.dtype(self.array.dtype).itemsize
-        if isinstance(self.array, np.ndarray) or size > LARGEST_HELD_SLICE:
+        if isinstance(self.array, np.ndarray) or size > LARGEST_HELD:
             return self.axes.read(self.array, z, rows, cols, self.channels)
+        return self._slice(z, size)[rows, cols]
+
+    def _slice(self, z: int, size: int) -> Array:
+        """A slice of so many bytes, the last few of which are held: neighbours are compared."""
         with self._lock:
-            if self._held is None or self._held[0] != z:
-                self._held = None  # two slices at once would double the memory
+            held = self._held.pop(z, None)
+            if held is None:
+                # two at once may be more than there is room for
+                while len(self._held) >= min(SLICES_HELD, LARGEST_HELD // size):
+                    self._held.popitem(last=False)
+                _, height, width = self.shape
                 whole = slice(0, height), slice(0, width)
-                self._held = z, self.axes.read(self.array, z, *whole, self.channels)
-            return self._held[1][rows, cols]
+                held = self.axes.read(self.array, z, *whole, self.channels)
+            self._held[z] = held
+            return held
 
 
 def _spread(count: int, wanted: int) -> list[int]:
