@@ -39,3 +39,14 @@ def test_a_kernel_without_colour_says_nothing_of_colour() -> None:
     update = FunctionUpdate.of(classifier.condition(deep, colour, [random_clicks(5, (32, 32))]))
     assert not update.at_colours(colour.flatten(2).transpose(1, 2)).any()
     assert update.on_grid(deep).any()
+
+
+def test_contrasts_tell_which_function_is_largest(classifier: GPClassifier) -> None:
+    deep, colour = random_features(1, (8, 8), 4)
+    clicks = random_clicks(12, (32, 32))
+    signs = torch.where(torch.arange(12)[:, None] % 3 == torch.arange(3), 1.0, -1.0)
+    update = FunctionUpdate.of(
+        classifier.condition(deep, colour, [torch.cat([clicks[:, :2], signs], 1)])
+    )
+    whole, rest = update.on_grid(deep), update.contrasts().on_grid(deep)
+    torch.testing.assert_close(rest, whole[:, 1:] - whole[:, :1], atol=2e-5, rtol=1e-4)

@@ -123,13 +123,21 @@ class ClassMap:
         inner = core.within(window).times(self.scale.cell)
         latent = upsample(self._update.on_grid(deep), self.embedder.network.grid_stride)
         latent = latent[(..., *inner.slices)] + self._colour_term(image[(..., *inner.slices)])
-        logits = to_pixels(latent, self.scale, core, box)
-        classes = np.array(self.ids, self.dtype)[logits.argmax(0)]
+        classes = self._largest(to_pixels(latent, self.scale, core, box))
         for click in self._clicks:
             # rounding may turn a pixel between two that were clicked for different classes
             if click.z == z and box.holds(click.row, click.col):
                 classes[click.row - box.r0, click.col - box.c0] = class_of(click)
         return box, classes
+
+    def _largest(self, contrasts: Array) -> Array:
+        """Class of every pixel, from what the others have more than the first, (c − 1, …)."""
+        classes = np.full(contrasts.shape[1:], self.ids[0], self.dtype)
+        best = np.zeros(contrasts.shape[1:], contrasts.dtype)
+        for number, contrast in zip(self.ids[1:], contrasts, strict=True):
+            classes[contrast > best] = number
+            np.maximum(best, contrast, out=best)
+        return classes
 
     def _features(self, z: int, core: Box) -> tuple[Box, Tensor, Tensor]:
         """A tile with its halo: window of cells, image (1, 3, H, W), deep features."""
@@ -158,7 +166,7 @@ class ClassMap:
         deep, colour, places = attach(nothing, deep.new_zeros(1, 3, stride, SIDE * stride), patches)
         rows = [[*place, *sign] for place, sign in zip(places, signs, strict=True)]
         prediction = network.classify(deep, colour, [torch.tensor(rows, device=deep.device)])
-        return FunctionUpdate.of(cast("GPPrediction", prediction).posterior)
+        return FunctionUpdate.of(cast("GPPrediction", prediction).posterior).contrasts()
 
     @torch.inference_mode()
     def _colour_table(self) -> Tensor | None:

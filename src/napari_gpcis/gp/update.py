@@ -56,6 +56,14 @@ class FunctionUpdate(NamedTuple):
             colour_weights,
         )
 
+    def contrasts(self) -> FunctionUpdate:
+        """Differences of all functions but the first to the first: enough to find the largest."""
+        deep, colour = (
+            weights[..., 1:] - weights[..., :1]
+            for weights in (self.deep_weights, self.colour_weights)
+        )
+        return self._replace(deep_weights=deep, colour_weights=colour)
+
     def on_grid(self, deep: Tensor) -> Tensor:
         """Deep part at every grid point: (1, D, h, w) → (1, c, h, w)."""
         points = scale_features(flatten(deep), self.log_precision)

@@ -13,6 +13,7 @@ from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
+import imagecodecs
 import numpy as np
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ __all__ = ["TILE", "EncodedPage", "LabelPage", "background_tile", "encode_page",
 TILE = 512
 """Sides of a tile, in pixels, of pages that are at least as large."""
 
-# Measured on pages of outlines: 40 % faster than 6, for a fifth more bytes.
+# Of libdeflate; measured on pages of classes: half the time of zlib's own 5, and fewer bytes.
 _LEVEL = 5
 # TIFF wants the sides of tiles to be multiples of this.
 _MULTIPLE = 16
@@ -173,7 +174,7 @@ def tile_shape(shape: tuple[int, int], tile: int = TILE) -> tuple[int, int]:
 @lru_cache(maxsize=8)
 def background_tile(tile: tuple[int, int], dtype: np.dtype[Any]) -> bytes:
     """Compressed tile of background, for files that cannot leave one out."""
-    return zlib.compress(bytes(tile[0] * tile[1] * dtype.itemsize), _LEVEL)
+    return _compress(np.zeros(tile, dtype))
 
 
 def _encode_tile(
@@ -184,15 +185,20 @@ def _encode_tile(
     if part.shape == tile and len(found) == 1:
         return _constant_tile(found[0], tile, dtype)
     if part.shape == tile:
-        return zlib.compress(np.ascontiguousarray(part, dtype).data, _LEVEL)
+        return _compress(np.ascontiguousarray(part, dtype))
     whole = np.zeros(tile, dtype)
     whole[: part.shape[0], : part.shape[1]] = part
-    return zlib.compress(whole.data, _LEVEL)
+    return _compress(whole)
 
 
 @lru_cache(maxsize=256)
 def _constant_tile(label: int, tile: tuple[int, int], dtype: np.dtype[Any]) -> bytes:
-    return zlib.compress(np.full(tile, label, dtype).data, _LEVEL)
+    return _compress(np.full(tile, label, dtype))
+
+
+def _compress(labels: NDArray[Any]) -> bytes:
+    content: bytes = imagecodecs.deflate_encode(labels, _LEVEL)
+    return content
 
 
 def _labels_in(part: NDArray[Any]) -> list[int]:
