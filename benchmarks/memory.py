@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -69,7 +70,7 @@ def write_stack(path: Path, pages: int, side: int, *, tiled: bool) -> None:
     cell = data.cell() // 2
     picture = np.tile(cell, (-(-side // cell.shape[0]), -(-side // cell.shape[1])))[:side, :side]
     noise = rng.integers(0, 32, (min(side, 1024) + 64, side + 64), np.uint8)
-    how = {"tile": (256, 256), "compression": "zlib"} if tiled else {}
+    how: dict[str, Any] = {"tile": (256, 256), "compression": "zlib"} if tiled else {}
     with tifffile.TiffWriter(path, bigtiff=True) as tiff:
         for _ in range(pages):
             page = picture.copy()

@@ -123,13 +123,12 @@ def on_a_cluster(folder: Path, output: Path, mode: str, seconds: float) -> list[
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
     dask = [sys.executable, "-m", "dask"]
     local = ["--no-dashboard", "--host", "127.0.0.1"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     scheduler = [*dask, "scheduler", "--port", address.rpartition(":")[2], *local]
     worker = [*dask, "worker", address, "--nthreads", "1", "--no-nanny", *local]
-    processes = [subprocess.Popen(scheduler, **quiet)]
+    processes = [begin(scheduler)]
     try:
         time.sleep(3)
-        processes += [subprocess.Popen(worker, **quiet) for _ in range(2)]
+        processes += [begin(worker) for _ in range(2)]
         time.sleep(6)
         client = subprocess.Popen(
             words(folder, output, mode, "--scheduler", address), stdout=subprocess.DEVNULL
@@ -146,8 +145,13 @@ def on_a_cluster(folder: Path, output: Path, mode: str, seconds: float) -> list[
     return ["end" if ended_before else "worker killed"]
 
 
+def begin(command: list[str]) -> subprocess.Popen[bytes]:
+    """Start a process of which nothing is to be seen."""
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 def compare(quiet: Path, noisy: Path) -> tuple[str, int]:
-    """Whether two folders hold the same files, logs and tables' order apart; and how many."""
+    """Whether two folders hold the same files, the log apart, and how many."""
     files = {path.name for path in quiet.iterdir() if path.suffix in (".tif", ".csv")}
     others = {path.name for path in noisy.iterdir()} - files - {"segment.log.jsonl"}
     if others:

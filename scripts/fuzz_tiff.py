@@ -58,7 +58,7 @@ def make_files(folder: Path) -> list[Path]:
     wide = stack.astype(np.uint16) * 200
     grey: dict[str, Any] = {"photometric": "minisblack"}
     rgb: dict[str, Any] = {"photometric": "rgb"}
-    tiled = {"tile": (64, 64), "compression": "zlib"}
+    tiled: dict[str, Any] = {"tile": (64, 64), "compression": "zlib"}
     kinds: dict[str, tuple[NDArray[Any], dict[str, Any]]] = {
         "classic": (coins, grey),
         "bigtiff": (wide, {**grey, "bigtiff": True}),
@@ -80,16 +80,11 @@ def make_files(folder: Path) -> list[Path]:
     files = []
     for name, (pixels, options) in kinds.items():
         file = folder / f"{name}.tif"
-        opening = (
-            {
-                key: options.pop(key)
-                for key in ("bigtiff", "imagej", "ome", "byteorder")
-                if key in options
-            }
-            if len(options)
-            else {}
-        )
-        options = dict(options)
+        opening = {
+            key: options.pop(key)
+            for key in ("bigtiff", "imagej", "ome", "byteorder")
+            if key in options
+        }
         with tifffile.TiffWriter(file, **opening) as writer:
             writer.write(pixels, **options)
             if "subifds" in options:
@@ -300,10 +295,10 @@ def read_file(path: Path) -> str:
         digest.update(f"{image.full_shape} {image.dtype}".encode())
         for z in range(min(image.slices, MOST_PAGES)):
             if image.rows * image.columns * max(image.channels, 1) <= MOST_PIXELS:
-                digest.update(np.ascontiguousarray(image.page(z)))
+                digest.update(image.page(z).tobytes())
                 continue
             for rows, columns in _regions(image.rows, image.columns):
-                digest.update(np.ascontiguousarray(image.read(z, rows, columns)))
+                digest.update(image.read(z, rows, columns).tobytes())
     return digest.hexdigest()
 
 
@@ -426,7 +421,7 @@ def table(counts: Counter[tuple[str, str]]) -> str:
 
 def main() -> int:
     """Parse arguments, run, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--times", type=int, default=500, help="how many files to damage")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same damage")
     parser.add_argument("--data", type=Path, help="folder of TIFFs to damage in place of our own")

@@ -1,4 +1,4 @@
-"""Imports run one way: gp ← model ← engine ← io ← batch ← cli, and io ← widget; training stands above them all."""
+"""Imports run one way: gp ← model ← engine ← io ← batch ← cli, io ← widget; training on top."""
 
 from __future__ import annotations
 

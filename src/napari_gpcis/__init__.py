@@ -1,7 +1,8 @@
 """A click becomes a mask: interactive segmentation as Gaussian process classification.
 
-`load_model` and `Session` are all that a script needs, `segment_stack` what a night needs. They are imported on first use, so that
-importing this package, as napari does when it starts, costs next to nothing.
+`load_model` and `Session` are all that a script needs, `segment_stack` what a night needs. They are
+imported on first use, so that importing this package, as napari does when it starts, costs next to
+nothing.
 """
 
 from __future__ import annotations

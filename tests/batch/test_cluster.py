@@ -133,7 +133,9 @@ def test_no_scheduler_and_no_workers_are_said(lab: Lab, monkeypatch: pytest.Monk
     from napari_gpcis.batch import cluster
 
     monkeypatch.setattr(cluster, "_SECONDS_TO_ANSWER", 1)
-    with pytest.raises(OptionError, match=r"no scheduler answers at tcp://127\.0\.0\.1:9; start one"):
+    with pytest.raises(
+        OptionError, match=r"no scheduler answers at tcp://127\.0\.0\.1:9; start one"
+    ):
         run(lab, scheduler="tcp://127.0.0.1:9")
     with pytest.raises(OptionError, match="no scheduler answers at nonsense"):
         run(lab, scheduler="nonsense")

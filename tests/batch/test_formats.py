@@ -46,7 +46,9 @@ def desk(tmp_path: Path, tiny_model: Path) -> Desk:
 @pytest.fixture
 def expected(desk: Desk) -> np.ndarray:
     """Labels of the stack as a plain TIFF."""
-    tifffile.imwrite(desk.folder / "plain.tif", STACK, photometric="minisblack", metadata={"axes": "ZYX"})
+    tifffile.imwrite(
+        desk.folder / "plain.tif", STACK, photometric="minisblack", metadata={"axes": "ZYX"}
+    )
     labels = desk.segment(desk.folder / "plain.tif")
     assert set(np.unique(labels)) == {0, 3, 7}
     return labels
@@ -62,7 +64,9 @@ def test_all_formats_of_a_stack_give_the_same_labels(desk: Desk, expected: np.nd
         ("imagej.tif", {"imagej": True}),
         ("ome.ome.tif", {"ome": True}),
     ):
-        tifffile.imwrite(desk.folder / name, STACK, photometric="minisblack", metadata={"axes": "ZYX"}, **options)
+        tifffile.imwrite(
+            desk.folder / name, STACK, photometric="minisblack", metadata={"axes": "ZYX"}, **options
+        )
         np.testing.assert_array_equal(desk.segment(desk.folder / name), expected)
     zarr.save_array(desk.folder / "stack.zarr", STACK)
     np.testing.assert_array_equal(desk.segment(desk.folder / "stack.zarr", axes="ZYX"), expected)
@@ -75,7 +79,9 @@ def test_all_formats_of_a_stack_give_the_same_labels(desk: Desk, expected: np.nd
 
 @pytest.mark.parametrize("mode", ["object", "class"])
 def test_labels_may_be_ome_zarr(desk: Desk, mode: str) -> None:
-    tifffile.imwrite(desk.folder / "stack.tif", STACK, photometric="minisblack", metadata={"axes": "ZYX"})
+    tifffile.imwrite(
+        desk.folder / "stack.tif", STACK, photometric="minisblack", metadata={"axes": "ZYX"}
+    )
     labels = desk.segment(desk.folder / "stack.tif", mode=mode)
     np.testing.assert_array_equal(
         desk.segment(desk.folder / "stack.tif", "labels.ome.zarr", mode=mode), labels
@@ -136,7 +142,9 @@ def test_the_table_says_what_the_labels_hold(desk: Desk) -> None:
 
 @pytest.mark.parametrize("output", ["labels.tif", "labels.ome.zarr"])
 def test_a_cancelled_run_leaves_nothing(desk: Desk, output: str) -> None:
-    tifffile.imwrite(desk.folder / "stack.tif", STACK, photometric="minisblack", metadata={"axes": "ZYX"})
+    tifffile.imwrite(
+        desk.folder / "stack.tif", STACK, photometric="minisblack", metadata={"axes": "ZYX"}
+    )
     before = {path.name for path in desk.folder.iterdir()}
     told: list[str] = []
     with pytest.raises(StoppedError, match="stopped; nothing was written"):
@@ -154,7 +162,9 @@ def test_a_cancelled_run_leaves_nothing(desk: Desk, output: str) -> None:
 def test_an_error_in_the_middle_leaves_nothing(desk: Desk) -> None:
     path = desk.folder / "stack.tif"
     noise = np.random.default_rng(0).integers(0, 255, (9, 128, 192), np.uint8)
-    tifffile.imwrite(path, noise, photometric="minisblack", metadata={"axes": "ZYX"}, compression="zlib")
+    tifffile.imwrite(
+        path, noise, photometric="minisblack", metadata={"axes": "ZYX"}, compression="zlib"
+    )
     content = bytearray(path.read_bytes())
     with tifffile.TiffFile(path) as tiff:
         offset = tiff.pages[7].dataoffsets[0]
@@ -167,7 +177,9 @@ def test_an_error_in_the_middle_leaves_nothing(desk: Desk) -> None:
 
 
 def test_a_table_or_output_of_another_kind_is_refused(desk: Desk) -> None:
-    tifffile.imwrite(desk.folder / "stack.tif", STACK, photometric="minisblack", metadata={"axes": "ZYX"})
+    tifffile.imwrite(
+        desk.folder / "stack.tif", STACK, photometric="minisblack", metadata={"axes": "ZYX"}
+    )
     with pytest.raises(UserError, match="class mode has none; leave the table out"):
         desk.segment(desk.folder / "stack.tif", mode="class", table=desk.folder / "objects.csv")
     with pytest.raises(OutputFileError, match=r"a name that ends in \.csv"):

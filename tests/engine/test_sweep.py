@@ -53,7 +53,7 @@ def anchors(answers):
     }
 
 
-def sweep(bench, anchors, *, up, within=range(COUNT), share=map):  # noqa: B008
+def sweep(bench, anchors, *, up, within=range(COUNT), share=map):
     return Sweep(bench.planner, bench.predict, anchors, within, up=up, share=share)
 
 
@@ -94,9 +94,7 @@ def test_every_slice_is_encoded_once_in_a_sweep(bench, anchors, monkeypatch):
     runner = Runner(load_model("default"), "cpu", device_bytes=1 << 30)
     encoded = []
     encode = runner.network.encode
-    monkeypatch.setattr(
-        runner.network, "encode", lambda image: encoded.append(1) or encode(image)
-    )
+    monkeypatch.setattr(runner.network, "encode", lambda image: encoded.append(1) or encode(image))
     planner = Planner(bench.source, runner.embedder, class_mode=False, threshold=0.5)
     dict(Sweep(planner, runner.predict, anchors, range(COUNT), up=True).steps())
     assert len(encoded) == COUNT

@@ -1,4 +1,4 @@
-"""Object mode with propagation: from the clicked slices upwards and downwards, then page by page."""
+"""Object mode with propagation: from the clicked slices up and down, then page by page."""
 
 from __future__ import annotations
 

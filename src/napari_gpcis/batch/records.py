@@ -87,7 +87,9 @@ def unpack_anchors(content: bytes) -> dict[int, Anchor]:
     anchors = {}
     for name, seen in json.loads(content[_LENGTH.size : _LENGTH.size + length]).items():
         object_id = int(name)
-        examples = tuple(Click(*place, object_id) for place in seen["examples"])
+        examples = tuple(
+            Click(z, row, col, positive, object_id) for z, row, col, positive in seen["examples"]
+        )
         appearance = Appearance(
             object_id, Scale(*seen["scale"]), seen["level"], seen["threshold"], examples
         )

@@ -41,8 +41,8 @@ def segment(
         typer.Argument(
             metavar="IMAGE…",
             help="TIFF, zarr, OME-Zarr, a folder of pages, or anything that imageio reads. Or "
-            "many: several of them, a pattern, a folder of them, or a manifest (CSV with the columns "
-            "image,clicks,output).",
+            "many: several of them, a pattern, a folder of them, or a manifest (CSV with the "
+            "columns image,clicks,output).",
         ),
     ],
     clicks: Annotated[

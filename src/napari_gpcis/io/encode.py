@@ -197,8 +197,8 @@ def _constant_tile(label: int, tile: tuple[int, int], dtype: np.dtype[Any]) -> b
 
 
 def _compress(labels: NDArray[Any]) -> bytes:
-    content: bytes = imagecodecs.deflate_encode(labels, _LEVEL)
-    return content
+    # it takes arrays, too, though its type hints know of bytes alone
+    return bytes(imagecodecs.deflate_encode(labels, _LEVEL))  # type: ignore[arg-type]
 
 
 def _labels_in(part: NDArray[Any]) -> list[int]:
