@@ -13,7 +13,7 @@ import tifffile
 from napari_gpcis import segment_stack
 from napari_gpcis.engine.click import Click
 from napari_gpcis.io import OutputFileError, StoppedError, UserError, open_image, write_clicks
-from tests.batch.conftest import COINS, DIAMETER
+from tests.batch.conftest import COINS, DIAMETER, write_stack
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -186,3 +186,23 @@ def test_a_table_or_output_of_another_kind_is_refused(desk: Desk) -> None:
         desk.segment(desk.folder / "stack.tif", table=desk.folder / "objects.xlsx")
     with pytest.raises(OutputFileError, match="is an input of this run"):
         desk.segment(desk.folder / "stack.tif", table=desk.clicks)
+
+
+def test_a_negative_click_alone_corrects_what_was_carried_there(desk: Desk) -> None:
+    rows, cols = np.ogrid[:128, :192]
+    disk = (rows - 60) ** 2 + (cols - 80) ** 2 <= 25**2
+    noise = np.random.default_rng(0).normal(0, 6, (4, 128, 192))
+    write_stack(desk.folder / "stack.tif", (40 + 120 * disk + noise).astype(np.uint8))
+    clicks = [Click(2, 60, 80, object_id=3)]
+    write_clicks(desk.clicks, clicks, ndim=3)
+    options = {"propagate": True, "model": "default"}
+    before = desk.segment(desk.folder / "stack.tif", **options)
+    assert all((page == 3).sum() > 1500 for page in before)
+    write_clicks(desk.clicks, [*clicks, Click(1, 40, 80, False, 3)], ndim=3)
+    after = desk.segment(desk.folder / "stack.tif", table=desk.folder / "o.csv", **options)
+    assert (before[1, 40, 80], after[1, 40, 80]) == (3, 0)
+    assert (after[1] == 3).sum() > 500
+    np.testing.assert_array_equal(after[2:], before[2:])
+    with (desk.folder / "o_slices.csv").open(newline="") as file:
+        sources = [row["source"] for row in csv.DictReader(file)]
+    assert sources == ["propagated", "clicked", "clicked", "propagated"]

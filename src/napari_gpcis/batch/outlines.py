@@ -67,7 +67,8 @@ class SliceOfObjects:
     """Labels of a slice, made where they are read.
 
     Where two objects claim a pixel, the one with the higher probability gets it, so the order of
-    the objects does not matter. A pixel that was clicked for an object belongs to that object.
+    the objects does not matter. A pixel that was clicked for an object belongs to that object, one
+    that was clicked as not belonging to it does not.
 
     Parameters
     ----------
@@ -83,7 +84,8 @@ class SliceOfObjects:
     ) -> None:
         self.shape = shape
         self._outlines = sorted(outlines, key=lambda outline: outline.object_id)
-        self._clicks = [click for click in clicks if click.positive]
+        # positive ones last: another object may have the pixel
+        self._clicks = sorted(clicks, key=lambda click: click.positive)
 
     def __getitem__(self, key: tuple[slice, slice]) -> NDArray[np.uint32]:
         """Object ids in some rows and columns, 0 for background."""
@@ -112,7 +114,11 @@ class SliceOfObjects:
             best[here][wins] = probability[wins]
         for click in self._clicks:
             if box.holds(click.row, click.col):
-                labels[click.row - box.r0, click.col - box.c0] = click.object_id
+                place = click.row - box.r0, click.col - box.c0
+                if click.positive:
+                    labels[place] = click.object_id
+                elif labels[place] == click.object_id:
+                    labels[place] = 0
         return labels
 
     def _measured(self, outline: Outline, z: int) -> ObjectInSlice | None:

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 from napari_gpcis.batch.objects import find_diameter, object_page
 from napari_gpcis.batch.outlines import Outline, answer, by_object
 from napari_gpcis.batch.records import pack_anchors, pack_held, unpack_anchors, unpack_held
+from napari_gpcis.engine.annotation import Question
+from napari_gpcis.engine.carry import held
+from napari_gpcis.engine.history import CarriedMask, State
 from napari_gpcis.engine.logits import sigmoid
 from napari_gpcis.engine.sweep import Anchor, Sweep, between
 
@@ -75,6 +78,7 @@ def _sweep(run: Run, anchors: Anchors, volume: range, spool: Spool, *, is_up: bo
         volume,
         up=is_up,
         share=run.crew.map,
+        correct=_Corrections(run),
     )
     slices = volume if is_up else volume[::-1]
     done = next((count for count, z in enumerate(slices) if z not in spool), len(slices))
@@ -94,16 +98,42 @@ def _outlines(run: Run, z: int, anchors: Anchors, up: Spool, down: Spool) -> lis
     for object_id, of_object in anchors.items():
         here = {at: anchor for at, anchor in of_object.items() if at in volume}
         if z in here:
-            held = here[z].held
-            outlines.append(_outline(object_id, held, temperature, clicked=True))
+            outlines.append(_outline(object_id, here[z].held, temperature, clicked=True))
             continue
         found = between(z, above.get(object_id), below.get(object_id), here)
         if found is not None:
             # the bounds of what is carried are those of uncalibrated logits, and so is its trust
-            outlines.append(_outline(object_id, found.cropped, 1.0, clicked=False))
+            clicked = any(click.object_id == object_id for click in run.clicks_of.get(z, ()))
+            outlines.append(_outline(object_id, found.cropped, 1.0, clicked=clicked))
     return outlines
 
 
-def _outline(object_id: int, held: Held, temperature: float, *, clicked: bool) -> Outline:
-    probability = sigmoid(held.logits / temperature)
-    return Outline(object_id, held.box, held.mask, probability, clicked)
+def _outline(object_id: int, found: Held, temperature: float, *, clicked: bool) -> Outline:
+    probability = sigmoid(found.logits / temperature)
+    return Outline(object_id, found.box, found.mask, probability, clicked)
+
+
+class _Corrections:
+    """Clicks that say only where an object is not: they correct what was carried there.
+
+    Parameters
+    ----------
+    run : Run
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._answerer = run.answerer
+        self._clicks: dict[tuple[int, int], tuple[Click, ...]] = {}
+        for z, clicks in run.clicks_of.items():
+            for object_id in {click.object_id for click in clicks} - by_object(clicks).keys():
+                own = tuple(click for click in clicks if click.object_id == object_id)
+                self._clicks[object_id, z] = own
+
+    def __call__(self, object_id: int, carried: Held) -> Held | None:
+        clicks = self._clicks.get((object_id, carried.z))
+        if clicks is None:
+            return carried
+        seed = CarriedMask(*carried.tight)
+        question = Question(State(clicks=clicks), object_id, carried.z, None, seed)
+        result = self._answerer.answer(question)
+        return held(result) if result.box_mask.any() else None

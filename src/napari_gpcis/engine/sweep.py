@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     Anchors: TypeAlias = Mapping[int, Mapping[int, "Anchor"]]
     Carried: TypeAlias = tuple["Track", Held | None]
-    Share: TypeAlias = Callable[
-        [Callable[["Track"], Carried], Iterable["Track"]], Iterator[Carried]
-    ]
+    Step: TypeAlias = Callable[["Track"], Carried]
+    Share: TypeAlias = Callable[[Step, Iterable["Track"]], Iterator[Carried]]
+    Correct: TypeAlias = Callable[[int, Held], Held | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,6 +90,8 @@ class Sweep:
         When an object has ended.
     share : callable
         Like `map`; may share the objects of a slice among threads.
+    correct : callable
+        Takes an object and what was carried of it; gives what holds instead, None if nothing.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class Sweep:
         up: bool,
         stop: StopRule | None = None,
         share: Share = map,
+        correct: Correct = lambda object_id, held: held,
     ) -> None:
         self._planner = planner
         self._predict = predict
@@ -109,6 +112,7 @@ class Sweep:
         self._sign = 1 if up else -1
         self._stop = stop or StopRule()
         self._share = share
+        self._correct = correct
         self._anchors = {
             object_id: {z: anchor for z, anchor in of_object.items() if z in within}
             for object_id, of_object in anchors.items()
@@ -152,6 +156,9 @@ class Sweep:
     def _step(self, track: Track, z: int) -> Carried:
         now = track.carrier.step(track.last, z)
         if now is None or self._stop.ends(track.start, track.last, now):
+            return track, None
+        now = self._correct(track.object_id, now)
+        if now is None:
             return track, None
         if track.in_gap:
             return track, Held(z, now.box, now.mask, now.logits, now.touched, now.sureness)
