@@ -23,6 +23,8 @@ _PACKAGES = (
     "numpy",
     "safetensors",
     "tifffile",
+    "zarr",
+    "distributed",
     "imageio",
     "scikit-image",
     "opencv-python-headless",
