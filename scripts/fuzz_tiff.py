@@ -11,6 +11,7 @@ and FAIL (a crash, another exception, too long or too much memory). The exit cod
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import json
 import os
@@ -59,32 +60,27 @@ def make_files(folder: Path) -> list[Path]:
     grey: dict[str, Any] = {"photometric": "minisblack"}
     rgb: dict[str, Any] = {"photometric": "rgb"}
     tiled: dict[str, Any] = {"tile": (64, 64), "compression": "zlib"}
-    kinds: dict[str, tuple[NDArray[Any], dict[str, Any]]] = {
-        "classic": (coins, grey),
-        "bigtiff": (wide, {**grey, "bigtiff": True}),
-        "imagej": (wide, {"imagej": True, "metadata": {"axes": "ZYX", "spacing": 2.0}}),
-        "ome": (wide, {"ome": True, "metadata": {"axes": "ZYX"}, **grey}),
-        "ome_zlib": (stack, {"ome": True, "metadata": {"axes": "TYX"}, **grey, **tiled}),
-        "zlib": (stack, {**grey, "compression": "zlib", "predictor": True}),
-        "lzw": (wide, {**grey, "compression": "lzw"}),
-        "tiled": (np.tile(coins, (2, 2)), {**grey, **tiled}),
-        "pages": (stack, {**grey, "metadata": None}),
-        "pages_zlib": (wide, {**grey, "metadata": None, "compression": "zlib"}),
-        "rgb": (colour, rgb),
-        "rgb_tiled": (colour, {**rgb, **tiled}),
-        "planar": (np.moveaxis(colour, -1, 0), {**rgb, "planarconfig": "separate"}),
-        "big_endian": (wide, {**grey, "byteorder": ">", "compression": "zlib"}),
-        "strips": (coins, {**grey, "rowsperstrip": 16, "metadata": None}),
-        "pyramid": (coins, {**grey, **tiled, "subifds": 1}),
+    kinds: dict[str, tuple[NDArray[Any], dict[str, Any], dict[str, Any]]] = {
+        "classic": (coins, {}, grey),
+        "bigtiff": (wide, {"bigtiff": True}, grey),
+        "imagej": (wide, {"imagej": True}, {"metadata": {"axes": "ZYX", "spacing": 2.0}}),
+        "ome": (wide, {"ome": True}, {"metadata": {"axes": "ZYX"}, **grey}),
+        "ome_zlib": (stack, {"ome": True}, {"metadata": {"axes": "TYX"}, **grey, **tiled}),
+        "zlib": (stack, {}, {**grey, "compression": "zlib", "predictor": True}),
+        "lzw": (wide, {}, {**grey, "compression": "lzw"}),
+        "tiled": (np.tile(coins, (2, 2)), {}, {**grey, **tiled}),
+        "pages": (stack, {}, {**grey, "metadata": None}),
+        "pages_zlib": (wide, {}, {**grey, "metadata": None, "compression": "zlib"}),
+        "rgb": (colour, {}, rgb),
+        "rgb_tiled": (colour, {}, {**rgb, **tiled}),
+        "planar": (np.moveaxis(colour, -1, 0), {}, {**rgb, "planarconfig": "separate"}),
+        "big_endian": (wide, {"byteorder": ">"}, {**grey, "compression": "zlib"}),
+        "strips": (coins, {}, {**grey, "rowsperstrip": 16, "metadata": None}),
+        "pyramid": (coins, {}, {**grey, **tiled, "subifds": 1}),
     }
     files = []
-    for name, (pixels, options) in kinds.items():
+    for name, (pixels, opening, options) in kinds.items():
         file = folder / f"{name}.tif"
-        opening = {
-            key: options.pop(key)
-            for key in ("bigtiff", "imagej", "ome", "byteorder")
-            if key in options
-        }
         with tifffile.TiffWriter(file, **opening) as writer:
             writer.write(pixels, **options)
             if "subifds" in options:
@@ -146,7 +142,6 @@ class Anatomy:
 
 
 Damage = bytearray
-Mutation = "Callable[[Damage, Anatomy, random.Random], None]"
 
 
 def flip_header(content: Damage, anatomy: Anatomy, rng: random.Random) -> None:
@@ -240,10 +235,9 @@ def wrong_numbers(content: Damage, anatomy: Anatomy, rng: random.Random) -> None
         content[start : start + len(longer)] = longer
 
 
-def _bomb(packed: list[bytes] = []) -> bytes:  # noqa: B006  made once
-    if not packed:
-        packed.append(zlib.compress(bytes(300_000_000), 9))
-    return packed[0]
+@functools.cache
+def _bomb() -> bytes:
+    return zlib.compress(bytes(300_000_000), 9)
 
 
 def _set_values(

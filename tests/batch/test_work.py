@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -81,3 +82,14 @@ def test_two_runs_do_not_make_the_same_output(tmp_path: Path) -> None:
 def test_no_folder_to_write_to_is_said(tmp_path: Path) -> None:
     with pytest.raises(OutputFileError, match="there is no folder"):
         WorkFolder(tmp_path / "none" / "labels.tif", "job", resume=True)
+
+
+def test_another_run_is_waited_for_as_long_as_asked(tmp_path: Path) -> None:
+    output = tmp_path / "labels.tif"
+    first = WorkFolder(output, "job", resume=True)
+    first.spool("pages").append(1, b"one")
+    ended = threading.Timer(0.5, first.__exit__, (StoppedError, None, None))
+    ended.start()
+    with WorkFolder(output, "job", resume=True, patience=60.0) as work:
+        assert list(work.spool("pages")) == [1]
+    ended.join()

@@ -44,6 +44,7 @@ PAGES_PER_BLOCK = 16
 TRIES_ELSEWHERE = 3
 _SECONDS_TO_ANSWER = 15
 _SECONDS_BETWEEN_LOOKS = 1.0
+_SECONDS_OF_PATIENCE = 120.0
 
 
 def run_on_cluster(
@@ -266,7 +267,14 @@ def _version() -> str:
 
 def _stack(job: Job, stop: str) -> Outcome:
     """A whole stack; always gone on with, as a worker that died may have begun it."""
-    return attempt(job, resume=True, is_cancelled=_Stop(stop), runner=_runner(job))
+    return attempt(
+        job,
+        resume=True,
+        is_cancelled=_Stop(stop),
+        runner=_runner(job),
+        # a worker that was given up may still be at it
+        patience=_SECONDS_OF_PATIENCE,
+    )
 
 
 class _Stop:

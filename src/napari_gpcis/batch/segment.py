@@ -177,6 +177,7 @@ def run_job(
     is_cancelled: Callable[[], bool] | None = None,
     runner: Runner | None = None,
     producer: Producer | None = None,
+    patience: float = 0.0,
 ) -> Report:
     """Do a job; parameters as for `segment_stack`, and two that spare or share work.
 
@@ -190,6 +191,8 @@ def run_job(
         The job's network, if it is loaded already.
     producer : callable, optional
         Makes the pages of the slices that are still to be done, in their order.
+    patience : float
+        Seconds to wait for another run with the same output to end.
     """
     start = time.perf_counter()
     tell = on_progress or (lambda stage, done, total: None)
@@ -197,7 +200,13 @@ def run_job(
     with ExitStack() as stack:
         image, clicks = stack.enter_context(open_stack(job))
         work = stack.enter_context(
-            WorkFolder(job.output, job.fingerprint(), resume=resume, others=job.further_outputs)
+            WorkFolder(
+                job.output,
+                job.fingerprint(),
+                resume=resume,
+                others=job.further_outputs,
+                patience=patience,
+            )
         )
         crew = stack.enter_context(Crew(job.options.threads, is_cancelled))
         run = Run(job, image, clicks, crew, tell, runner)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_gpcis.batch.log import BatchLog
 from napari_gpcis.batch.run import load_runner
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
     from napari_gpcis.batch.job import Job
     from napari_gpcis.batch.run import Tell
-    from napari_gpcis.batch.segment import Producer, Report
-    from napari_gpcis.engine.runner import Runner
+    from napari_gpcis.batch.segment import Report
 
 __all__ = ["BatchReport", "Outcome", "attempt", "segment_stacks"]
 
@@ -139,25 +138,18 @@ def segment_stacks(
     )
 
 
-def attempt(
-    job: Job,
-    *,
-    resume: bool = False,
-    on_progress: Tell | None = None,
-    is_cancelled: Callable[[], bool] | None = None,
-    runner: Runner | None = None,
-    producer: Producer | None = None,
-) -> Outcome:
-    """Do a job, and take what goes wrong for an outcome; but not the wish to stop."""
+def attempt(job: Job, **how: Any) -> Outcome:
+    """Do a job, and take what goes wrong for an outcome; but not the wish to stop.
+
+    Parameters
+    ----------
+    job : Job
+        What to do.
+    **how
+        As for `run_job`.
+    """
     try:
-        report = run_job(
-            job,
-            resume=resume,
-            on_progress=on_progress,
-            is_cancelled=is_cancelled,
-            runner=runner,
-            producer=producer,
-        )
+        report = run_job(job, **how)
     except StoppedError:
         raise
     except (UserError, ModelFileError) as error:

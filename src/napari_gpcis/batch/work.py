@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import shutil
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from typing import Self
 
 __all__ = ["WorkFolder"]
+
+_SECONDS_BETWEEN_TRIES = 0.2
 
 
 class WorkFolder:
@@ -38,6 +41,8 @@ class WorkFolder:
         Whether to go on from what is there.
     others : iterable of Path
         What the run makes besides. Temporary files that a killed one left of any are removed.
+    patience : float
+        Seconds to wait for another run that is making the same output to end.
 
     Raises
     ------
@@ -46,25 +51,43 @@ class WorkFolder:
     """
 
     def __init__(
-        self, output: Path, fingerprint: str, *, resume: bool, others: Iterable[Path] = ()
+        self,
+        output: Path,
+        fingerprint: str,
+        *,
+        resume: bool,
+        others: Iterable[Path] = (),
+        patience: float = 0.0,
     ) -> None:
         target = output.resolve()
         self.path = target.with_name(f".{target.name}.work")
         self._fingerprint = fingerprint
         self._resume = resume
         self._spools: list[Spool] = []
-        with saying_why(output):
-            self.path.mkdir(exist_ok=True)
-            self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT)
-        if not lock(self._lock):
-            os.close(self._lock)
-            raise OutputFileError(
-                f"cannot write {output}: another run is making it; wait for it or choose "
-                "another name"
-            )
+        give_up = time.monotonic() + patience
+        while not self._take(output):
+            if time.monotonic() > give_up:
+                raise OutputFileError(
+                    f"cannot write {output}: another run is making it; wait for it or choose "
+                    "another name"
+                )
+            time.sleep(_SECONDS_BETWEEN_TRIES)
         for made in (target, *(path.resolve() for path in others)):
             for stale in made.parent.glob(f".{glob.escape(made.name)}.*.part"):
                 _remove(stale)
+
+    def _take(self, output: Path) -> bool:
+        """Make the folder, and keep others out of it; false if another run does."""
+        with saying_why(output):
+            self.path.mkdir(exist_ok=True)
+            try:
+                self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT)
+            except FileNotFoundError:
+                return False  # removed in between: the other run has just ended
+        if lock(self._lock):
+            return True
+        os.close(self._lock)
+        return False
 
     def spool(self, name: str) -> Spool:
         """Records of one kind."""
