@@ -314,7 +314,7 @@ def _open(job: Job) -> tuple[ExitStack, Run, ClassPages]:
     """The stack that blocks are taken of; closed when nobody uses it any more."""
     stack = ExitStack()
     image, clicks = stack.enter_context(open_stack(job))
-    crew = Crew(job.options.threads)
+    crew = Crew(job.options.threads or 1)
     run = Run(job, image, clicks, crew, lambda stage, done, total: None, _runner(job))
     return stack, run, ClassPages(run)
 

@@ -32,16 +32,14 @@ class Crew:
 
     Parameters
     ----------
-    threads : int, optional
-        How many; all cores that this process may use when not given.
+    threads : int
+        How many.
     is_cancelled : callable, optional
         Whether the run is to end early.
     """
 
-    def __init__(
-        self, threads: int | None = None, is_cancelled: Callable[[], bool] | None = None
-    ) -> None:
-        self.threads = threads or available_cores()
+    def __init__(self, threads: int, is_cancelled: Callable[[], bool] | None = None) -> None:
+        self.threads = threads
         self._is_cancelled = is_cancelled or (lambda: False)
         self._ended = Event()
         self.pool = ThreadPoolExecutor(self.threads, "napari-gpcis", _one_core)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from napari_gpcis.batch.classes import ClassPages
-from napari_gpcis.batch.crew import Crew
+from napari_gpcis.batch.crew import Crew, available_cores
 from napari_gpcis.batch.job import Job, Options
 from napari_gpcis.batch.objects import object_pages
 from napari_gpcis.batch.outputs import open_outputs
@@ -17,6 +17,7 @@ from napari_gpcis.batch.page import Page
 from napari_gpcis.batch.propagation import propagated_pages
 from napari_gpcis.batch.run import Run, open_stack
 from napari_gpcis.batch.work import WorkFolder
+from napari_gpcis.engine.runner import find_device
 from napari_gpcis.io.errors import StoppedError
 
 if TYPE_CHECKING:
@@ -208,7 +209,7 @@ def run_job(
                 patience=patience,
             )
         )
-        crew = stack.enter_context(Crew(job.options.threads, is_cancelled))
+        crew = stack.enter_context(Crew(_threads(job.options), is_cancelled))
         run = Run(job, image, clicks, crew, tell, runner)
         outputs = stack.enter_context(open_outputs(run))
         try:
@@ -247,6 +248,17 @@ def _pages(run: Run, producer: Producer, work: WorkFolder) -> Iterator[Page]:
 def _kept(page: Page, done: Spool) -> Page:
     done.append(page.z, page.to_bytes())
     return page
+
+
+def _threads(options: Options) -> int:
+    """Of a GPU, two threads make full use: one reads and writes while the other computes."""
+    if options.threads is not None:
+        return options.threads
+    try:
+        on_cpu = find_device(options.device).type == "cpu"
+    except ValueError:
+        on_cpu = True  # what is wrong is said when the network is loaded
+    return available_cores() if on_cpu else min(2, available_cores())
 
 
 def _producer(job: Job) -> Producer:
