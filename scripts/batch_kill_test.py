@@ -62,7 +62,7 @@ def main() -> None:
                 during = on_a_cluster(folder, noisy, mode, seconds)
                 times = 1
             else:
-                during = [kill_once(folder, noisy, mode, seconds) for _ in range(times)]
+                during = kill_often(folder, noisy, mode, seconds, quiet, times)
                 run(folder, noisy, mode)
             verdict, count = compare(quiet, noisy)
             all_well = all_well and verdict == "identical"
@@ -104,16 +104,27 @@ def run(folder: Path, output: Path, mode: str, *more: str) -> None:
     subprocess.run(words(folder, output, mode, *more), check=True, stdout=subprocess.DEVNULL)
 
 
-def kill_once(folder: Path, output: Path, mode: str, seconds: float) -> str:
-    """Begin or go on, and kill at a random moment; says how much was done then."""
-    process = subprocess.Popen(words(folder, output, mode), stdout=subprocess.DEVNULL)
-    try:
-        process.wait(random.uniform(0.1, 1.0) * seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-        return f"{sum(path.suffix == '.tif' for path in output.glob('*'))}"
-    return "end"
+def kill_often(
+    folder: Path, output: Path, mode: str, seconds: float, quiet: Path, times: int
+) -> list[str]:
+    """Kill so many times at random moments; a batch that gets to its end is begun anew.
+
+    Says how many stacks were done at each kill.
+    """
+    during: list[str] = []
+    while len(during) < times:
+        process = subprocess.Popen(words(folder, output, mode), stdout=subprocess.DEVNULL)
+        try:
+            process.wait(random.uniform(0.1, 1.0) * seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            during.append(f"{sum(path.suffix == '.tif' for path in output.glob('*'))}")
+            continue
+        verdict, _ = compare(quiet, output)
+        if verdict != "identical":
+            raise RuntimeError(f"after {len(during)} kills of {mode}: {verdict}")
+    return during
 
 
 def on_a_cluster(folder: Path, output: Path, mode: str, seconds: float) -> list[str]:

@@ -60,12 +60,14 @@ def make_files(folder: Path) -> list[Path]:
     grey: dict[str, Any] = {"photometric": "minisblack"}
     rgb: dict[str, Any] = {"photometric": "rgb"}
     tiled: dict[str, Any] = {"tile": (64, 64), "compression": "zlib"}
+    # of its own accord tifffile takes another one each time, and a seed would not repeat
+    uuid = {"UUID": "00000000-0000-0000-0000-000000000000"}
     kinds: dict[str, tuple[NDArray[Any], dict[str, Any], dict[str, Any]]] = {
         "classic": (coins, {}, grey),
         "bigtiff": (wide, {"bigtiff": True}, grey),
         "imagej": (wide, {"imagej": True}, {"metadata": {"axes": "ZYX", "spacing": 2.0}}),
-        "ome": (wide, {"ome": True}, {"metadata": {"axes": "ZYX"}, **grey}),
-        "ome_zlib": (stack, {"ome": True}, {"metadata": {"axes": "TYX"}, **grey, **tiled}),
+        "ome": (wide, {"ome": True}, {"metadata": {"axes": "ZYX", **uuid}, **grey}),
+        "ome_zlib": (stack, {"ome": True}, {"metadata": {"axes": "TYX", **uuid}, **grey, **tiled}),
         "zlib": (stack, {}, {**grey, "compression": "zlib", "predictor": True}),
         "lzw": (wide, {}, {**grey, "compression": "lzw"}),
         "tiled": (np.tile(coins, (2, 2)), {}, {**grey, **tiled}),

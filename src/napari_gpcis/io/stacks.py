@@ -29,6 +29,8 @@ __all__ = ["ImageStack", "open_image"]
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _TIFF_NAMES = (".tif", ".tiff", ".btf", ".tf8", ".lsm", ".stk", ".svs", ".ndpi", ".qptiff")
 _EVERYTHING = slice(None)
+# How parsers stumble over values that no writer would have written.
+_NONSENSE = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError)
 
 
 def open_image(
@@ -321,6 +323,8 @@ def unreadable(path: Path, error: BaseException | str, z: int | None = None) -> 
     """Say that a file is damaged, in one line."""
     where = "" if z is None else f" at slice {z}"
     reason = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, _NONSENSE) or "truth value of an array" in reason:
+        reason = f"what it says of itself makes no sense ({type(error).__name__}: {reason})"
     if "imagecodecs" in reason:
         remedy = "run `pip install imagecodecs`, or save the image without compression"
     else:

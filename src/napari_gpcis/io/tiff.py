@@ -76,7 +76,8 @@ class TiffStack(ImageStack):
             self._file.close()
             self._file = tifffile.TiffFile(home, omexml=other)
         if self._file.is_ome:
-            check_ome(self._file.ome_metadata or "", home, len(chain.offsets))
+            page_size = math.prod(self._file.pages.first.shape)
+            check_ome(self._file.ome_metadata or "", home, len(chain.offsets), page_size)
         found, others = choose_series(self._file, series, self.path)
         self.resolution = Resolution.of_tiff(self._file, found.keyframe, series)
         self._lay_out(found, axes)

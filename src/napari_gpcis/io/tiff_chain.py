@@ -22,6 +22,10 @@ _LAYOUT = {256, 257, 258, 259, 262, 266, 277, 278, 284, 317, 322, 323, 338, 339,
 # than a way to fill memory.
 _LISTS = {273, 279, 324, 325, 330}
 _STARTS = {273, 324}
+# A JPEG may be in one piece in place of strips.
+_PIXELS = _STARTS | {513}
+# Some writers add a page for their metadata; a file of little else is made to take long.
+_MOST_EMPTY = 16
 _WORDS = {3: "H", 4: "I", 13: "I", 16: "Q"}
 _WIDTH = 256
 
@@ -87,7 +91,7 @@ def walk_chain(path: Path) -> Chain:
     """
     chain = Chain()
     numbers: dict[bytes, int] = {}
-    claimed = 0
+    claimed = empty = 0
     with path.open("rb") as file:
         size = file.seek(0, 2)
         form, offset = _header(file, path)
@@ -96,7 +100,10 @@ def walk_chain(path: Path) -> Chain:
                 raise ValueError(f"after page {len(chain.offsets)} its pages begin anew")
             layout, start, taken, following = _page(file, form, offset, size)
             claimed += taken
-            chain.starts.append(start)
+            empty += start is None
+            if empty > _MOST_EMPTY:
+                raise ValueError(f"{empty} of its pages hold no image")
+            chain.starts.append(start or 0)
             chain.first = chain.first or form.order.encode() + layout
             chain.offsets.append(offset)
             chain.layouts[offset] = numbers.setdefault(layout, len(numbers))
@@ -122,8 +129,10 @@ def _header(file: BinaryIO, path: Path) -> tuple[_Format, int]:
         raise ValueError("it ends in its header") from error
 
 
-def _page(file: BinaryIO, form: _Format, offset: int, size: int) -> tuple[bytes, int, int, int]:
-    """Layout, start of the pixels, bytes that the header takes, and offset of the next page."""
+def _page(
+    file: BinaryIO, form: _Format, offset: int, size: int
+) -> tuple[bytes, int | None, int, int]:
+    """Layout, start of the pixels if any, bytes that the header takes, place of the next page."""
     count, tag, after = form.count, form.tag, form.offset
     where = f"the header of a page at byte {offset}"
     if not 8 <= offset < size - count.size:
@@ -154,7 +163,8 @@ def _page(file: BinaryIO, form: _Format, offset: int, size: int) -> tuple[bytes,
             layout.append(struct.pack("<HHQ", code, kind, number) + value[:extent])
     if _WIDTH not in codes and not codes & _LISTS:
         raise ValueError(f"{where} describes no image")
-    return b"".join(layout), start, claimed, int(after.unpack_from(data, tags * tag.size)[0])
+    first = start if codes & _PIXELS else None
+    return b"".join(layout), first, claimed, int(after.unpack_from(data, tags * tag.size)[0])
 
 
 def _far_value(file: BinaryIO, form: _Format, place: bytes, extent: int, size: int) -> bytes:

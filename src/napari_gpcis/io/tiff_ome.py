@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from html import unescape
 from typing import TYPE_CHECKING
@@ -58,7 +59,7 @@ def header_elsewhere(tiff: tifffile.TiffFile, path: Path) -> str | None:
         return str(first.pages.first.description)
 
 
-def check_ome(header: str, path: Path, pages: int) -> None:
+def check_ome(header: str, path: Path, pages: int, page_size: int) -> None:
     """Refuse a header that names files that are not there, or more planes than there could be.
 
     Parameters
@@ -69,6 +70,8 @@ def check_ome(header: str, path: Path, pages: int) -> None:
         The TIFF that was opened.
     pages : int
         How many it has.
+    page_size : int
+        Pixels of the first of them.
 
     Raises
     ------
@@ -77,14 +80,14 @@ def check_ome(header: str, path: Path, pages: int) -> None:
     for name in dict.fromkeys(_FILES.findall(header)):
         if unescape(name).lower() != path.name.lower():
             walk_chain(_beside(path, name))
+    most = max(_MOST_PLANES, 1000 * pages)
     for name, number in _COUNTS.findall(header):
-        if int(number) > max(_MOST_PLANES, 1000 * pages):
+        if int(number) > most:
             raise ValueError(f"its OME header says {name}={number}, but it has {pages} pages")
     for pixels in re.findall(r"<[^>]*\bPixels\b[^>]*>", header):
-        planes = 1
-        for _, number in re.findall(r'\b(Size[ZCT])\s*=\s*"(\d+)"', pixels):
-            planes *= int(number)
-        if planes > max(_MOST_PLANES, 1000 * pages):
+        sizes = [int(number) for number in re.findall(r'\bSize[XYZCT]\s*=\s*"(\d+)"', pixels)]
+        planes = math.prod(sizes) // max(page_size, 1)
+        if planes > most:
             raise ValueError(f"its OME header promises {planes} planes, but it has {pages} pages")
 
 

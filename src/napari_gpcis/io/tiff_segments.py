@@ -221,7 +221,7 @@ def check_segments(page: StoredPage) -> None:
     segment = height * width * samples * page.dtype.itemsize
     if segment > _MOST_BYTES:
         raise ValueError(
-            f"it is compressed in pieces of {segment / 2**30:.1f} GiB; save it in tiles"
+            f"it is compressed in pieces of {segment / 2**30:.1f} GiB instead of tiles"
         )
     stored, places = np.asarray(counts, np.int64), np.asarray(offsets, np.int64)
     # Writers leave an empty segment out with a zero in both lists; in one of them, it is damage.
