@@ -144,7 +144,9 @@ def on_a_cluster(folder: Path, output: Path, mode: str, seconds: float) -> list[
         client = subprocess.Popen(
             words(folder, output, mode, "--scheduler", address), stdout=subprocess.DEVNULL
         )
-        time.sleep(random.uniform(0.6, 1.1) * seconds)
+        while client.poll() is None and not any(output.glob(".*.work")):
+            time.sleep(0.05)
+        time.sleep(random.uniform(0.0, 0.5) * seconds)
         ended_before = client.poll() is not None
         os.kill(processes[1].pid, signal.SIGKILL)
         if client.wait(timeout=600):

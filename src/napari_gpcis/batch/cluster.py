@@ -247,12 +247,11 @@ def _check_workers(client: Client, scheduler: str) -> None:
             f"the scheduler {scheduler} has no workers; start them with `dask worker {scheduler}`"
         ) from error
     remedy = "install the same napari-gpcis in the environment of each worker"
-    try:
-        found = client.run(_version)
-    except Exception as error:
-        raise OptionError(f"the workers of {scheduler} lack napari-gpcis; {remedy}") from error
-    for worker, theirs in found.items():
-        if theirs != _version():
+    for worker, theirs in client.run(_version, on_error="return").items():
+        if isinstance(theirs, ImportError):
+            raise OptionError(f"the worker {worker} lacks napari-gpcis ({theirs}); {remedy}")
+        # another error is that of a worker that has just died, and does not count
+        if isinstance(theirs, str) and theirs != _version():
             raise OptionError(
                 f"the worker {worker} has napari-gpcis {theirs}, this is {_version()}; {remedy}"
             )
