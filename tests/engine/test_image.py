@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import numpy as np
 import pytest
 
 from napari_gpcis.engine import Box, Normalisation
-from napari_gpcis.engine.image import ImageSource
+from napari_gpcis.engine.image import SLICES_HELD, ImageSource
 from napari_gpcis.engine.normalise import hues
 from tests.engine.conftest import Watched
 
@@ -167,6 +170,46 @@ def test_a_lazy_stack_is_read_one_slice_at_a_time_and_once():
     assert [key[0] for key in stack.reads] == [4]
     source.read(1, WHOLE)
     assert [key[0] for key in stack.reads] == [4, 1]
+
+
+def test_the_last_few_slices_are_held_and_no_more(monkeypatch):
+    stack = Watched(rng().random((9, 12, 16)))
+    source = ImageSource(stack)
+    for z in (0, 1, 0, 1, 2, 1, 2, 3):  # neighbours are compared
+        source.read(z, WHOLE)
+    assert [key[0] for key in stack.reads] == [0, 1, 2, 3]
+    for z in range(9):
+        source.read(z, WHOLE)
+    assert len(source._held) == SLICES_HELD
+    monkeypatch.setattr("napari_gpcis.engine.image.LARGEST_HELD", 12 * 16 * 8 * 2)
+    source.read(0, WHOLE)
+    assert len(source._held) == 2
+
+
+def test_the_ranges_of_a_long_stack_do_not_pile_up(monkeypatch):
+    monkeypatch.setattr("napari_gpcis.engine.image.RANGES_HELD", 5)
+    source = ImageSource(rng().random((20, 12, 16)))
+    first = source.range_of(0)
+    for z in range(20):
+        source.range_of(z)
+    assert len(source._ranges) == 5
+    np.testing.assert_array_equal(source.range_of(0).low, first.low)
+
+
+def test_two_slices_are_read_at_once_and_each_of_them_once():
+    class Slow(Watched):
+        meeting = Barrier(2)
+
+        def __getitem__(self, key):
+            self.meeting.wait(10)  # breaks unless another slice is being read, too
+            return super().__getitem__(key)
+
+    stack = Slow(rng().random((2, 12, 16)))
+    source = ImageSource(stack)
+    with ThreadPoolExecutor(4) as pool:
+        planes = list(pool.map(lambda z: source.read(z, WHOLE), (0, 1, 0, 1)))
+    assert sorted(key[0] for key in stack.reads) == [0, 1]
+    np.testing.assert_array_equal(planes[0], planes[2])
 
 
 def test_a_slice_too_large_to_hold_is_read_by_regions(monkeypatch):

@@ -19,6 +19,7 @@ from tests.engine.conftest import disk
 
 SHAPE = (96, 128)
 DIAMETER = 30.0
+NEVER = StopRule(0, 0, 0, 0, 1e9, 1, largest_growth=1e9)
 
 
 class Bench:
@@ -147,9 +148,8 @@ def test_where_two_passes_disagree_the_nearer_clicked_slice_decides(shipped):
 def test_a_direction_leaves_the_other_alone(random_runner):
     bench = Bench(random_runner, image_of(ellipsoid(9, (4, 64, 70), DIAMETER, 30)))
     answer = bench.click(4, (48, 60, True))
-    never = StopRule(0, 0, 0, 0, 1e9, 1)
     for direction, allowed in (("up", {5, 6, 7, 8}), ("down", {0, 1, 2, 3})):
-        carried = {item.z for item in bench.carry(answer, direction=direction, stop=never)}
+        carried = {item.z for item in bench.carry(answer, direction=direction, stop=NEVER)}
         assert carried <= allowed
         assert carried
 
@@ -157,7 +157,7 @@ def test_a_direction_leaves_the_other_alone(random_runner):
 def test_a_slice_is_asked_for_when_the_last_one_was_taken(random_runner):
     bench = Bench(random_runner, image_of(ellipsoid(9, (4, 64, 70), DIAMETER, 30)))
     answer = bench.click(4, (48, 60, True))
-    slices = bench.carry(answer, stop=StopRule(0, 0, 0, 0, 1e9, 1))
+    slices = bench.carry(answer, stop=NEVER)
     assert bench.asked == []
     next(slices)
     assert set(bench.asked) == {5}
@@ -165,10 +165,19 @@ def test_a_slice_is_asked_for_when_the_last_one_was_taken(random_runner):
     assert set(bench.asked) == {5}
 
 
+def test_an_object_ends_where_a_clicked_slice_has_no_mask(shipped):
+    target = ellipsoid(9, (4, 48, 60), DIAMETER, 30)
+    bench = Bench(shipped, image_of(target))
+    answers = {z: bench.click(z, (48, 60, True)) for z in (0, 2, 4, 6)}
+    for z in (2, 6):
+        answers[z].__dict__["box_mask"] = np.zeros_like(answers[z].box_mask)
+    assert {item.z for item in bench.carry(*answers.values())} == {1, 3, 5}
+
+
 def test_no_more_slices_than_wanted(random_runner):
     bench = Bench(random_runner, image_of(ellipsoid(9, (4, 64, 70), DIAMETER, 30)))
     answer = bench.click(4, (48, 60, True))
-    stop = StopRule(0, 0, 0, 0, 1e9, 1, most_slices=2)
+    stop = replace(NEVER, most_slices=2)
     assert {item.z for item in bench.carry(answer, stop=stop)} <= {2, 3, 5, 6}
     assert not list(bench.carry(answer, stop=replace(stop, most_slices=0)))
 
@@ -196,7 +205,13 @@ def test_nothing_to_carry_is_refused(random_runner):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"smallest_share": 1.5}, {"smallest_area": -1}, {"most_slices": -1}]
+    "wrong",
+    [
+        {"smallest_share": 1.5},
+        {"smallest_area": -1},
+        {"most_slices": -1},
+        {"largest_growth": 0.5},
+    ],
 )
 def test_a_stop_rule_that_makes_no_sense_is_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
@@ -216,10 +231,11 @@ def seen(centre, diameter, sureness=0.9):
         (seen((30, 38), 20), False),
         (seen((30, 52), 20), True),
         (seen((30, 30), 9), True),
-        (seen((30, 30), 40), True),
+        (seen((30, 30), 24), False),
+        (seen((30, 30), 27), True),
         (seen((30, 30), 20, sureness=0.5), True),
     ],
-    ids=["same", "moved", "jumped", "shrunk", "burst", "unsure"],
+    ids=["same", "moved", "jumped", "shrunk", "grown", "burst", "unsure"],
 )
 def test_the_stop_rule_tells_an_end_from_a_change(now, ends):
     before = seen((30, 30), 20)

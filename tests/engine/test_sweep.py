@@ -100,6 +100,41 @@ def test_every_slice_is_encoded_once_in_a_sweep(bench, anchors, monkeypatch):
     assert len(encoded) == COUNT
 
 
+def test_the_next_slice_is_encoded_while_objects_are_carried(bench, anchors, monkeypatch):
+    ahead = []
+    monkeypatch.setattr(
+        bench.runner.embedder, "encode_slice", lambda source, z, scale: ahead.append(z)
+    )
+    assert [z for z, carried in sweep(bench, anchors, up=True).steps() if carried] == [
+        z - 1 for z in (*ahead, COUNT)
+    ]
+
+
+def test_objects_of_a_tile_come_one_after_the_other(bench, anchors):
+    runner = Runner(load_model("default"), "cpu", tile=64)
+    planner = Planner(bench.source, runner.embedder, class_mode=False, threshold=0.5)
+    layout = runner.embedder.layout(bench.source, anchors[1][5].appearance.scale)
+    calls = []
+
+    def share(work, tracks):
+        calls.append([track for track in tracks if track is not None])
+        return map(work, calls[-1])
+
+    def tile_of(track):
+        pixels, box = track.carrier.scale.pixels, track.last.box
+        row, col = (box.r0 + box.r1) // 2 // pixels, (box.c0 + box.c1) // 2 // pixels
+        return layout.tile_at(row, col)
+
+    tiled = Sweep(planner, runner.predict, anchors, range(COUNT), up=True, share=share)
+    for _, carried in tiled.steps():
+        assert list(carried) == sorted(carried)
+    orders = [[track.object_id for track in tracks] for tracks in calls]
+    assert any(order != sorted(order) for order in orders)
+    for tracks in calls:
+        tiles = [tile_of(track) for track in tracks]
+        assert tiles == sorted(tiles)
+
+
 def test_threads_find_the_same(bench, anchors):
     one = both_ways(bench, anchors)
     with ThreadPoolExecutor(3) as pool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_gpcis.engine.planner import Planner, nearest_power
-from napari_gpcis.engine.seed import seed_click, seed_latent
+from napari_gpcis.engine.seed import believed, seed_click, seed_latent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -149,18 +149,21 @@ class Answerer:
 
     def _ask_from_seed(self, question: Question, seed: CarriedMask) -> Result:
         """Answer that starts from a mask: a propagated one, or that of a committed object."""
-        anchor = seed_click(seed, question.clicks, question.z, question.object_id)
+        left = believed(seed, question.clicks)
+        anchors: tuple[Click, ...] = ()
+        if left.mask.any():
+            anchors = (seed_click(left, question.z, question.object_id),)
         request = self.planner.for_object(
             question.object_id,
             question.z,
-            (anchor, *question.clicks),
+            (*anchors, *question.clicks),
             self.base_diameter(question.state),
             None,
             question.clicks[-1],
             seed.box,
         )
-        latent = seed_latent(seed, request.window, request.scale)
-        return self.runner.predict(replace(request, previous=latent, anchors=(anchor,)))
+        latent = seed_latent(left, request.window, request.scale)
+        return self.runner.predict(replace(request, previous=latent, anchors=anchors))
 
 
 def _is_added(clicks: tuple[Click, ...], last: Result | None) -> bool:

@@ -18,12 +18,12 @@ from torch.nn import functional as F
 
 from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.geometry import Box, found_in, paste
+from napari_gpcis.engine.likeness import Likeness
 from napari_gpcis.engine.logits import logit, sigmoid
 from napari_gpcis.engine.motion import follow, signed_distance
 from napari_gpcis.engine.pieces import touched_pieces
 from napari_gpcis.engine.request import Latent, Request
 from napari_gpcis.engine.stand_ins import deepest, sample
-from napari_gpcis.engine.window import open_window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -166,6 +166,7 @@ class Carrier:
         # only a Gaussian process can be trained by pixels of another slice
         if planner.embedder.network.config.head == "gp":
             self._examples = tuple(click for seen in appearances for click in seen.examples)
+        self._taught = Likeness()
 
     def step(self, last: Held, z: int) -> Held | None:
         """The object in slice `z`, next to that of `last`; None where nothing is left of it."""
@@ -174,17 +175,17 @@ class Carrier:
         if around is None:
             return None
         shape = self.source.shape[1:]
-        window = open_window(around, self.scale, shape)
+        window = self.scale.cells_around(around.grow(self._margin).clip(shape))
+        window = window.clip(self.scale.canvas(shape))
         box = window.times(self.scale.pixels).clip(shape)
         distance = signed_distance(paste(moved, region, box))
-        likeness = self._likeness(z, around.grow(self._margin).clip(shape), box)
         clicks = self._clicks(z, box, distance)
         expected = distance * (self.scale.factor / OUTLINE)
         latent = latent_of(expected.clip(-SUREST_MASK, SUREST_MASK), window, self.scale)
         result = self.predict(self._request(z, clicks, window, latent, class_mode=False))
         logits = latent_in(result).clip(-SUREST_NETWORK, SUREST_NETWORK)
-        if likeness is not None:
-            logits = logits + likeness
+        if self._examples:
+            logits = logits + self._likeness(z, window)
         touched = tuple((click.row, click.col) for click in clicks)
         mask = cut(logits, box, touched, self.threshold)
         sureness = float(sigmoid(logits[mask]).mean()) if mask.any() else 0.0
@@ -212,15 +213,11 @@ class Carrier:
             for row, col in deepest(distance, 1 / self.scale.factor)
         )
 
-    def _likeness(self, z: int, near: Box, box: Box) -> Array | None:
-        """Logits that a pixel looks like the object in the clicked slices; not, if not `near`."""
-        if not self._examples:
-            return None
-        canvas = self.scale.canvas(self.source.shape[1:])
-        window = self.scale.cells_around(near).clip(canvas)
+    def _likeness(self, z: int, window: Box) -> Array:
+        """Logits that a pixel looks like the object in the clicked slices."""
         result = self.predict(self._request(z, self._examples, window, None, class_mode=True))
-        logits = latent_in(result).clip(-SUREST_LIKENESS, SUREST_LIKENESS)
-        return paste(logits, result.box, box, -SUREST_LIKENESS)
+        likeness: Array = latent_in(result).clip(-SUREST_LIKENESS, SUREST_LIKENESS)
+        return likeness
 
     def _request(
         self,
@@ -244,6 +241,7 @@ class Carrier:
             previous=previous,
             class_mode=class_mode,
             threshold=self.threshold,
+            likeness=self._taught if class_mode else None,
         )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from napari_gpcis.engine.embedding import join
 from napari_gpcis.engine.patches import ClickPatch, attach, cut_patch
 from napari_gpcis.engine.request import Request, class_of, place_in
 
@@ -77,6 +78,38 @@ class ClassFeatures:
         key = ("deep", source.identity, z, scale, window, id(network))
         deep, colour = self.embedder.cache.get(key, make)
         return deep.float(), colour.float()
+
+    def cut(self, source: ImageSource, z: int, scale: Scale, window: Box) -> tuple[Tensor, Tensor]:
+        """Deep features and colour of a window, cut out of those of the tiles that it touches.
+
+        A tile is decoded once, however many windows are cut out of it, but knows nothing of its
+        neighbours, unlike what `of_window` finds for a tile with its halo.
+        """
+        network = self.embedder.network
+        parts = [
+            (tile.intersect(window), tile, self.of_window(source, z, scale, tile))
+            for tile in self.embedder.layout(source, scale).tiles(window)
+        ]
+        deep, colour = (
+            join(
+                [
+                    (shared, pair[kind][(..., *shared.within(tile).times(factor).slices)])
+                    for shared, tile, pair in parts
+                ],
+                window,
+                factor,
+                self.embedder.order,
+            )
+            for kind, factor in enumerate((scale.cell // network.grid_stride, scale.cell))
+        )
+        return deep, colour
+
+    def patch(self, source: ImageSource, scale: Scale, click: Click) -> ClickPatch:
+        """Surroundings of a click, read as `cut` reads them; not kept."""
+        row, col = click.row // scale.pixels, click.col // scale.pixels
+        tile = self.embedder.layout(source, scale).tile_at(row, col)
+        deep, colour = self.of_window(source, click.z, scale, tile)
+        return cut_patch(deep, colour, *place_in(click, scale, tile))
 
     def _patch(self, source: ImageSource, scale: Scale, click: Click) -> ClickPatch:
         key = (source.identity, scale, click.place)

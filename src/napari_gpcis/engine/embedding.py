@@ -141,7 +141,7 @@ class Embedder:
                 (shared, entry[level][(..., *shared.within(tile).times(factor).slices)])
                 for shared, tile, entry in parts
             ]
-            cut.append(_join(pieces, window, factor, self._order))
+            cut.append(join(pieces, window, factor, self.order))
         return Features(cut[0], tuple(cut[1:]))
 
     def encode_slice(
@@ -170,7 +170,8 @@ class Embedder:
             room -= size_of(self._tile(source, z, scale, layout, tile))
 
     @property
-    def _order(self) -> torch.memory_format:
+    def order(self) -> torch.memory_format:
+        """How tensors lie in the device's memory."""
         return memory_format(self.cache.device)
 
     def _tile(
@@ -197,7 +198,7 @@ class Embedder:
         pixels = torch.from_numpy(source.read(z, box.times(scale.pixels)))[None]
         # on the CPU, as not every device has the filter
         image = resize(pixels, box.times(scale.cell).shape)
-        image = image.to(self.cache.device).contiguous(memory_format=self._order)
+        image = image.to(self.cache.device).contiguous(memory_format=self.order)
         return Features(image, self.network.encode(image))
 
     def _encode(
@@ -209,7 +210,7 @@ class Embedder:
         inner = core.within(whole)
         levels = zip((1, *self.network.pyramid_strides), (image, *pyramid), strict=True)
         return tuple(
-            level[(..., *inner.times(scale.cell // stride).slices)].clone(memory_format=self._order)
+            level[(..., *inner.times(scale.cell // stride).slices)].clone(memory_format=self.order)
             for stride, level in levels
         )
 
@@ -221,10 +222,22 @@ def resize(planes: Tensor, shape: tuple[int, int]) -> Tensor:
     return F.interpolate(planes, shape, mode="bilinear", align_corners=False, antialias=True)
 
 
-def _join(
+def join(
     pieces: list[tuple[Box, Tensor]], window: Box, factor: int, order: torch.memory_format
 ) -> Tensor:
-    """Put the parts of a window together, float32."""
+    """Put the parts of a window together, float32.
+
+    Parameters
+    ----------
+    pieces : list of (Box, Tensor)
+        Parts of the window, in cells, and what lies there.
+    window : Box
+        In cells.
+    factor : int
+        Of cells to the tensors' points.
+    order : torch.memory_format
+        Of the result.
+    """
     first = pieces[0][1]
     if len(pieces) == 1:
         return first.float().contiguous(memory_format=order)

@@ -70,6 +70,7 @@ class ImageSource:
         self._ranges: OrderedDict[int, Range] = OrderedDict()
         self._held: OrderedDict[int, Array] = OrderedDict()
         self._lock = Lock()
+        self._reading = [Lock() for _ in range(SLICES_HELD)]
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -138,16 +139,21 @@ class ImageSource:
 
     def _slice(self, z: int, size: int) -> Array:
         """A slice of so many bytes, the last few of which are held: neighbours are compared."""
-        with self._lock:
-            held = self._held.pop(z, None)
-            if held is None:
-                # two at once may be more than there is room for
-                while len(self._held) >= min(SLICES_HELD, LARGEST_HELD // size):
+        room = min(SLICES_HELD, LARGEST_HELD // size)
+        # several are read at once where all of them fit, but each by one thread
+        with self._reading[z % SLICES_HELD if room == SLICES_HELD else 0]:
+            with self._lock:
+                held = self._held.pop(z, None)
+                while held is None and len(self._held) >= room:
                     self._held.popitem(last=False)
+            if held is None:
                 _, height, width = self.shape
                 whole = slice(0, height), slice(0, width)
                 held = self.axes.read(self.array, z, *whole, self.channels)
-            self._held[z] = held
+            with self._lock:
+                while len(self._held) >= room:
+                    self._held.popitem(last=False)
+                self._held[z] = held
             return held
 
 

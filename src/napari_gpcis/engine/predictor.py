@@ -63,8 +63,12 @@ class Predictor:
         if request.core.empty:
             return Result(request, torch.zeros(1, 1, 0, 0), None, self.parts, {}, temperature)
         watch = Stopwatch(self.device)
-        parts = self._predict(request, watch)
-        latent = parts.logits.float().contiguous()
+        parts: Prediction | None = None
+        if request.likeness is not None:
+            latent = request.likeness.latent(request, self.class_features)
+        else:
+            parts = self._predict(request, watch)
+            latent = parts.logits.float().contiguous()
         watch.lap("gp")
         result = Result(request, latent, parts, self.parts, {}, temperature)
         result.fill()

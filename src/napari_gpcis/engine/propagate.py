@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
@@ -15,7 +15,7 @@ from napari_gpcis.engine.logits import sigmoid
 from napari_gpcis.engine.options import Direction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from napari_gpcis.engine.geometry import Box
     from napari_gpcis.engine.image import ImageSource
@@ -36,7 +36,7 @@ class StopRule:
     smallest_share : float
         Of the area that the object had in the clicked slice, 0–1.
     smallest_ratio : float
-        Area of a mask by that in the slice before, 0–1; its inverse bounds growth.
+        Area of a mask by that in the slice before, 0–1.
     smallest_overlap : float
         IoU of a mask and that of the slice before, moved onto it by their centroids, 0–1.
     largest_jump : float
@@ -45,6 +45,9 @@ class StopRule:
         1 − mean probability in a mask, 0–1.
     most_slices : int or None
         To either side of a clicked slice.
+    largest_growth : float
+        Area of a mask by that in the slice before, 1 or more: one that grows faster has flowed
+        into a neighbour.
     """
 
     smallest_area: int = 8
@@ -52,8 +55,9 @@ class StopRule:
     smallest_ratio: float = 0.3
     smallest_overlap: float = 0.2
     largest_jump: float = 1.0
-    largest_uncertainty: float = 0.28
+    largest_uncertainty: float = 0.33
     most_slices: int | None = None
+    largest_growth: float = 1.6
 
     def __post_init__(self) -> None:
         """Check each."""
@@ -66,10 +70,11 @@ class StopRule:
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ValueError(f"expected {name} between 0 and 1, got {value}; see StopRule")
-        for name in ("smallest_area", "largest_jump", "most_slices"):
+        bounds = {"smallest_area": 0, "largest_jump": 0, "most_slices": 0, "largest_growth": 1}
+        for name, least in bounds.items():
             value = getattr(self, name)
-            if value is not None and not value >= 0:
-                raise ValueError(f"expected {name} of 0 or more, got {value}; see StopRule")
+            if value is not None and not value >= least:
+                raise ValueError(f"expected {name} of {least} or more, got {value}; see StopRule")
 
     def ends(self, clicked: Held, last: Held, now: Held) -> bool:
         """Whether the object, seen in `last`, is no longer there in `now`."""
@@ -80,7 +85,7 @@ class StopRule:
             self.smallest_share * int(clicked.mask.sum()),
             self.smallest_ratio * before,
         )
-        if area < least or self.smallest_ratio * area > before:
+        if area < least or area > self.largest_growth * before:
             return True
         if 1 - now.sureness > self.largest_uncertainty:
             return True
@@ -133,7 +138,8 @@ def propagate(
     Parameters
     ----------
     answers : mapping of int to Result
-        The object's answers, by slice; those without a mask are left out. Never yielded again.
+        The object's answers, by slice. Never yielded again; where there is no mask in one, the
+        object ends.
     source : ImageSource
         Of the answers.
     planner : Planner
@@ -159,18 +165,18 @@ def propagate(
     if direction not in get_args(Direction):
         raise ValueError(f"expected a direction of {get_args(Direction)}, got {direction!r}")
     within = range(source.shape[0]) if within is None else within
-    clicked = {
-        z: held(answer)
-        for z, answer in sorted(answers.items())
-        if z in within and answer.box_mask.any()
-    }
+    clicked = {z: held(answer) for z, answer in sorted(answers.items()) if z in within}
+    empty = {z for z, here in clicked.items() if not here.mask.any()}
+    for z in empty:
+        del clicked[z]
     if not clicked:
         raise ValueError("expected a slice with a mask to carry on, got none; click the object")
-    return _propagate(clicked, within, planner, predict, direction, stop or StopRule())
+    return _propagate(clicked, empty, within, planner, predict, direction, stop or StopRule())
 
 
 def _propagate(
     clicked: Mapping[int, Held],
+    empty: Collection[int],
     within: range,
     planner: Planner,
     predict: Callable[[Request], Result],
@@ -181,9 +187,11 @@ def _propagate(
 
     def carry(start: Held, towards: range, examples: list[Held]) -> Iterator[Held]:
         carrier = Carrier(planner, predict, [looks[example.z] for example in examples])
-        yield from _pass(carrier, start, towards, stop)
+        yield from _pass(
+            carrier, start, itertools.takewhile(lambda z: z not in empty, towards), stop
+        )
 
-    for low, high in pairwise(clicked.values()):
+    for low, high in itertools.pairwise(clicked.values()):
         upwards: dict[int, Held] = {}
         for now in carry(low, range(low.z + 1, high.z), [low, high]):
             upwards[now.z] = now
@@ -202,9 +210,9 @@ def _propagate(
             yield _carried(now)
 
 
-def _pass(carrier: Carrier, start: Held, towards: range, stop: StopRule) -> Iterator[Held]:
+def _pass(carrier: Carrier, start: Held, towards: Iterable[int], stop: StopRule) -> Iterator[Held]:
     last = start
-    for z in towards[: stop.most_slices]:
+    for z in itertools.islice(towards, stop.most_slices):
         now = carrier.step(last, z)
         if now is None or stop.ends(start, last, now):
             return

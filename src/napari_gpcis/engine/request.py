@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from napari_gpcis.engine.click import Click
     from napari_gpcis.engine.geometry import Box, Scale
     from napari_gpcis.engine.image import ImageSource
+    from napari_gpcis.engine.likeness import Likeness
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +61,8 @@ class Request:
         Probability above which a pixel is in the mask.
     anchors : tuple of Click
         Those of `clicks` that stand for the mask that the first round started from.
+    likeness : Likeness or None
+        Class mode: keeps what the clicks teach for further requests with the same ones.
     """
 
     generation: int
@@ -75,6 +78,7 @@ class Request:
     class_mode: bool = False
     threshold: float = 0.5
     anchors: tuple[Click, ...] = ()
+    likeness: Likeness | None = field(default=None, repr=False)
 
     @property
     def class_ids(self) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ clicked ones is joined afterwards. For each object it is what `propagate` finds 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
     Anchors: TypeAlias = Mapping[int, Mapping[int, "Anchor"]]
     Carried: TypeAlias = tuple["Track", Held | None]
-    Step: TypeAlias = Callable[["Track"], Carried]
-    Share: TypeAlias = Callable[[Step, Iterable["Track"]], Iterator[Carried]]
+    Work: TypeAlias = Callable[["Track | None"], Carried | None]
+    Share: TypeAlias = Callable[[Work, Iterable["Track | None"]], Iterator[Carried | None]]
     Correct: TypeAlias = Callable[[int, Held], Held | None]
 
 
@@ -141,17 +142,46 @@ class Sweep:
         tracks = self._tracks_at(self._slices[done - 1], alive or {}) if done else []
         for z in self._slices[done:]:
             going = [track for track in tracks if z not in self._anchors[track.object_id]]
-            carried = {
-                track.object_id: (track, now)
-                for track, now in self._share(lambda track: self._step(track, z), going)  # noqa: B023
-                if now is not None
-            }
-            yield z, {object_id: now for object_id, (_, now) in carried.items()}
+            carried = sorted(self._carried(z, going), key=lambda pair: pair[0].object_id)
+            yield z, {track.object_id: now for track, now in carried}
             tracks = [
                 Track(track.object_id, track.start, now.cropped, track.carrier, track.in_gap)
-                for track, now in carried.values()
+                for track, now in carried
             ]
             tracks += self._beginning_at(z)
+
+    def _carried(self, z: int, going: list[Track]) -> Iterator[tuple[Track, Held]]:
+        """Objects that are there in a slice."""
+
+        def work(track: Track | None) -> Carried | None:
+            if track is not None:
+                return self._step(track, z)
+            self._encode_ahead(z + self._sign, going)
+            return None
+
+        # neighbours one after the other: a large slice's tiles may not stay in the cache
+        ordered: list[Track | None] = [*sorted(going, key=self._place)]
+        if going and z != self._slices[-1]:
+            ordered.insert(0, None)
+        for found in self._share(work, ordered):
+            if found is not None and found[1] is not None:
+                yield found[0], found[1]
+
+    def _place(self, track: Track) -> tuple[int, ...]:
+        """Level, and tile of the slice; then the object's number."""
+        scale, box = track.carrier.scale, track.last.box
+        rows, cols = self._planner.embedder.layout(self._planner.source, scale).core
+        row, col = (box.r0 + box.r1) // 2 // scale.pixels, (box.c0 + box.c1) // 2 // scale.pixels
+        return scale.cell, scale.pixels, row // rows, col // cols, track.object_id
+
+    def _encode_ahead(self, z: int, going: list[Track]) -> None:
+        """Encode a slice that most of the objects will reach, if it is a single tile."""
+        embedder, source = self._planner.embedder, self._planner.source
+        for scale in {track.carrier.scale for track in going}:
+            if embedder.layout(source, scale).halo == 0:
+                # memory that is short is found by those who need it, too, and they know what to do
+                with suppress(RuntimeError, MemoryError):
+                    embedder.encode_slice(source, z, scale)
 
     def _step(self, track: Track, z: int) -> Carried:
         now = track.carrier.step(track.last, z)
