@@ -8,35 +8,33 @@ so that it counts in the coefficients, but not in the choice among the classes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from napari_gpcis.engine.geometry import Box
-from napari_gpcis.engine.patches import SIDE, attach, cut_patch
+from napari_gpcis.engine.patches import cut_patch
 from napari_gpcis.engine.request import class_of, place_in
 from napari_gpcis.engine.result import to_pixels
+from napari_gpcis.engine.taught import ColourTerm, condition_on
 from napari_gpcis.gp.raster import upsample
-from napari_gpcis.gp.update import FunctionUpdate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import TypeAlias
+
+    from torch import Tensor
 
     from napari_gpcis.engine.click import Click
     from napari_gpcis.engine.embedding import Embedder
     from napari_gpcis.engine.geometry import Scale
     from napari_gpcis.engine.image import ImageSource
     from napari_gpcis.engine.types import Array
-    from napari_gpcis.model.heads import GPPrediction
+    from napari_gpcis.gp.update import FunctionUpdate
 
     Tile: TypeAlias = tuple[Box, Array]
     Share: TypeAlias = Callable[[Callable[[Box], Tile], Iterable[Box]], Iterator[Tile]]
-
-COLOUR_STEPS = 1 << 16
-"""Entries of the table of a grey image's colour term."""
 
 
 class ClassMap:
@@ -71,7 +69,9 @@ class ClassMap:
         self._clicks = tuple({click.place: click for click in clicks}.values())
         self.ids = tuple(sorted({class_of(click) for click in self._clicks}))
         self._update = self._condition()
-        self._table = self._colour_table()
+        is_grey = len(source.channels) == 1
+        with torch.inference_mode():
+            self._colour = ColourTerm(embedder.network, self._update, is_grey=is_grey)
 
     @property
     def dtype(self) -> np.dtype[np.unsignedinteger]:
@@ -122,7 +122,7 @@ class ClassMap:
         window, image, deep = self._features(z, core)
         inner = core.within(window).times(self.scale.cell)
         latent = upsample(self._update.on_grid(deep), self.embedder.network.grid_stride)
-        latent = latent[(..., *inner.slices)] + self._colour_term(image[(..., *inner.slices)])
+        latent = latent[(..., *inner.slices)] + self._colour.of_image(image[(..., *inner.slices)])
         classes = self._largest(to_pixels(latent, self.scale, core, box))
         for click in self._clicks:
             # rounding may turn a pixel between two that were clicked for different classes
@@ -154,40 +154,14 @@ class ClassMap:
         for click in self._clicks:
             row, col = click.row // self.scale.pixels, click.col // self.scale.pixels
             tiles.setdefault((click.z, self.layout.tile_at(row, col)), []).append(click)
-        patches, signs = [], []
+        patches, classes = [], []
         for (z, core), clicks in tiles.items():
             window, image, deep = self._features(z, core)
             colour = network.colour(image)
             for click in clicks:
                 patches.append(cut_patch(deep, colour, *place_in(click, self.scale, window)))
-                signs.append([1.0 if of == class_of(click) else -1.0 for of in self.ids])
-        stride = network.grid_stride
-        nothing = deep.new_zeros(1, deep.shape[1], 1, SIDE)
-        deep, colour, places = attach(nothing, deep.new_zeros(1, 3, stride, SIDE * stride), patches)
-        rows = [[*place, *sign] for place, sign in zip(places, signs, strict=True)]
-        prediction = network.classify(deep, colour, [torch.tensor(rows, device=deep.device)])
-        return FunctionUpdate.of(cast("GPPrediction", prediction).posterior).contrasts()
-
-    @torch.inference_mode()
-    def _colour_table(self) -> Tensor | None:
-        """Colour term of each grey value, (1, c, steps); None where the image has colours."""
-        if len(self.source.channels) != 1:
-            return None
-        device = self.embedder.cache.device
-        grey = torch.linspace(0, 1, COLOUR_STEPS, device=device).expand(1, 3, 1, -1)
-        return self._colours(grey)[:, :, 0]
-
-    def _colour_term(self, image: Tensor) -> Tensor:
-        """(1, 3, H, W) in 0–1 → (1, c, H, W)."""
-        if self._table is None:
-            return self._colours(image)
-        place = image[0, 0].mul(COLOUR_STEPS - 1).round_().long().clamp_(0, COLOUR_STEPS - 1)
-        return self._table[..., place]
-
-    def _colours(self, image: Tensor) -> Tensor:
-        flat = self.embedder.network.colour(image).flatten(2).transpose(1, 2)
-        term = self._update.at_colours(flat).transpose(1, 2)
-        return term.reshape(1, -1, *image.shape[-2:])
+                classes.append(class_of(click))
+        return condition_on(network, patches, classes, self.ids).contrasts()
 
 
 class ClassSlice:

@@ -11,19 +11,16 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import torch
 from torch import Tensor
 
-from napari_gpcis.engine.patches import SIDE, attach
 from napari_gpcis.engine.request import class_of
+from napari_gpcis.engine.taught import ColourTerm, condition_on
 from napari_gpcis.gp.raster import flatten, pool, unflatten, upsample
-from napari_gpcis.gp.update import FunctionUpdate
 
 if TYPE_CHECKING:
     from napari_gpcis.engine.classes import ClassFeatures
     from napari_gpcis.engine.request import Request
+    from napari_gpcis.gp.update import FunctionUpdate
     from napari_gpcis.model import SegmentationNetwork
-    from napari_gpcis.model.heads import GPHead, GPPrediction
-
-COLOUR_STEPS = 1 << 12
-"""Entries of the table of a grey image's colour term."""
+    from napari_gpcis.model.heads import GPHead
 
 
 class Taught(NamedTuple):
@@ -32,12 +29,11 @@ class Taught(NamedTuple):
     Attributes
     ----------
     update : FunctionUpdate
-    grey : Tensor or None
-        Its colour part at each grey value, (1, K, steps); None where the image has colours.
+    colour : ColourTerm
     """
 
     update: FunctionUpdate
-    grey: Tensor | None
+    colour: ColourTerm
 
 
 class Likeness:
@@ -55,27 +51,15 @@ class Likeness:
         if taught is None or taught.update.deep_weights.device != deep.device:
             taught = self._taught = _teach(request, features)
         grid = taught.update.on_grid(deep) + _prior(network, deep, colour)
-        return upsample(grid, network.grid_stride) + _colour_term(taught, colour, network)
+        return upsample(grid, network.grid_stride) + taught.colour.of_colour(colour)
 
 
 def _teach(request: Request, features: ClassFeatures) -> Taught:
-    network = features.embedder.network
-    patches = [features.patch(request.source, request.scale, click) for click in request.clicks]
-    depth, stride = patches[0].deep.shape[0], network.grid_stride
-    nothing = patches[0].deep.new_zeros(1, depth, 1, SIDE)
-    blank = patches[0].colour.new_zeros(1, 3, stride, SIDE * stride)
-    deep, colour, places = attach(nothing, blank, patches)
-    rows = [
-        [*place, *(1.0 if of == class_of(click) else -1.0 for of in request.class_ids)]
-        for place, click in zip(places, request.clicks, strict=True)
-    ]
-    clicks = torch.tensor(rows, device=deep.device)
-    prediction = cast("GPPrediction", network.classify(deep, colour, [clicks]))
-    update = FunctionUpdate.of(prediction.posterior)
-    if len(request.source.channels) != 1:
-        return Taught(update, None)
-    grey = torch.linspace(0, 1, COLOUR_STEPS, device=deep.device).expand(1, 3, 1, -1)
-    return Taught(update, _at_colours(update, network.colour(grey))[:, :, 0])
+    network, source = features.embedder.network, request.source
+    patches = [features.patch(source, request.scale, click) for click in request.clicks]
+    classes = [class_of(click) for click in request.clicks]
+    update = condition_on(network, patches, classes, request.class_ids)
+    return Taught(update, ColourTerm(network, update, is_grey=len(source.channels) == 1))
 
 
 def _prior(network: SegmentationNetwork, deep: Tensor, colour: Tensor) -> Tensor:
@@ -86,17 +70,3 @@ def _prior(network: SegmentationNetwork, deep: Tensor, colour: Tensor) -> Tensor
         return deep.new_zeros(1, 1, *size)
     means = pool(colour, colour.shape[-1] // size[1])
     return unflatten(path(torch.cat([flatten(deep), flatten(means)], -1), path.weights(None)), size)
-
-
-def _colour_term(taught: Taught, colour: Tensor, network: SegmentationNetwork) -> Tensor:
-    """(1, 3, H, W) → (1, K, H, W)."""
-    if taught.grey is None:
-        return _at_colours(taught.update, colour)
-    grey = colour[0, 0] * network.std[0, 0] + network.mean[0, 0]
-    steps = taught.grey.shape[-1]
-    return taught.grey[..., grey.mul_(steps - 1).round_().long().clamp_(0, steps - 1)]
-
-
-def _at_colours(update: FunctionUpdate, colour: Tensor) -> Tensor:
-    term = update.at_colours(flatten(colour))
-    return unflatten(term, (colour.shape[-2], colour.shape[-1]))
