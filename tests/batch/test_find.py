@@ -68,6 +68,13 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file(folder: Path) -> No
     assert wanted.is_single
 
 
+def test_a_pattern_that_matches_one_file_is_still_many(folder: Path) -> None:
+    # a shell gives the file, not the pattern
+    wanted = find_jobs([folder / "a2.tif"], None, folder / "out")
+    assert not wanted.is_single
+    assert wanted.jobs[0].output == folder / "out" / "a2_labels.tif"
+
+
 @pytest.mark.parametrize("name", ["a2.tif", "c.ome.zarr"])
 def test_one_image_is_one_job(folder: Path, name: str) -> None:
     wanted = find_jobs([folder / name], folder / "a2.csv", folder / "labels.zarr")
@@ -123,7 +130,7 @@ def test_what_is_missing_or_wrong_is_said(folder: Path, what: str, complaint: st
     if what == "empty manifest":
         manifest.write_text("image,clicks,output\n")
     arguments = {
-        "one without clicks": ([folder / "a2.tif"], None, out),
+        "one without clicks": ([folder / "a2.tif"], None, folder / "labels.tif"),
         "one without output": ([folder / "a2.tif"], clicks, None),
         "many without output": ([folder], None, None),
         "many into a file": ([folder], None, folder / "labels.tif"),

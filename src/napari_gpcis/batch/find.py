@@ -80,9 +80,14 @@ def find_jobs(
         return _of_manifest(images[0], clicks, output, preview, table, suffix, options)
     if len(images) == 1 and not _is_pattern(images[0]):
         image = images[0]
-        if not image.is_dir() or _is_zarr(image) or (clicks is not None and not clicks.is_dir()):
+        if clicks is not None and not clicks.is_dir():
             return _single(image, clicks, output, preview, table, options)
-        found = _images_in(image)
+        if not image.is_dir() or _is_zarr(image):
+            if output is None or output.suffix.lower() in OUTPUT_SUFFIXES:
+                return _single(image, clicks, output, preview, table, options)
+            found = [image]  # what a shell made of a pattern that only one file matches
+        else:
+            found = _images_in(image)
     else:
         found = [path for given in images for path in _matches(given)]
     if clicks is not None and not clicks.is_dir():
@@ -102,11 +107,10 @@ def _single(
     table: Path | None,
     options: Options,
 ) -> Wanted:
-    for name, given in (("clicks", clicks), ("output", output)):
-        if given is None:
-            raise OptionError(f"--{name} is missing, which one image needs; give its file")
-    if clicks is None or output is None:
-        raise OptionError("expected clicks and an output, got none; give both")
+    if clicks is None:
+        raise OptionError("--clicks is missing, which one image needs; give its file")
+    if output is None:
+        raise OptionError("--output is missing, which one image needs; give its file")
     job = Job(image, clicks, output, preview, table, options)
     return Wanted([job], output.parent / LOG, is_single=True)
 
