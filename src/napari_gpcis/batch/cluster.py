@@ -7,22 +7,17 @@ so that a cluster gives the same labels as one machine with the same kind of pro
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections import deque
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import lru_cache
-from importlib.metadata import version
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from napari_gpcis.batch.classes import ClassPages
-from napari_gpcis.batch.crew import Crew, available_cores
+from napari_gpcis.batch.crew import available_cores
 from napari_gpcis.batch.page import Page
-from napari_gpcis.batch.run import Run, load_runner, open_stack
 from napari_gpcis.batch.segment import stop_message
 from napari_gpcis.batch.stacks import Outcome, attempt
+from napari_gpcis.batch.tasks import class_block, do_stack, installed_version
 from napari_gpcis.io.errors import OptionError, StoppedError, UserError
 
 if TYPE_CHECKING:
@@ -34,9 +29,8 @@ if TYPE_CHECKING:
     Future = AnyFuture[Any]
 
     from napari_gpcis.batch.job import Job
-    from napari_gpcis.batch.run import Tell
+    from napari_gpcis.batch.run import Run, Tell
     from napari_gpcis.batch.work import WorkFolder
-    from napari_gpcis.engine.runner import Runner
 
 __all__ = ["run_on_cluster"]
 
@@ -44,7 +38,6 @@ PAGES_PER_BLOCK = 16
 TRIES_ELSEWHERE = 3
 _SECONDS_TO_ANSWER = 15
 _SECONDS_BETWEEN_LOOKS = 1.0
-_SECONDS_OF_PATIENCE = 120.0
 
 
 def run_on_cluster(
@@ -118,7 +111,7 @@ class Team:
 
     def by_stacks(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         """Give each worker whole stacks."""
-        waiting = {self._submit(_stack, job, self._stop.name): job for job in jobs}
+        waiting = {self._submit(do_stack, job, self._stop.name): job for job in jobs}
         count = 0
         self._tell("segmenting stacks", 0, len(jobs))
         for future in self._completed(waiting):
@@ -151,7 +144,7 @@ class Team:
         while left or waiting:
             while left and len(waiting) < 3 * capacity:
                 block = left.popleft()
-                waiting.append((block, self._submit(_class_block, job, block)))
+                waiting.append((block, self._submit(class_block, job, block)))
             block, future = waiting.popleft()
             for _ in self._completed({future: job}):
                 pages = self._result(future)
@@ -247,81 +240,12 @@ def _check_workers(client: Client, scheduler: str) -> None:
             f"the scheduler {scheduler} has no workers; start them with `dask worker {scheduler}`"
         ) from error
     remedy = "install the same napari-gpcis in the environment of each worker"
-    for worker, theirs in client.run(_version, on_error="return").items():
+    ours = installed_version()
+    for worker, theirs in client.run(installed_version, on_error="return").items():
         if isinstance(theirs, ImportError):
             raise OptionError(f"the worker {worker} lacks napari-gpcis ({theirs}); {remedy}")
         # another error is that of a worker that has just died, and does not count
-        if isinstance(theirs, str) and theirs != _version():
+        if isinstance(theirs, str) and theirs != ours:
             raise OptionError(
-                f"the worker {worker} has napari-gpcis {theirs}, this is {_version()}; {remedy}"
+                f"the worker {worker} has napari-gpcis {theirs}, this is {ours}; {remedy}"
             )
-
-
-# What follows runs on the workers.
-
-
-def _version() -> str:
-    return version("napari-gpcis")
-
-
-def _stack(job: Job, stop: str) -> Outcome:
-    """A whole stack; always gone on with, as a worker that died may have begun it."""
-    return attempt(
-        job,
-        resume=True,
-        is_cancelled=_Stop(stop),
-        runner=_runner(job),
-        # a worker that was given up may still be at it
-        patience=_SECONDS_OF_PATIENCE,
-    )
-
-
-class _Stop:
-    """Whether the run is to end, asked over the network now and then."""
-
-    def __init__(self, name: str) -> None:
-        from distributed import Event
-
-        self._event = Event(name)
-        self._asked = time.monotonic()
-        self._is_set = False
-
-    def __call__(self) -> bool:
-        if not self._is_set and time.monotonic() - self._asked > _SECONDS_BETWEEN_LOOKS:
-            self._asked = time.monotonic()
-            self._is_set = bool(self._event.is_set())
-        return self._is_set
-
-
-def _class_block(job: Job, slices: tuple[int, ...]) -> list[bytes]:
-    """Pages of some slices."""
-    run, pages = _opened(job)
-    return [page.to_bytes() for page in pages.make(slices, run.crew)]
-
-
-_lock = Lock()
-
-
-def _opened(job: Job) -> tuple[Run, ClassPages]:
-    with _lock:
-        _, run, pages = _open(job)
-    return run, pages
-
-
-@lru_cache(maxsize=1)
-def _open(job: Job) -> tuple[ExitStack, Run, ClassPages]:
-    """The stack that blocks are taken of; closed when nobody uses it any more."""
-    stack = ExitStack()
-    image, clicks = stack.enter_context(open_stack(job))
-    crew = Crew(job.options.threads or 1)
-    run = Run(job, image, clicks, crew, lambda stage, done, total: None, _runner(job))
-    return stack, run, ClassPages(run)
-
-
-def _runner(job: Job) -> Runner:
-    return _load(replace(job.options, threads=None))
-
-
-@lru_cache(maxsize=1)
-def _load(options: Any) -> Runner:
-    return load_runner(options)
