@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from napari_gpcis_training.clicks import evaluation_click
-from propagation import SETS, iou, objects, volumes
+from propagation import CACHE_BYTES, SETS, iou, objects, volumes
 from rich.console import Console
 from rich.table import Table
 
@@ -164,7 +164,7 @@ def try_object(
     """Both ways of going about an object, after the first click."""
     sessions = []
     for _ in range(2):
-        session = Session(model, device="cpu", object_diameter=diameter)
+        session = Session(model, device="cpu", object_diameter=diameter, device_bytes=CACHE_BYTES)
         session.set_image(volume)
         sessions.append(session)
     ours = Trial(sessions[0], target, middle)

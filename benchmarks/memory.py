@@ -89,7 +89,7 @@ def write_clicks(path: Path, pages: int, every: int, side: int) -> None:
         place = f"{z}," if pages > 1 else ""
         lines += [f"{place}372,427,1,1", f"{place}303,400,1,0", f"{place}100,100,2,1"]
         if side > 2000:  # the far end of a large page
-            lines += [f"{place}{side - 90},{side - 70},2,1", f"{place}{side // 2},{side // 3},3,1"]
+            lines += [f"{place}{side - 90},{side - 70},4,1", f"{place}{side // 2},{side // 3},3,1"]
     path.write_text("\n".join(lines) + "\n")
 
 

@@ -6,7 +6,7 @@ import torch
 
 from napari_gpcis.engine import Box
 from napari_gpcis.engine.cache import EmbeddingCache
-from napari_gpcis.engine.embedding import Embedder
+from napari_gpcis.engine.embedding import Embedder, shrunk
 from napari_gpcis.engine.geometry import Scale
 from napari_gpcis.engine.image import ImageSource
 from napari_gpcis.model import NetworkConfig, build_network
@@ -100,3 +100,20 @@ def test_a_slice_encoded_ahead_costs_its_first_click_nothing(network, encoded):
     assert count > 1
     embedder.cut(source, 0, Scale(32, 32), Box(0, 0, 10, 10))
     assert len(encoded) == count
+
+
+@pytest.mark.parametrize("pixels", [7, 32, 50, 160])
+@pytest.mark.parametrize("channels", [(), (3,)])
+def test_a_box_read_in_bands_is_what_it_is_at_once(monkeypatch, pixels, channels):
+    image = np.random.default_rng(0).random((1000, 700, *channels), np.float32)
+    source, scale = ImageSource(image), Scale(32, pixels)
+    box = Box(1, 0, *scale.canvas((1000, 700)))
+    whole = shrunk(source, 0, scale, box)
+    read = []
+    monkeypatch.setattr(
+        source, "read", lambda z, box, read_=source.read: read.append(box.shape) or read_(z, box)
+    )
+    monkeypatch.setattr("napari_gpcis.engine.embedding.LARGEST_READ", 200_000)
+    torch.testing.assert_close(shrunk(source, 0, scale, box), whole, atol=1e-5, rtol=1e-5)
+    assert len(read) > 1
+    assert max(rows * columns for rows, columns in read) <= 200_000 + 3 * pixels * 800

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 LARGEST_TILE = 1024
 SMALLEST_TILE = 256
 HALO = 192
+LARGEST_READ = 1 << 24
+"""Image pixels that are read at once; 64 MiB and more of each channel."""
 
 
 class Features(NamedTuple):
@@ -195,9 +197,7 @@ class Embedder:
         box : Box
             In cells; beyond the image its border is reflected.
         """
-        pixels = torch.from_numpy(source.read(z, box.times(scale.pixels)))[None]
-        # on the CPU, as not every device has the filter
-        image = resize(pixels, box.times(scale.cell).shape)
+        image = shrunk(source, z, scale, box)
         image = image.to(self.cache.device).contiguous(memory_format=self.order)
         return Features(image, self.network.encode(image))
 
@@ -213,6 +213,25 @@ class Embedder:
             level[(..., *inner.times(scale.cell // stride).slices)].clone(memory_format=self.order)
             for stride, level in levels
         )
+
+
+def shrunk(source: ImageSource, z: int, scale: Scale, box: Box) -> Tensor:
+    """Image of a box of cells at network scale, (1, 3, H, W); on the CPU.
+
+    A box of very many pixels, which a coarse scale makes few, is read and resampled in bands, with
+    a cell's margin for the filter.
+    """
+    rows = max(1, LARGEST_READ // (box.times(scale.pixels).shape[1] * scale.pixels))
+    bands = []
+    for top in range(box.r0, box.r1, rows):
+        bottom = min(top + rows, box.r1)
+        first, last = max(top - 1, box.r0), min(bottom + 1, box.r1)
+        read = box._replace(r0=first, r1=last)
+        pixels = torch.from_numpy(source.read(z, read.times(scale.pixels)))[None]
+        # on the CPU, as not every device has the filter
+        band = resize(pixels, read.times(scale.cell).shape)
+        bands.append(band[..., (top - first) * scale.cell : (bottom - first) * scale.cell, :])
+    return bands[0] if len(bands) == 1 else torch.cat(bands, 2)
 
 
 def resize(planes: Tensor, shape: tuple[int, int]) -> Tensor:
