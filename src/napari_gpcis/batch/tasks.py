@@ -6,8 +6,10 @@ stack with what its clicks teach, are kept for the next task.
 
 from __future__ import annotations
 
+import ctypes
+import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import version
@@ -27,6 +29,8 @@ __all__ = ["class_block", "do_stack", "installed_version"]
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 _SECONDS_OF_PATIENCE = 120.0
+# Of glibc's malloc.h.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 
 
 def installed_version() -> str:
@@ -102,4 +106,18 @@ def _runner(job: Job) -> Runner:
 
 @lru_cache(maxsize=1)
 def _load(options: Options) -> Runner:
+    _keep_freed_memory()
     return load_runner(options)
+
+
+def _keep_freed_memory() -> None:
+    """Let the C library keep what is freed, against dask's wish (MALLOC_TRIM_THRESHOLD_).
+
+    Otherwise each activation is new memory from the system, and a page takes twice as long.
+    """
+    if sys.platform != "linux":
+        return
+    with suppress(OSError, AttributeError):
+        adjust = ctypes.CDLL(None).mallopt
+        adjust(_TRIM_THRESHOLD, 1 << 30)
+        adjust(_MMAP_THRESHOLD, 32 << 20)
