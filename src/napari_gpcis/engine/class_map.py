@@ -132,11 +132,12 @@ class ClassMap:
 
     def _largest(self, contrasts: Array) -> Array:
         """Class of every pixel, from what the others have more than the first, (c − 1, …)."""
-        classes = np.full(contrasts.shape[1:], self.ids[0], self.dtype)
-        best = np.zeros(contrasts.shape[1:], contrasts.dtype)
-        for number, contrast in zip(self.ids[1:], contrasts, strict=True):
-            classes[contrast > best] = number
-            np.maximum(best, contrast, out=best)
+        chosen = torch.zeros(contrasts.shape[1:], dtype=torch.int32)
+        best = torch.zeros(contrasts.shape[1:])
+        for number, contrast in enumerate(torch.from_numpy(contrasts), start=1):
+            chosen.masked_fill_(contrast > best, number)
+            torch.maximum(best, contrast, out=best)
+        classes: Array = np.array(self.ids, self.dtype)[chosen.numpy()]
         return classes
 
     def _features(self, z: int, core: Box) -> tuple[Box, Tensor, Tensor]:

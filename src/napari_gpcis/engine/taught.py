@@ -95,8 +95,9 @@ class ColourTerm:
         )
 
     def _looked_up(self, table: Tensor, grey: Tensor) -> Tensor:
-        place = grey.mul(COLOUR_STEPS - 1).round_().long().clamp_(0, COLOUR_STEPS - 1)
-        return table[..., place]
+        place = grey.mul(COLOUR_STEPS - 1).add_(0.5).clamp_(0, COLOUR_STEPS - 1).int().flatten()
+        rows = [torch.index_select(row, 0, place) for row in table[0]]
+        return torch.stack(rows).reshape(1, len(rows), *grey.shape)
 
     def _exact(self, colour: Tensor) -> Tensor:
         term = self._update.at_colours(flatten(colour))
