@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from napari_gpcis.batch.job import OUTPUT_SUFFIXES, Job, Options
 from napari_gpcis.io.errors import ImageFileError, OptionError, UserError
+from napari_gpcis.io.folders import is_zarr_folder, natural_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +83,7 @@ def find_jobs(
         image = images[0]
         if clicks is not None and not clicks.is_dir():
             return _single(image, clicks, output, preview, table, options)
-        if not image.is_dir() or _is_zarr(image):
+        if not image.is_dir() or is_zarr_folder(image):
             if output is None or output.suffix.lower() in OUTPUT_SUFFIXES:
                 return _single(image, clicks, output, preview, table, options)
             found = [image]  # what a shell made of a pattern that only one file matches
@@ -202,14 +203,14 @@ def _matches(given: Path) -> list[Path]:
     if not _is_pattern(given):
         return [given]
     found = [Path(name) for name in glob.glob(str(given), recursive=True)]
-    images = sorted((path for path in found if _may_be_image(path)), key=_natural)
+    images = sorted((path for path in found if _may_be_image(path)), key=_order)
     if not images:
         raise ImageFileError(f"no image matches {given}; check the pattern and the folder")
     return images
 
 
 def _images_in(folder: Path) -> list[Path]:
-    images = sorted((path for path in folder.iterdir() if _may_be_image(path)), key=_natural)
+    images = sorted((path for path in folder.iterdir() if _may_be_image(path)), key=_order)
     if not images:
         raise ImageFileError(f"{folder} holds no images; give the folder that does")
     return images
@@ -218,23 +219,15 @@ def _images_in(folder: Path) -> list[Path]:
 def _may_be_image(path: Path) -> bool:
     if path.name.startswith("."):
         return False
-    return _is_zarr(path) if path.is_dir() else path.suffix.lower() not in _NO_IMAGES
+    return is_zarr_folder(path) if path.is_dir() else path.suffix.lower() not in _NO_IMAGES
 
 
 def _is_pattern(path: Path) -> bool:
     return glob.has_magic(str(path)) and not path.exists()
 
 
-def _is_zarr(path: Path) -> bool:
-    return any((path / name).is_file() for name in (".zgroup", ".zarray", "zarr.json"))
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """Sort key with 2 before 10."""
-    return [
-        (int(part), "") if part.isdigit() else (-1, part.lower())
-        for part in re.split(r"(\d+)", str(path))
-    ]
+def _order(path: Path) -> tuple[list[tuple[int, str]], str]:
+    return natural_order(str(path))
 
 
 def _name(path: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -153,8 +152,3 @@ def fit_axes(axes: str, shape: Sequence[int], path: Path) -> str:
         f"{path} has the shape {squeezed}, which the {len(axes)} axes {axes} do not fit; "
         f"give {len(squeezed)} letters"
     )
-
-
-def total(shape: Sequence[int]) -> int:
-    """Number of elements, as a whole number of any size."""
-    return math.prod(map(int, shape))

@@ -14,6 +14,7 @@ import numpy as np
 
 from napari_gpcis.io.atomic import saying_why, whole_folder_or_nothing
 from napari_gpcis.io.encode import tile_shape
+from napari_gpcis.io.folders import is_zarr_folder
 
 if TYPE_CHECKING:
     import os
@@ -27,7 +28,6 @@ __all__ = ["ZarrPages", "open_label_zarr"]
 
 _VERSION = "0.4"
 _ARRAY = "0"
-_MARKS = (".zgroup", ".zarray", "zarr.json")
 
 
 @contextmanager
@@ -50,7 +50,7 @@ def open_label_zarr(
     OutputFileError
         When `path` cannot be written, on entering already.
     """
-    with whole_folder_or_nothing(path, "zarr", _is_zarr) as part:
+    with whole_folder_or_nothing(path, "zarr", is_zarr_folder) as part:
         with saying_why(path):
             _write_metadata(part, image, dtype)
         yield ZarrPages(part, image)
@@ -97,7 +97,3 @@ def _write_metadata(folder: Path, image: ImageStack, dtype: np.dtype[Any]) -> No
         fill_value=0,
         chunk_key_encoding={"name": "v2", "separator": "/"},
     )
-
-
-def _is_zarr(folder: Path) -> bool:
-    return any((folder / mark).is_file() for mark in _MARKS)

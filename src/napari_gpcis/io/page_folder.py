@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from PIL import Image
 
 from napari_gpcis.io.axes_given import Layout
 from napari_gpcis.io.errors import ImageFileError
+from napari_gpcis.io.folders import natural_order
 from napari_gpcis.io.stacks import ImageStack, open_image
 from napari_gpcis.io.tiff_chain import walk_chain
 
@@ -130,13 +130,7 @@ def _pages_of(folder: Path) -> list[Path]:
             f"{folder} is a folder without TIFFs or pictures; give the path of an image, "
             "or of a folder with one for each slice"
         )
-    return sorted(tiffs or pictures, key=_natural)
-
-
-def _natural(file: Path) -> tuple[list[tuple[int, str]], str]:
-    """Sort by numbers as numbers: 2 before 10."""
-    parts = re.split(r"(\d+)", file.name.lower())
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts], file.name
+    return sorted(tiffs or pictures, key=lambda file: natural_order(file.name))
 
 
 def _tiff_glance(file: Path) -> object:

@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_gpcis.io.axes_given import parse_axes
 from napari_gpcis.io.errors import ImageFileError
+from napari_gpcis.io.folders import is_zarr_folder
 from napari_gpcis.io.resolution import Resolution
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def _open(path: Path, axes: str | None, series: int) -> ImageStack:
 
 def _is_zarr(path: Path) -> bool:
     if path.is_dir():
-        return any((path / name).is_file() for name in (".zarray", ".zgroup", "zarr.json"))
+        return is_zarr_folder(path)
     return path.suffix.lower() == ".zip"
 
 
