@@ -30,7 +30,7 @@ def test_overrides_reach_into_sections_and_none_changes_nothing() -> None:
         ("data: [{name: a}, {name: a}]", "every data set once"),
         ("data: [{name: a, weight: 0}]", "weight above 0"),
         ("data: [{name: a}]\naugment: {diameter: [50, 20]}", "smallest, largest"),
-        ("data: [{name: a}]\naugment: {size: 64, diameter: [20, 90]}", "no larger than the crop"),
+        ("data: [{name: a}]\naugment: {size: 64, diameter: [20, 390]}", "no larger than the crop"),
         ("- 3", "sections"),
         ("data: [", "YAML"),
     ],

@@ -23,6 +23,7 @@ BACKGROUND, TARGET, OTHER, OUTSIDE = 0, 1, 2, 255
 """Codes of a crop's pixels: nothing, the picked object, another object, beyond the image."""
 
 _SHARPEST_DOWNSCALING = 1.5
+_LARGEST_PART = 0.95
 _LEAST_INSIDE = 0.7
 _TRIES = 10
 
@@ -45,8 +46,8 @@ class Crop:
 def training_crop(source: LabelledSlice, rng: Generator, config: AugmentConfig, size: int) -> Crop:
     """Pick an object of a slice and draw an augmented crop of `size` px around it."""
     picked = source.objects[rng.integers(len(source.objects))]
-    scale = _draw_scale(source, picked, rng, config, size)
-    matrix = _draw_affine(source, picked, scale, rng, config, size)
+    scale = draw_scale(source, picked, rng, config, size)
+    matrix = draw_affine(source, picked, scale, rng, config, size)
     numbers = _with_another(source, picked, matrix, rng, config, size)
     image, codes = warp(source, numbers, matrix, size)
     if not np.any(codes == TARGET):
@@ -121,17 +122,84 @@ def warp(
     image : float32, shape (S, S, 3) or (S, S), 0–255
     codes : uint8, shape (S, S)
     """
-    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-    rows, cols = _needed_box(matrix, size, source.labels.shape, margin=int(4 + 3 / scale))
-    image, labels = source.image[rows, cols], source.labels[rows, cols]
-    matrix = matrix.copy()
-    matrix[:, 2] += matrix[:, :2] @ (cols.start, rows.start)
-    if scale < 1 / _SHARPEST_DOWNSCALING:
-        image = cv2.GaussianBlur(image, (0, 0), 0.4 / scale, borderType=cv2.BORDER_REFLECT_101)
-    warped = cv2.warpAffine(
-        image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
-    )
-    return warped.astype(np.float32), _warp_codes(labels, numbers, matrix, size)
+    view = View(source, matrix, size)
+    return view.image(), view.codes(numbers)
+
+
+class View:
+    """What a crop shows of a slice.
+
+    Parameters
+    ----------
+    source : LabelledSlice
+    matrix : shape (2, 3)
+        Affine map from the slice to the crop, x before y.
+    size : int
+        Side of the crop, px.
+    bend : float32, shape (S, S, 2), optional
+        Where each pixel of the crop is taken from, relative to its own place: x, y in px.
+    """
+
+    def __init__(
+        self, source: LabelledSlice, matrix: Array, size: int, bend: Array | None = None
+    ) -> None:
+        self._scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+        reach = 0.0 if bend is None else float(np.abs(bend).max())
+        margin = int(4 + (3 + reach) / self._scale)
+        rows, cols = _needed_box(matrix, size, source.labels.shape, margin)
+        self._image, self._labels = source.image[rows, cols], source.labels[rows, cols]
+        self._matrix = matrix.copy()
+        self._matrix[:, 2] += matrix[:, :2] @ (cols.start, rows.start)
+        self._size = size
+        self._map = None if bend is None else self._bent_map(bend)
+
+    def image(self) -> Array:
+        """Pixels, float32, (S, S, 3) or (S, S), 0–255; reflected beyond the slice's border."""
+        image = self._image
+        if self._scale < 1 / _SHARPEST_DOWNSCALING:
+            sigma = 0.4 / self._scale
+            image = cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)
+        return self._warped(image, cv2.BORDER_REFLECT_101).astype(np.float32)
+
+    def codes(self, numbers: Sequence[int]) -> Array:
+        """Codes with the objects `numbers` as target, uint8, (S, S)."""
+        masks = np.zeros((*self._labels.shape, 3), np.uint8)
+        for number in numbers:
+            masks[..., 0] |= np.where(self._labels == number, np.uint8(255), np.uint8(0))
+        masks[..., 1] = 255 * (self._labels > 0)
+        masks[..., 2] = 255
+        # linear interpolation, cut at half, so that outlines stay smooth
+        warped = self._warped(masks, cv2.BORDER_CONSTANT)
+        target, foreground, inside = (warped[..., channel] > 127 for channel in range(3))
+        codes = np.where(target, TARGET, np.where(foreground, OTHER, BACKGROUND)).astype(np.uint8)
+        codes[~inside] = OUTSIDE
+        return codes
+
+    def numbers(self) -> Array:
+        """Label numbers, uint16, (S, S), of the nearest pixels; 0 beyond the slice's border."""
+        shape = (self._size, self._size)
+        if self._map is not None:
+            return np.asarray(cv2.remap(self._labels, self._map, None, cv2.INTER_NEAREST))
+        return np.asarray(
+            cv2.warpAffine(self._labels, self._matrix, shape, flags=cv2.INTER_NEAREST)
+        )
+
+    def _warped(self, pixels: Array, border: int) -> Array:
+        if self._map is not None:
+            warped = cv2.remap(pixels, self._map, None, cv2.INTER_LINEAR, borderMode=border)
+        else:
+            shape = (self._size, self._size)
+            warped = cv2.warpAffine(
+                pixels, self._matrix, shape, flags=cv2.INTER_LINEAR, borderMode=border
+            )
+        return np.asarray(warped)
+
+    def _bent_map(self, bend: Array) -> Array:
+        rows, cols = np.mgrid[: self._size, : self._size].astype(np.float32)
+        places = np.stack([cols, rows], -1) + bend
+        inverse = cv2.invertAffineTransform(self._matrix).astype(np.float32)
+        mapped: Array = places @ inverse[:, :2].T + inverse[:, 2]
+        return mapped
 
 
 def augment_intensity(
@@ -205,18 +273,26 @@ def _draw_part(source: LabelledSlice, rng: Generator, config: AugmentConfig, siz
     return np.column_stack([linear, offset])
 
 
-def _draw_scale(
+def draw_scale(
     source: LabelledSlice, picked: Array, rng: Generator, config: AugmentConfig, size: int
 ) -> float:
     """Crop pixels per image pixel; raised where the image would fill too little of the crop."""
     diameter = 2 * np.sqrt(picked[5] / np.pi)
     smallest, largest = config.diameter
-    scale = float(np.exp(rng.uniform(np.log(smallest), np.log(largest)))) / diameter
+    largest = max(smallest, min(largest, _LARGEST_PART * size))
+    scale = _draw_diameter(smallest, largest, rng, config) / diameter
     filling = _LEAST_INSIDE * size / min(source.labels.shape)
     return float(max(scale, min(filling, largest / diameter)))
 
 
-def _draw_affine(
+def _draw_diameter(smallest: float, largest: float, rng: Generator, config: AugmentConfig) -> float:
+    if config.usual_diameter is None:
+        return float(np.exp(rng.uniform(np.log(smallest), np.log(largest))))
+    drawn = config.usual_diameter * np.exp(rng.normal(0, config.diameter_spread))
+    return float(np.clip(drawn, smallest, largest))
+
+
+def draw_affine(
     source: LabelledSlice,
     picked: Array,
     scale: float,
@@ -254,22 +330,6 @@ def _needed_box(
         stop = int(np.clip(np.ceil(corners[:, axis].max()) + margin, start + 1, length))
         bounds.append(slice(start, stop))
     return bounds[0], bounds[1]
-
-
-def _warp_codes(labels: Array, numbers: Sequence[int], matrix: Array, size: int) -> Array:
-    """Warp masks with linear interpolation, cut at half, so that outlines stay smooth."""
-    masks = np.zeros((*labels.shape, 3), np.uint8)
-    for number in numbers:
-        masks[..., 0] |= np.where(labels == number, np.uint8(255), np.uint8(0))
-    masks[..., 1] = 255 * (labels > 0)
-    masks[..., 2] = 255
-    warped = cv2.warpAffine(
-        masks, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
-    )
-    target, foreground, inside = (warped[..., channel] > 127 for channel in range(3))
-    codes = np.where(target, TARGET, np.where(foreground, OTHER, BACKGROUND)).astype(np.uint8)
-    codes[~inside] = OUTSIDE
-    return codes
 
 
 def _draw_range(source: LabelledSlice, image: Array, rng: Generator) -> tuple[float, float]:

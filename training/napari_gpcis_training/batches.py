@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -11,15 +12,18 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from napari_gpcis_training.augment import OTHER, TARGET, image_crop, training_crop
+from napari_gpcis_training.augment import OTHER, TARGET
+from napari_gpcis_training.scenes import Scene, Target, draw_scene
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from napari_gpcis_training.config import TrainConfig
-    from napari_gpcis_training.data.sets import LabelledSet
+    from napari_gpcis_training.data.sets import LabelledSet, LabelledSlice
 
 _CROPS, _CLICKS, _NOISE = 0, 1, 2
+_FARTHEST_SLICE = 3
+_SLICE_NAME = re.compile(r"(.*)\[(\d+)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +32,19 @@ class Batch:
 
     Attributes
     ----------
-    images : Tensor, shape (B, 3, S, S), 0–1
+    images : Tensor, shape (N, 3, S, S), 0–1
+        Crops.
     codes : uint8 Tensor, shape (B, S, S)
-        As in `augment`; in class mode every object is `TARGET`.
+        As in `augment`, of every object that is asked for; in class mode every object is `TARGET`.
     class_mode : bool Tensor, shape (B,)
     numbers : tuple of int, length B
-        Place of each crop among those of the step.
+        Place of each object among those of the step.
     weight : float
-        Part of the step's crops that these are.
+        Part of the step's objects that these are.
+    image_of : tuple of int, length B, or None
+        Crop that each object is in; its own where there is one for each.
+    carried : dict of int to uint8 array, shape (S, S)
+        By place in `codes`, the object's mask in a neighbouring slice, 0 or 1.
     """
 
     images: Tensor
@@ -43,6 +52,8 @@ class Batch:
     class_mode: Tensor
     numbers: tuple[int, ...]
     weight: float = 1.0
+    image_of: tuple[int, ...] | None = None
+    carried: dict[int, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +74,21 @@ class Share:
         if self.size == 1:
             return batch
         own = list(range(self.rank, len(batch.images), self.size))
-        chosen = own or [0]
+        images = own or [0]
+        image_of = batch.image_of or tuple(range(len(batch.images)))
+        chosen = [item for item, image in enumerate(image_of) if image in images]
         return Batch(
-            batch.images[chosen],
+            batch.images[images],
             batch.codes[chosen],
             batch.class_mode[chosen],
             tuple(batch.numbers[item] for item in chosen),
-            len(own) / len(batch.images),
+            len(chosen) / len(batch.codes) if own else 0.0,
+            tuple(images.index(image_of[item]) for item in chosen),
+            {
+                place: batch.carried[item]
+                for place, item in enumerate(chosen)
+                if item in batch.carried
+            },
         )
 
 
@@ -94,6 +113,7 @@ class StepDataset(Dataset[Batch]):
         weights = np.array([labelled.source.weight for labelled in self._sets])
         self._weights = weights / weights.sum()
         self._config = config
+        self._by_name = [{item.name: item for item in labelled.slices} for labelled in self._sets]
 
     def __getitem__(self, step: int) -> Batch:
         """Make the batch of a step."""
@@ -103,27 +123,53 @@ class StepDataset(Dataset[Batch]):
         if rng.random() < augment.wide_probability:
             count, size = augment.wide_count, augment.wide_size
         chosen = rng.choice(len(self._sets), size=count, p=self._weights)
-        images, codes, class_mode = zip(
-            *(self._sample(self._sets[index], rng, size) for index in chosen), strict=True
-        )
+        samples = [self._sample(int(index), rng, size) for index in chosen]
+        targets = [target for scene, _ in samples for target in scene.targets]
         batch = Batch(
-            torch.from_numpy(np.stack(images)),
-            torch.from_numpy(np.stack(codes)),
-            torch.tensor(class_mode),
-            tuple(range(count)),
+            torch.from_numpy(np.stack([scene.image for scene, _ in samples])),
+            torch.from_numpy(np.stack([target.codes for target in targets])),
+            torch.tensor([flag for scene, flag in samples for _ in scene.targets]),
+            tuple(range(len(targets))),
+            image_of=tuple(
+                image for image, (scene, _) in enumerate(samples) for _ in scene.targets
+            ),
+            carried={
+                place: target.carried
+                for place, target in enumerate(targets)
+                if target.carried is not None
+            },
         )
         return self._share.of(batch)
 
-    def _sample(
-        self, labelled: LabelledSet, rng: np.random.Generator, size: int
-    ) -> tuple[Any, Any, bool]:
-        source = labelled.slices[rng.integers(len(labelled.slices))]
-        draw = training_crop if self._config.augment.framing == "object" else image_crop
-        crop = draw(source, rng, self._config.augment, size)
+    def _sample(self, index: int, rng: np.random.Generator, size: int) -> tuple[Scene, bool]:
+        """Draw a scene of a set, and whether it is one of class mode."""
+        labelled = self._sets[index]
+        place = int(rng.integers(len(labelled.slices)))
+        source = labelled.slices[place]
+        neighbour = self._draw_neighbour(index, source, rng)
+        donor = None
+        if self._config.augment.pasted_probability:
+            donor = labelled.slices[rng.integers(len(labelled.slices))]
+        scene = draw_scene(source, rng, self._config.augment, size, donor, neighbour)
         as_class = rng.random() < self._config.clicks.class_probability
         if as_class and labelled.source.class_mode:
-            return crop.image, np.where(crop.codes == OTHER, np.uint8(TARGET), crop.codes), True
-        return crop.image, crop.codes, False
+            codes = scene.targets[0].codes
+            codes = np.where(codes == OTHER, np.uint8(TARGET), codes)
+            return Scene(scene.image, (Target(codes),)), True
+        return scene, False
+
+    def _draw_neighbour(
+        self, index: int, source: LabelledSlice, rng: np.random.Generator
+    ) -> LabelledSlice | None:
+        """Draw one of the slices around a slice of a volume, now and then."""
+        wanted = self._config.clicks.carried_probability
+        if not wanted or rng.random() >= wanted:
+            return None
+        match = _SLICE_NAME.fullmatch(source.name)
+        if match is None:
+            return None
+        step = int(rng.integers(1, _FARTHEST_SLICE + 1)) * int(rng.choice((-1, 1)))
+        return self._by_name[index].get(f"{match[1]}[{int(match[2]) + step}]")
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,6 +157,11 @@ def corrupted_mask(target: Array, rng: Generator) -> Array:
         height, width = np.rint(rng.uniform(0.1, 0.35, 2) * diameter).astype(int)
         part = np.s_[max(0, row - height) : row + height, max(0, col - width) : col + width]
         mask[part] = 1 - mask[part] if rng.random() < 0.5 else 0
+    return blurred(mask, rng)
+
+
+def blurred(mask: Array, rng: Generator) -> Array:
+    """A mask of 0 and 1 with an outline as soft as a network's; float32, shape (S, S)."""
     soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), rng.uniform(0.5, 3))
     return np.asarray(soft, np.float32)
 

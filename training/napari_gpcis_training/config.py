@@ -80,6 +80,23 @@ class AugmentConfig(_Section):
     """Largest stretch of one axis against the other."""
     rotation_probability: float = Field(0.6, ge=0, le=1)
     """How often a crop is rotated by any angle; flips come on top."""
+    usual_diameter: float | None = Field(None, gt=0)
+    """Where given, the middle of a log-normal distribution of the diameter, px of the crop, within
+    the same range: what a session brings objects to, which the network should know best."""
+    diameter_spread: float = Field(0.7, gt=0)
+    """Standard deviation of the natural logarithm of that diameter."""
+    targets: int = Field(1, ge=1)
+    """Objects that are asked for in each crop, all on one pass of the encoder."""
+    drawn_probability: float = Field(0.0, ge=0, le=1)
+    """How often one of them is drawn onto the crop: a line, a tree, a ring or a blob."""
+    pasted_probability: float = Field(0.0, ge=0, le=1)
+    """How often one of them is pasted into the crop from another image of the set."""
+    suggested_probability: float = Field(0.0, ge=0, le=1)
+    """How often a further one is a region that the image itself suggests."""
+    elastic_probability: float = Field(0.0, ge=0, le=1)
+    """How often a crop is deformed elastically."""
+    elastic: float = Field(0.05, ge=0, le=0.2)
+    """Largest standard deviation of that displacement, as a part of the crop's side."""
     centre_jitter: float = Field(0.3, ge=0, le=0.5)
     """Standard deviation of the object's place around the middle, as a part of the crop's side."""
     invert_probability: float = Field(0.25, ge=0, le=1)
@@ -124,6 +141,16 @@ class ClickConfig(_Section):
     """How often a crop becomes a class-mode sample, where its set allows it."""
     previous_probability: float = Field(0.1, ge=0, le=1)
     """How often the first pass already sees a previous mask: the target, corrupted."""
+    carried_probability: float = Field(0.0, ge=0, le=1)
+    """How often, in a volume, it is the object's mask in a neighbouring slice instead."""
+    unclicked_probability: float = Field(0.3, ge=0, le=1)
+    """How often there is no click beside such a mask of another slice."""
+    stroke_probability: float = Field(0.0, ge=0, le=1)
+    """How often a step's objects begin with strokes instead of clicks."""
+    box_probability: float = Field(0.0, ge=0, le=1)
+    """How often an object begins with negative pixels around its box."""
+    round_decay: float | None = Field(None, gt=0, le=1)
+    """Where given, one more round is that much less likely, instead of evenly drawn."""
     threshold: float = Field(0.49, gt=0, lt=1)
     """Probability above which a pixel counts as object when errors are looked for."""
 
@@ -152,6 +179,10 @@ class OptimiserConfig(_Section):
     """Peak learning rate."""
     encoder_factor: float = Field(0.2, ge=0)
     """Learning rate of a pretrained encoder relative to the rest."""
+    head_factor: float = Field(1.0, gt=0)
+    """Learning rate of the head relative to the rest; the paper's is 10."""
+    frozen_parts: tuple[str, ...] = ()
+    """Modules, by the start of their dotted names, that keep their weights and statistics."""
     slow_parts: tuple[str, ...] = ()
     """Modules, by the start of their dotted names, that have the encoder's factor as well."""
     weight_decay: float = Field(1e-4, ge=0)
@@ -214,6 +245,9 @@ class TrainConfig(_Section):
     clicks: ClickConfig = ClickConfig()
     loss: LossConfig = LossConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
+    prior_initialisation: Literal["paper", "spectral"] = "paper"
+    """How the GP's prior path begins: near zero and linear, as in the paper, or as a draw of the
+    kernel's own spectral features."""
     seed: int = 0
     """Seed of crops, clicks and initial weights."""
     workers: int = Field(1, ge=0)
@@ -231,9 +265,12 @@ class TrainConfig(_Section):
                 "expected a data set with a weight above 0, got none; raise a `weight` under `data`"
             )
         by_object = self.augment.framing == "object"
-        if by_object and self.augment.diameter[1] > self.augment.size:
+        side = self.augment.size
+        if self.augment.wide_probability:
+            side = max(side, self.augment.wide_size)
+        if by_object and self.augment.diameter[1] > side:
             raise ValueError(
-                f"expected objects no larger than the crop of {self.augment.size} px, got "
+                f"expected objects no larger than the crop of {side} px, got "
                 f"{self.augment.diameter[1]:g} px; lower augment.diameter or raise augment.size"
             )
         return self

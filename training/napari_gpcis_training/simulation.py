@@ -14,11 +14,14 @@ from napari_gpcis.gp.clicks import pad_clicks
 from napari_gpcis.model.heads import GPHead, GPPrediction
 from napari_gpcis_training.augment import OUTSIDE, TARGET
 from napari_gpcis_training.clicks import (
+    blurred,
     class_clicks,
     corrupted_mask,
     error_click,
     initial_clicks,
 )
+
+from napari_gpcis_training.prompts import box_clicks, stroke_clicks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
     from napari_gpcis.model.heads import Prediction
     from napari_gpcis_training.batches import Batch, Chance
     from napari_gpcis_training.config import ClickConfig
+
+
+_BOX_ALONE_PROBABILITY = 0.5
 
 
 @dataclass(slots=True)
@@ -48,7 +54,7 @@ class Encoded:
         return Encoded(tuple(level.detach() for level in self.pyramid), self.colour)
 
     def __getitem__(self, items: Tensor) -> Encoded:
-        """Take some images of the batch by index."""
+        """Take some images of the batch by index, each as often as it is named."""
         return Encoded(tuple(level[items] for level in self.pyramid), self.colour[items])
 
 
@@ -106,17 +112,39 @@ class Interaction:
 
     @classmethod
     def start(
-        cls, batch: Batch, generators: Sequence[Generator], config: ClickConfig
+        cls,
+        batch: Batch,
+        generators: Sequence[Generator],
+        config: ClickConfig,
+        strokes: bool = False,
     ) -> Interaction:
-        """Draw initial clicks, and here and there a previous mask that is nearly right."""
-        clicks = []
+        """Draw initial clicks, and here and there a previous mask that is nearly right.
+
+        Parameters
+        ----------
+        batch : Batch
+        generators : sequence of Generator
+            One for each object.
+        config : ClickConfig
+        strokes : bool
+            Whether objects begin with strokes instead of clicks.
+        """
+        clicks: list[np.ndarray] = []
         class_mode = batch.class_mode.numpy()
         codes = batch.codes.numpy()
         previous = np.zeros((len(codes), 1, *codes.shape[1:]), np.float32)
         for item, (as_class, rng) in enumerate(zip(class_mode, generators, strict=True)):
-            draw = class_clicks if as_class else initial_clicks
-            clicks.append(draw(codes[item], rng, config))
-            if not as_class and rng.random() < config.previous_probability:
+            if as_class:
+                clicks.append(class_clicks(codes[item], rng, config))
+                continue
+            carried = batch.carried.get(item)
+            if carried is not None:
+                previous[item, 0] = blurred(carried, rng)
+                if rng.random() < config.unclicked_probability:
+                    clicks.append(np.zeros((0, 3), np.float32))
+                    continue
+            clicks.append(_first_prompts(codes[item], rng, config, strokes))
+            if carried is None and rng.random() < config.previous_probability:
                 previous[item, 0] = corrupted_mask(codes[item] == TARGET, rng)
         return cls(clicks, class_mode, torch.from_numpy(previous))
 
@@ -156,6 +184,20 @@ class Interaction:
             click = error_click(probability[item, 0].numpy(), codes, rng, config.threshold)
             if click is not None:
                 self.clicks[item] = np.vstack([self.clicks[item], np.asarray(click, np.float32)])
+
+
+def _first_prompts(
+    codes: np.ndarray, rng: Generator, config: ClickConfig, strokes: bool
+) -> np.ndarray:
+    """Clicks, a stroke or a box with or without a click; float32, (n, 3)."""
+    if strokes:
+        return stroke_clicks(codes, rng)
+    if config.box_probability and rng.random() < config.box_probability:
+        around = box_clicks(codes, rng)
+        if len(around) and rng.random() < _BOX_ALONE_PROBABILITY:
+            return around
+        return np.concatenate([initial_clicks(codes, rng, config), around])
+    return initial_clicks(codes, rng, config)
 
 
 def targets(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor]:

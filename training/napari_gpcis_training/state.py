@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,18 @@ from torch import Tensor, nn
 
 from napari_gpcis.model import NetworkConfig, build_network, load_model
 from napari_gpcis.model.encoder import published_state
+from napari_gpcis.model.heads import GPHead
 from napari_gpcis_training.schedule import Schedule
 
 if TYPE_CHECKING:
+    from napari_gpcis.gp import GPClassifier
     from napari_gpcis.model import SegmentationNetwork
     from napari_gpcis_training.config import OptimiserConfig, TrainConfig
     from napari_gpcis_training.training_pass import StepReport
+
+
+_TARGET_BIAS = 1.85
+_DEEP_FREQUENCY, _COLOUR_FREQUENCY = 1.0, 0.3
 
 
 @dataclass(slots=True)
@@ -95,8 +102,12 @@ def initial_state(
     network = build_network(NetworkConfig(**config.network))
     if encoder_weights is not None:
         load_encoder(network, encoder_weights)
+    if config.prior_initialisation == "spectral" and isinstance(network.head, GPHead):
+        spread_prior_path(network.head.classifier)
     if start_from is not None:
         _start_from(network, start_from)
+    for part in config.optimiser.frozen_parts:
+        _part(network, part).requires_grad_(False)
     # channels last is the faster layout for depth-wise convolutions
     network = network.to(device).to(memory_format=torch.channels_last)
     average = copy.deepcopy(network).eval().requires_grad_(False)
@@ -107,6 +118,33 @@ def initial_state(
     optimiser = kind(parameter_groups(network, own, factor), lr=0.0)
     schedule = Schedule(own.warmup_steps, None, 1, own.milestone_steps, own.milestone_factor)
     return TrainingState(network, average, optimiser, schedule)
+
+
+def spread_prior_path(classifier: GPClassifier) -> None:
+    """Begin with a prior path of the kernel's own spectral features, and with |m| near 2.
+
+    In the paper's initialisation sin(θ z) is nearly linear and of some 0.1 for features of unit
+    length, so that prior and targets take thousands of steps to become as large as confident
+    latents are.
+    """
+    path = classifier.prior_path
+    with torch.no_grad():
+        classifier.target_mlp[-1].bias.fill_(_TARGET_BIAS)
+        if path is not None:
+            deep = len(classifier.log_precision)
+            path.theta.weight[:, :deep].normal_(std=_DEEP_FREQUENCY)
+            path.theta.weight[:, deep:].normal_(std=_COLOUR_FREQUENCY)
+            path.theta.bias.uniform_(0, 2 * math.pi)
+
+
+def _part(network: nn.Module, name: str) -> nn.Module:
+    try:
+        return network.get_submodule(name)
+    except AttributeError as error:
+        raise ValueError(
+            f"expected modules of the network as optimiser.frozen_parts, got {name!r}; "
+            "correct or remove it"
+        ) from error
 
 
 def load_encoder(network: nn.Module, path: str | Path) -> None:
@@ -180,10 +218,14 @@ def parameter_groups(
     members: dict[tuple[float, bool], list[Tensor]] = {}
     unmet = set(config.slow_parts)
     for name, parameter in network.named_parameters():
+        if not parameter.requires_grad:
+            continue
         decays = parameter.ndim > 1 and not name.startswith("head.")
         slow = {part for part in config.slow_parts if f"{name}.".startswith(f"{part}.")}
         unmet -= slow
         factor = config.encoder_factor if slow else 1.0
+        if name.startswith("head."):
+            factor = config.head_factor
         if name.startswith(backbone):
             factor = encoder_factor
         members.setdefault((factor, decays), []).append(parameter)

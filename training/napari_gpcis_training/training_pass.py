@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from napari_gpcis.model import SegmentationNetwork
     from napari_gpcis.model.heads import Prediction
     from napari_gpcis_training.batches import Batch
-    from napari_gpcis_training.config import LossConfig, TrainConfig
+    from napari_gpcis_training.config import ClickConfig, LossConfig, TrainConfig
 
 
 class StepReport(NamedTuple):
@@ -78,13 +79,17 @@ class TrainingPass(nn.Module):
         frozen = config.optimiser.freeze_batch_norm
         device = network.mean.device
         target, valid = targets(batch, device)
-        set_training_mode(network, frozen)
+        set_training_mode(network, frozen, config.optimiser.frozen_parts)
         encoded = Encoded.of(network, batch.images.to(device, memory_format=torch.channels_last))
+        if batch.image_of is not None and batch.image_of != tuple(range(len(batch.images))):
+            encoded = encoded[torch.tensor(batch.image_of, device=device)]
         generators = chance.clicks(batch.numbers)
-        interaction = Interaction.start(batch, generators, config.clicks)
-        rounds = int(chance.rounds().integers(config.clicks.rounds + 1))
+        shared = chance.rounds()
+        rounds = _draw_rounds(shared, config.clicks)
+        strokes = bool(shared.random() < config.clicks.stroke_probability)
+        interaction = Interaction.start(batch, generators, config.clicks, strokes)
         first = _simulate(network, encoded, interaction, batch, rounds, generators, config)
-        set_training_mode(network, frozen)
+        set_training_mode(network, frozen, config.optimiser.frozen_parts)
         noise = Noise(chance, batch.numbers)
         answer = interaction.answer(network, encoded, config.optimiser.noise_variance, noise)
         with torch.autocast(device.type, enabled=False):
@@ -95,7 +100,7 @@ class TrainingPass(nn.Module):
             intersection_over_union(logits > 0, target > 0.5, valid)[objects].sum()
             for logits in (last if first is None else first, last)
         ]
-        count = len(batch.images)
+        count = len(batch.codes)
         clicks = sum(len(item) for item in interaction.clicks)
         means = torch.stack([loss.detach(), focal, amortisation]).double().cpu() * count
         rest = torch.tensor([*overlaps, objects.sum(), clicks, count], dtype=torch.float64)
@@ -111,13 +116,24 @@ def report_of(sums: Tensor) -> StepReport:
     )
 
 
-def set_training_mode(network: nn.Module, freeze_batch_norm: bool) -> None:
-    """Set training mode, the encoder's batch norms excepted where they are frozen."""
+def set_training_mode(
+    network: nn.Module, freeze_batch_norm: bool, frozen_parts: Sequence[str] = ()
+) -> None:
+    """Set training mode, frozen parts and, where wanted, the encoder's batch norms excepted."""
     network.train()
+    for part in frozen_parts:
+        network.get_submodule(part).eval()
     if freeze_batch_norm:
         for name, module in network.named_modules():
             if "encoder." in name and isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.eval()
+
+
+def _draw_rounds(rng: Generator, config: ClickConfig) -> int:
+    if config.round_decay is None:
+        return int(rng.integers(config.rounds + 1))
+    weights = config.round_decay ** np.arange(config.rounds + 1)
+    return int(rng.choice(config.rounds + 1, p=weights / weights.sum()))
 
 
 def _simulate(

@@ -121,8 +121,9 @@ class ClassMap:
             return box, np.full(box.shape, self.ids[0], self.dtype)
         window, image, deep = self._features(z, core)
         inner = core.within(window).times(self.scale.cell)
-        latent = upsample(self._update.on_grid(deep), self.embedder.network.grid_stride)
-        latent = latent[(..., *inner.slices)] + self._colour.of_image(image[(..., *inner.slices)])
+        network = self.embedder.network
+        latent = upsample(self._update.on_grid(deep), network.grid_stride)[(..., *inner.slices)]
+        latent = latent + self._colour.of_image(network.smooth(image)[(..., *inner.slices)])
         classes = self._largest(to_pixels(latent, self.scale, core, box))
         for click in self._clicks:
             # rounding may turn a pixel between two that were clicked for different classes

@@ -77,13 +77,13 @@ class ColourTerm:
         self._table: Tensor | None = None
         if is_grey:
             grey = torch.linspace(0, 1, COLOUR_STEPS, device=update.deep_weights.device)
-            colours = network.colour(grey.expand(1, 3, 1, -1))
+            colours = network.standardise(grey.expand(1, 3, 1, -1))
             self._table = self._exact(colours)[:, :, 0]
 
     def of_image(self, image: Tensor) -> Tensor:
-        """(1, 3, H, W) in 0–1 → (1, c, H, W)."""
+        """Smoothed image (1, 3, H, W) in 0–1 → (1, c, H, W)."""
         if self._table is None:
-            return self._exact(self._network.colour(image))
+            return self._exact(self._network.standardise(image))
         return self._looked_up(self._table, image[0, 0])
 
     def of_colour(self, colour: Tensor) -> Tensor:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 FUSIONS = ("cached", "paper")
 HEADS = ("gp", "conv")
 GRID_STRIDES = (1, 2, 4)
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 _KNOWN = {"fusion": FUSIONS, "head": HEADS, "stride": GRID_STRIDES}
 
 
@@ -24,6 +30,8 @@ class NetworkConfig:
         transformers). The paper fusion takes ResNets, HRNets and ``segformer_b0``.
     head : {"gp", "conv"}
         Gaussian process classifier, or a 1×1 convolution (the RITM-style baseline).
+    image_mean, image_std : tuple of 3 float
+        What the encoder's input is normalised by, in the range 0–1: as in its pre-training.
     channels : int
         Channels of the cached pyramid.
     feature_dim : int
@@ -49,6 +57,9 @@ class NetworkConfig:
     colour_kernel : bool
         Whether the GP's kernel has its colour term. Prior path and click values see colour even
         without. Without it, clicks in one grid cell may be too alike to keep opposite labels.
+    colour_filter : float
+        Contrast, in the range 0–1, below which neighbouring pixels' colours are averaged before
+        the GP's kernel compares them; 0 leaves colours as they are. See `colour.smooth_colour`.
     previous_mask : bool
         Whether the decoder is shown the previous mask; without, it is given zeros.
     temperature : float
@@ -59,6 +70,8 @@ class NetworkConfig:
     fusion: str = "cached"
     encoder: str = "mobilenetv2_100"
     head: str = "gp"
+    image_mean: tuple[float, float, float] = IMAGENET_MEAN
+    image_std: tuple[float, float, float] = IMAGENET_STD
     channels: int = 64
     feature_dim: int = 48
     fourier_features: int = 64
@@ -69,11 +82,18 @@ class NetworkConfig:
     stride: int = 4
     prior_path: bool = True
     colour_kernel: bool = True
+    colour_filter: float = 0.0
     previous_mask: bool = True
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
         """Check that the options exist and the sizes are positive."""
+        for name in ("image_mean", "image_std"):
+            object.__setattr__(self, name, _three_numbers(name, getattr(self, name)))
+        if min(self.image_std) <= 0:
+            raise ValueError(f"expected image_std above 0, got {self.image_std}")
+        if not 0 <= self.colour_filter < math.inf:
+            raise ValueError(f"expected a colour_filter of at least 0, got {self.colour_filter}")
         for name, known in _KNOWN.items():
             value = getattr(self, name)
             if value not in known:
@@ -86,3 +106,11 @@ class NetworkConfig:
                 raise ValueError(f"expected a finite {name} above 0, got {getattr(self, name)}")
         if self.image_diameter is not None and not 0 < self.image_diameter < math.inf:
             raise ValueError(f"expected a finite image_diameter above 0, got {self.image_diameter}")
+
+
+def _three_numbers(name: str, values: Sequence[float]) -> tuple[float, float, float]:
+    """One number per channel; JSON and YAML give a list."""
+    numbers = tuple(float(value) for value in values)
+    if len(numbers) != 3 or not all(map(math.isfinite, numbers)):
+        raise ValueError(f"expected {name} as three finite numbers, got {values}")
+    return numbers[0], numbers[1], numbers[2]

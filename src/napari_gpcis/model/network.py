@@ -10,15 +10,14 @@ from torch import Tensor, nn
 from napari_gpcis.gp import GPClassifier
 from napari_gpcis.model.cached import CachedFusion
 from napari_gpcis.model.click_maps import click_maps
+from napari_gpcis.model.colour import smooth_colour
+from napari_gpcis.model.config import IMAGENET_MEAN, IMAGENET_STD
 from napari_gpcis.model.heads import ConvHead, GPHead, Prediction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_gpcis.model.config import NetworkConfig
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Fusion(Protocol):
@@ -49,14 +48,21 @@ class SegmentationNetwork(nn.Module):
 
     mean: Tensor
     std: Tensor
+    input_mean: Tensor
+    input_std: Tensor
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
         self.fusion = _build_fusion(config)
         self.head = _build_head(config)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
+        for name, values in (
+            ("mean", IMAGENET_MEAN),
+            ("std", IMAGENET_STD),
+            ("input_mean", config.image_mean),
+            ("input_std", config.image_std),
+        ):
+            self.register_buffer(name, torch.tensor(values).view(3, 1, 1), persistent=False)
 
     @property
     def _fusion(self) -> Fusion:
@@ -78,8 +84,20 @@ class SegmentationNetwork(nn.Module):
         return self._fusion.pyramid_strides
 
     def colour(self, image: Tensor) -> Tensor:
-        """ImageNet-normalised colour, (B, 3, H, W): the GP's colour features."""
+        """ImageNet-normalised colour, (B, 3, H, W): the GP's colour features.
+
+        The same whatever the encoder's input is normalised by, so that the kernel's unit length
+        scale means the same for all models.
+        """
+        return self.standardise(self.smooth(image))
+
+    def standardise(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) in 0–1 → the same by ImageNet's mean and standard deviation."""
         return (image - self.mean) / self.std
+
+    def smooth(self, image: Tensor) -> Tensor:
+        """Colour without noise, (B, 3, H, W) in 0–1, as the configuration's filter makes it."""
+        return smooth_colour(image, self.config.colour_filter)
 
     def encode(self, image: Tensor) -> tuple[Tensor, ...]:
         """Features that do not depend on clicks.
@@ -107,7 +125,7 @@ class SegmentationNetwork(nn.Module):
                 f"expected height and width as multiples of {divisor} px, got {height}×{width}; "
                 f"pad to {wanted[0]}×{wanted[1]}"
             )
-        return self._fusion.encode(self.colour(image))
+        return self._fusion.encode((image - self.input_mean) / self.input_std)
 
     def decode(
         self,
