@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_gpcis.engine.classes import ClassFeatures
+from napari_gpcis.engine.class_features import ClassFeatures
 from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.geometry import Box
 from napari_gpcis.engine.image import ImageSource

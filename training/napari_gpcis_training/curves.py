@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_gpcis.io.atomic import whole_or_nothing
+from napari_gpcis.io.files import whole_or_nothing
 from napari_gpcis_training.logbook import CURVES, LOG, VALIDATION, read_rows
 
 if TYPE_CHECKING:

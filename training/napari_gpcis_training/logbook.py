@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_gpcis.io.atomic import saying_why, whole_or_nothing
+from napari_gpcis.io.files import saying_why, whole_or_nothing
 from napari_gpcis_training.training_pass import StepReport
 
 if TYPE_CHECKING:

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from napari_gpcis.batch.classes import ClassPages
-from napari_gpcis.batch.crew import Crew, available_cores
+from napari_gpcis.batch.checkpoint import WorkFolder
+from napari_gpcis.batch.class_pages import ClassPages
 from napari_gpcis.batch.job import Job, Options
-from napari_gpcis.batch.objects import object_pages
+from napari_gpcis.batch.object_pages import object_pages
 from napari_gpcis.batch.outputs import open_outputs
 from napari_gpcis.batch.page import Page
-from napari_gpcis.batch.propagation import propagated_pages
+from napari_gpcis.batch.propagated_pages import propagated_pages
 from napari_gpcis.batch.run import Run, open_stack
-from napari_gpcis.batch.work import WorkFolder
+from napari_gpcis.batch.threads import Crew, available_cores
 from napari_gpcis.engine.runner import find_device
 from napari_gpcis.io.errors import StoppedError
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import torch
 from torch import Tensor
 
+from napari_gpcis.engine.class_gp import ColourTerm, condition_on
 from napari_gpcis.engine.request import class_of
-from napari_gpcis.engine.taught import ColourTerm, condition_on
 from napari_gpcis.gp.raster import flatten, pool, unflatten, upsample
 
 if TYPE_CHECKING:
-    from napari_gpcis.engine.classes import ClassFeatures
+    from napari_gpcis.engine.class_features import ClassFeatures
     from napari_gpcis.engine.request import Request
     from napari_gpcis.gp.update import FunctionUpdate
     from napari_gpcis.model import SegmentationNetwork

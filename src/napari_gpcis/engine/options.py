@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-from napari_gpcis.engine.labels import Overlap
+from napari_gpcis.engine.document.label_store import Overlap
 
 Mode: TypeAlias = Literal["object", "class"]
 Direction: TypeAlias = Literal["both", "up", "down"]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_gpcis.engine.classes import ClassFeatures
+from napari_gpcis.engine.class_features import ClassFeatures
 from napari_gpcis.engine.request import Request, place_in
 from napari_gpcis.engine.result import Result
 
