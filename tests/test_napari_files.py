@@ -12,7 +12,7 @@ import tifffile
 
 from napari_gpcis.engine.click import Click
 from napari_gpcis.io.annotations.clicks import read_clicks, write_clicks
-from napari_gpcis.io.images.stack import open_image
+from napari_gpcis.io.images.open import open_image
 from napari_gpcis.io.labels.writer import label_writer
 
 pytestmark = pytest.mark.gui

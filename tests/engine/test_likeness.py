@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from napari_gpcis.engine.class_features import ClassFeatures
+from napari_gpcis.engine.class_gp import Likeness
 from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.geometry import Box
 from napari_gpcis.engine.image import ImageSource
-from napari_gpcis.engine.likeness import Likeness
 from napari_gpcis.engine.planner import Planner
 from napari_gpcis.engine.runner import Runner
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from napari_gpcis.batch.class_pages import ClassPages
 from napari_gpcis.batch.run import Run, load_runner, open_stack
-from napari_gpcis.batch.stacks import Outcome, attempt
+from napari_gpcis.batch.segment import Outcome, attempt
 from napari_gpcis.batch.threads import Crew
 
 if TYPE_CHECKING:

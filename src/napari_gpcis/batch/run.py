@@ -14,7 +14,7 @@ from napari_gpcis.engine.runner import Runner
 from napari_gpcis.engine.segmenter import Answerer
 from napari_gpcis.io.annotations.clicks import read_clicks_for
 from napari_gpcis.io.errors import ClicksFileError, OptionError
-from napari_gpcis.io.images.stack import open_image
+from napari_gpcis.io.images.open import open_image
 from napari_gpcis.model import load_model
 
 if TYPE_CHECKING:

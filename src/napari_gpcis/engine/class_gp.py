@@ -6,7 +6,7 @@ an object that is carried through slices.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -102,3 +102,23 @@ class ColourTerm:
     def _exact(self, colour: Tensor) -> Tensor:
         term = self._update.at_colours(flatten(colour))
         return unflatten(term, (colour.shape[-2], colour.shape[-1]))
+
+
+class Taught(NamedTuple):
+    """What clicks teach.
+
+    Attributes
+    ----------
+    update : FunctionUpdate
+    colour : ColourTerm
+    """
+
+    update: FunctionUpdate
+    colour: ColourTerm
+
+
+class Likeness:
+    """Keeps what the clicks of its requests teach; all of them are to have the same clicks."""
+
+    def __init__(self) -> None:
+        self.taught: Taught | None = None

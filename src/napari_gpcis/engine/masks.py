@@ -1,4 +1,4 @@
-"""Which pieces of a mask belong to the object that was clicked."""
+"""Pieces of a mask, and distances to its outline."""
 
 from __future__ import annotations
 
@@ -38,3 +38,22 @@ def touched_pieces(mask: Array, places: Sequence[tuple[int, int]]) -> Array:
     is_kept[0] = False  # what is not in the mask
     kept: Array = is_kept[pieces]
     return kept
+
+
+def depth(mask: Array) -> Array:
+    """Distance to the nearest pixel outside the mask or beyond the array, px; float32."""
+    return _distance(np.pad(mask, 1))[1:-1, 1:-1]
+
+
+def signed_distance(mask: Array) -> Array:
+    """Distance to the outline, px: positive inside the mask, negative outside; float32."""
+    signed: Array = depth(mask) - _distance(~mask)
+    return signed
+
+
+def _distance(mask: Array) -> Array:
+    """Distance to the nearest pixel outside the mask, px; float32."""
+    root = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    # OpenCV's roots differ in their last bits with where an array lies; their squares are whole
+    exact: Array = np.sqrt(np.rint(np.square(root, dtype=np.float64))).astype(np.float32)
+    return exact

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.document.history import CarriedMask
 from napari_gpcis.engine.geometry import paste
-from napari_gpcis.engine.propagation.optical_flow import depth
+from napari_gpcis.engine.masks import depth
 from napari_gpcis.engine.request import Latent
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from napari_gpcis.engine.workspace import Workspace
 
 if TYPE_CHECKING:
     from napari_gpcis.engine.document.history import Committed
-    from napari_gpcis.engine.document.label_store import Overlap
-    from napari_gpcis.engine.options import Direction
+    from napari_gpcis.engine.options import Direction, Overlap
     from napari_gpcis.engine.result import Result
     from napari_gpcis.engine.types import Array
 

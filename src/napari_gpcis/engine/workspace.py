@@ -8,9 +8,9 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from napari_gpcis.engine.document.annotation import Annotation, Question
-from napari_gpcis.engine.document.label_store import LabelStore, Overlap
+from napari_gpcis.engine.document.label_store import LabelStore
 from napari_gpcis.engine.image import ImageSource
-from napari_gpcis.engine.options import Direction, Mode, Options, check_diameter
+from napari_gpcis.engine.options import Direction, Mode, Options, Overlap, check_diameter
 from napari_gpcis.engine.propagation.propagate import propagate
 from napari_gpcis.engine.runner import Runner
 from napari_gpcis.engine.segmenter import Answerer

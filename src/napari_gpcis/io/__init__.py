@@ -19,7 +19,8 @@ if TYPE_CHECKING:
         StoppedError,
         UserError,
     )
-    from napari_gpcis.io.images.stack import ImageStack, open_image
+    from napari_gpcis.io.images.open import open_image
+    from napari_gpcis.io.images.stack import ImageStack
     from napari_gpcis.io.journal.locations import image_identity, journal_path, set_aside
     from napari_gpcis.io.journal.reader import (
         JournalHeader,
@@ -70,7 +71,7 @@ _HOMES = {
     "image_identity": "journal.locations",
     "journal_path": "journal.locations",
     "label_writer": "labels.writer",
-    "open_image": "images.stack",
+    "open_image": "images.open",
     "read_clicks": "annotations.clicks",
     "read_journal": "journal.reader",
     "set_aside": "journal.locations",
@@ -80,8 +81,6 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name == "segment_stack":  # it was here before it had a room of its own
-        return getattr(import_module("napari_gpcis.batch"), name)
     if name in _HOMES:
         return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

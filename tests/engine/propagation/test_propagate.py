@@ -8,8 +8,8 @@ import pytest
 from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.geometry import Box, paste
 from napari_gpcis.engine.image import ImageSource
+from napari_gpcis.engine.masks import signed_distance
 from napari_gpcis.engine.planner import Planner
-from napari_gpcis.engine.propagation.optical_flow import signed_distance
 from napari_gpcis.engine.propagation.propagate import StopRule, joined, propagate
 from napari_gpcis.engine.propagation.step import Held, held
 from napari_gpcis.engine.runner import Runner

@@ -13,7 +13,7 @@ import pytest
 from napari.components import ViewerModel
 from skimage.draw import disk
 
-from napari_gpcis.io.images.stack import open_image
+from napari_gpcis.io.images.open import open_image
 from napari_gpcis.widget.finetune import job as finetune_job
 from napari_gpcis.widget.finetune.curve import Curve, smoothed
 from napari_gpcis.widget.finetune.export import export, pair_of

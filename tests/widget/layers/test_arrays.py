@@ -13,7 +13,7 @@ from napari_gpcis.engine import Box
 from napari_gpcis.engine.document.label_store import LabelStore
 from napari_gpcis.engine.image import ImageSource
 from napari_gpcis.widget.layers import arrays
-from napari_gpcis.widget.layers.arrays import StackView, image_stack, labels_array
+from napari_gpcis.widget.layers.arrays import StackView, image_stack, labels_array, stack_of
 from napari_gpcis.widget.layers.frame import Frame
 
 
@@ -45,7 +45,7 @@ def test_labels_are_written_through_a_view() -> None:
     for sizes, displayed in (((30, 40), (0, 1)), ((2, 3, 30, 40), (2, 3)), ((9, 30, 40), (0, 2))):
         frame = Frame.of(sizes, displayed)
         data = np.zeros(sizes, np.int32)
-        stack = frame.as_stack(data)
+        stack = stack_of(data, frame)
         assert isinstance(stack, np.ndarray)
         assert np.shares_memory(stack, data)
         stack[frame.shape[0] - 1, 1:3, 4:6] = 7
@@ -56,7 +56,7 @@ def test_labels_are_written_through_a_view() -> None:
 def test_labels_are_written_where_no_view_can_be() -> None:
     frame = Frame.of((2, 3, 30, 40), (1, 3))
     data = np.zeros((2, 3, 30, 40), np.uint16)
-    stack = frame.as_stack(data)
+    stack = stack_of(data, frame)
     assert isinstance(stack, StackView)
     assert (stack.shape, stack.dtype) == ((60, 3, 40), np.uint16)
     stack[35, 0:2, 4:6] = [[1, 2], [3, 4]]
@@ -72,7 +72,7 @@ def test_labels_are_written_where_no_view_can_be() -> None:
 def test_the_engine_writes_labels_into_the_layer(displayed: tuple[int, int]) -> None:
     frame = Frame.of((2, 3, 8, 9), displayed)
     layer = Labels(np.zeros((2, 3, 8, 9), np.uint16))
-    store = LabelStore(frame.shape, frame.as_stack(layer.data), in_place=True)
+    store = LabelStore(frame.shape, stack_of(layer.data, frame), in_place=True)
     box = Box(0, 0, 2, 2)
     patch = store.plan(4, box, np.ones((2, 2), np.bool_), 5, "protect")
     assert patch is not None
@@ -87,12 +87,12 @@ def test_the_engine_writes_labels_into_the_layer(displayed: tuple[int, int]) -> 
 def test_of_a_channel_axis_labels_keep_one(displayed: tuple[int, int]) -> None:
     frame = Frame.of((7, 2, 30, 40), displayed, 1)
     data = np.zeros(frame.data_shape, np.uint8)
-    stack = frame.as_stack(data)
+    stack = stack_of(data, frame)
     assert stack.shape == frame.shape
     stack[3, 1:2, 2:3] = 9
     assert data[frame.pixel(3, 1, 2)] == 9
     with pytest.raises(ValueError, match="expected data of shape"):
-        frame.as_stack(np.zeros((7, 2, 30, 40), np.uint8))
+        stack_of(np.zeros((7, 2, 30, 40), np.uint8), frame)
 
 
 def test_numpy_images_are_viewed() -> None:
@@ -214,7 +214,7 @@ def test_labels_larger_than_memory_are_a_file_that_vanishes(
     assert isinstance(labels, np.memmap)
     labels[1, 2:4] = 6
     frame = Frame.of(labels.shape, (1, 2))
-    assert frame.as_stack(Labels(labels).data)[1, 3, 7] == 6
+    assert stack_of(Labels(labels).data, frame)[1, 3, 7] == 6
     assert labels.sum() == 600
     del labels
     assert list(tmp_path.iterdir()) == []

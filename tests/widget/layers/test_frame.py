@@ -11,6 +11,7 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_gpcis.engine import Box
+from napari_gpcis.widget.layers.arrays import stack_of
 from napari_gpcis.widget.layers.frame import Frame, displayed_axes
 
 SHAPES = [
@@ -29,7 +30,7 @@ def test_every_corner_of_the_stack_is_found_again(sizes, displayed, channel_axis
     frame = Frame.of(sizes, displayed, channel_axis)
     assert frame.shape == shape
     numbers = np.arange(math.prod(frame.data_shape)).reshape(frame.data_shape)
-    stack = np.asarray(frame.as_stack(numbers))
+    stack = np.asarray(stack_of(numbers, frame))
     for z in range(shape[0]):
         for row, col in ((0, 0), (shape[1] - 1, 2), (3, shape[2] - 1)):
             position = frame.to_data(z, row, col)

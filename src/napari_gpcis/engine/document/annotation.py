@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from napari_gpcis.engine.click import Click
     from napari_gpcis.engine.document.commit import Masks
     from napari_gpcis.engine.document.history import CarriedMask
-    from napari_gpcis.engine.document.label_store import LabelStore, Overlap, Patch
-    from napari_gpcis.engine.options import Direction
+    from napari_gpcis.engine.document.label_store import LabelStore, Patch
+    from napari_gpcis.engine.options import Direction, Overlap
     from napari_gpcis.engine.result import Result
     from napari_gpcis.engine.types import Array
 

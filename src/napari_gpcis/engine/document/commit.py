@@ -13,7 +13,8 @@ from napari_gpcis.engine.geometry import Box, equivalent_diameter, found_in
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_gpcis.engine.document.label_store import LabelStore, Overlap, Patch
+    from napari_gpcis.engine.document.label_store import LabelStore, Patch
+    from napari_gpcis.engine.options import Overlap
     from napari_gpcis.engine.types import Array
 
 Masks = dict[int, tuple[Box, "Array"]]

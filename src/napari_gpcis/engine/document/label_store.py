@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from napari_gpcis.engine.geometry import Box, bounding_box
 
 if TYPE_CHECKING:
+    from napari_gpcis.engine.options import Overlap
     from napari_gpcis.engine.types import Array
 
-Overlap: TypeAlias = Literal["protect", "overwrite"]
 
 LARGEST_UNPACKED = 1 << 18
 

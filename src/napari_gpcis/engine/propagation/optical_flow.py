@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from napari_gpcis.engine.masks import signed_distance
+
 if TYPE_CHECKING:
     from napari_gpcis.engine.geometry import Box
     from napari_gpcis.engine.image import ImageSource
@@ -60,25 +62,6 @@ def follow(mask: Array, box: Box, source: ImageSource, z: int, target: int) -> A
     )
     found: Array = moved > 0
     return found if found.any() else mask
-
-
-def depth(mask: Array) -> Array:
-    """Distance to the nearest pixel outside the mask or beyond the array, px; float32."""
-    return _distance(np.pad(mask, 1))[1:-1, 1:-1]
-
-
-def signed_distance(mask: Array) -> Array:
-    """Distance to the outline, px: positive inside the mask, negative outside; float32."""
-    signed: Array = depth(mask) - _distance(~mask)
-    return signed
-
-
-def _distance(mask: Array) -> Array:
-    """Distance to the nearest pixel outside the mask, px; float32."""
-    root = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    # OpenCV's roots differ in their last bits with where an array lies; their squares are whole
-    exact: Array = np.sqrt(np.rint(np.square(root, dtype=np.float64))).astype(np.float32)
-    return exact
 
 
 def _grey(source: ImageSource, z: int, box: Box, size: list[int]) -> Array:

@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from napari_gpcis.engine.class_gp import Likeness
 from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.geometry import Box, found_in, paste
-from napari_gpcis.engine.likeness import Likeness
 from napari_gpcis.engine.logits import logit, sigmoid
-from napari_gpcis.engine.masks import touched_pieces
-from napari_gpcis.engine.propagation.optical_flow import follow, signed_distance
+from napari_gpcis.engine.masks import signed_distance, touched_pieces
+from napari_gpcis.engine.propagation.optical_flow import follow
 from napari_gpcis.engine.request import Latent, Request
 from napari_gpcis.engine.stand_ins import deepest, sample
 

@@ -10,10 +10,11 @@ from PIL import Image
 from napari_gpcis.io.errors import ImageFileError
 from napari_gpcis.io.folders import natural_order
 from napari_gpcis.io.images.axes import Layout
-from napari_gpcis.io.images.stack import ImageStack, open_image
+from napari_gpcis.io.images.stack import ImageStack
 from napari_gpcis.io.images.tiff_chain import walk_chain
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -35,10 +36,20 @@ class PageFolder(ImageStack):
         From `parse_axes`, the files' own axis first, such as TYX; ZYX by default.
     series : int
         0, as a folder holds one stack.
+    open_page : callable
+        Opens the file of a page: `open_image`.
     """
 
-    def __init__(self, path: Path, axes: str | None = None, series: int = 0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        axes: str | None = None,
+        series: int = 0,
+        *,
+        open_page: Callable[[Path], ImageStack],
+    ) -> None:
         self.path = path
+        self._open_page = open_page
         self._lock = Lock()
         self._opened: tuple[int, ImageStack] | None = None
         if series:
@@ -90,7 +101,7 @@ class PageFolder(ImageStack):
         if self._opened is not None and self._opened[0] == z:
             return self._opened[1]
         self.close()
-        file = open_image(self._files[z])
+        file = self._open_page(self._files[z])
         try:
             self._compare(file)
         except ImageFileError:

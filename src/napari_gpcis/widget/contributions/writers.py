@@ -17,6 +17,7 @@ from napari_gpcis.io.annotations.gpcis_file import (
 )
 from napari_gpcis.io.errors import ClicksFileError
 from napari_gpcis.widget.layers.preview import NAME as PREVIEW_NAME
+from napari_gpcis.widget.layers.transforms import placement_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from napari_gpcis.engine.types import Array
     from napari_gpcis.io.annotations.gpcis_file import SavedAnnotation
 
-__all__ = ["placement_of", "write_annotation_file", "write_clicks_file"]
+__all__ = ["write_annotation_file", "write_clicks_file"]
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -88,15 +89,6 @@ def write_annotation_file(path: str, layer_data: Sequence[LayerData]) -> list[st
         saved = replace(saved, clicks=_clicks_in(saved, positions, _features(meta)))
     save_annotation(path, saved)
     return [path]
-
-
-def placement_of(meta: dict[str, Any]) -> dict[str, list[Any]]:
-    """Where a layer lies in the world, as `SavedAnnotation.placement` has it."""
-    numbers = ("scale", "translate", "rotate", "shear", "affine")
-    texts = ("units", "axis_labels")
-    placement = {name: np.asarray(meta[name], float).tolist() for name in numbers if name in meta}
-    placement |= {name: [str(item) for item in meta[name]] for name in texts if name in meta}
-    return placement
 
 
 def _the_labels(layer_data: Sequence[LayerData]) -> tuple[Any, dict[str, Any]]:

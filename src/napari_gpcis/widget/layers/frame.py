@@ -4,17 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-
-from napari_gpcis.widget.layers.arrays import image_stack, labels_array, stack_of
-from napari_gpcis.widget.layers.transforms import (
-    data_position,
-    follow_transform,
-    layer_transform,
-    with_offset,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,17 +17,7 @@ if TYPE_CHECKING:
     from napari_gpcis.engine.geometry import Box
     from napari_gpcis.engine.types import Array
 
-__all__ = [
-    "Frame",
-    "Index",
-    "data_position",
-    "displayed_axes",
-    "follow_transform",
-    "image_stack",
-    "labels_array",
-    "layer_transform",
-    "with_offset",
-]
+__all__ = ["Frame", "Index", "displayed_axes"]
 
 CHANNEL_LABELS = frozenset({"c", "ch", "channel", "channels"})
 """Labels, in lower case, of an axis that holds channels."""
@@ -249,10 +231,6 @@ class Frame:
         row, col = self.plane
         others = [axis for axis in range(self.ndim) if axis not in (row, col)]
         return np.expand_dims(values, tuple(others))
-
-    def as_stack(self, array: Any) -> Any:
-        """View of data of `data_shape` as (Z, Y, X), through which one writes; see `stack_of`."""
-        return stack_of(array, self)
 
     @property
     def _spatial(self) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
     from napari_gpcis.engine.geometry import Box
+    from napari_gpcis.engine.result import Result
     from napari_gpcis.engine.types import Array
     from napari_gpcis.widget.layers.frame import Frame
-    from napari_gpcis.widget.tool.engine_thread import Extras
 
 MAPS = ("probability", "uncertainty", "prior", "update")
 NEXT = "next click"
@@ -37,6 +38,23 @@ _LOOKS: dict[str, tuple[str, tuple[float, float]]] = {
     "prior": ("PiYG", (-6.0, 6.0)),
     "update": ("PiYG", (-6.0, 6.0)),
 }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Extras:
+    """What is shown besides the mask: maps of the result's box, and the next click.
+
+    Attributes
+    ----------
+    result : Result
+    maps : dict
+        Overlay's name → (rows, columns) float32.
+    next_click : (row, col) or None
+    """
+
+    result: Result
+    maps: dict[str, Array]
+    next_click: tuple[int, int] | None
 
 
 class Overlays:

@@ -11,7 +11,7 @@ from napari.utils.colormaps import DirectLabelColormap
 
 from napari_gpcis.engine.document.history import CarriedMask
 from napari_gpcis.engine.geometry import Box
-from napari_gpcis.widget.layers.frame import labels_array
+from napari_gpcis.widget.layers.arrays import labels_array
 from napari_gpcis.widget.layers.partial_refresh import write_box
 
 if TYPE_CHECKING:

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from napari_gpcis.engine.types import Array
     from napari_gpcis.widget.layers.frame import Frame
 
-__all__ = ["data_position", "follow_transform", "layer_transform", "place", "with_offset"]
+__all__ = [
+    "data_position",
+    "follow_transform",
+    "layer_transform",
+    "place",
+    "placement_of",
+    "with_offset",
+]
 
 
 def data_position(
@@ -70,6 +77,15 @@ def layer_transform(layer: Layer, frame: Frame | None = None) -> dict[str, Any]:
         "units": layer.units,
         "axis_labels": layer.axis_labels,
     }
+
+
+def placement_of(meta: dict[str, Any]) -> dict[str, list[Any]]:
+    """Where a layer lies in the world, as `SavedAnnotation.placement` has it."""
+    numbers = ("scale", "translate", "rotate", "shear", "affine")
+    texts = ("units", "axis_labels")
+    placement = {name: np.asarray(meta[name], float).tolist() for name in numbers if name in meta}
+    placement |= {name: [str(item) for item in meta[name]] for name in texts if name in meta}
+    return placement
 
 
 def with_offset(transform: Mapping[str, Any], offset: Sequence[float]) -> dict[str, Any]:

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 
-from napari_gpcis.widget.layers.frame import Frame, data_position, image_stack
+from napari_gpcis.widget.layers.arrays import image_stack
+from napari_gpcis.widget.layers.frame import Frame
 from napari_gpcis.widget.layers.overlays import MAPS, NEXT, Overlays
+from napari_gpcis.widget.layers.transforms import data_position
 from napari_gpcis.widget.tool import keys
 from napari_gpcis.widget.tool.canvas import HeldCanvas
 from napari_gpcis.widget.tool.document_journal import Recorder
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 
     from napari_gpcis.engine.document.annotation import Annotation, Change, Question
     from napari_gpcis.engine.result import Result
-    from napari_gpcis.widget.tool.engine_thread import Extras, Loaded
+    from napari_gpcis.widget.layers.overlays import Extras
+    from napari_gpcis.widget.tool.engine_thread import Loaded
 
 SETTLE_MS = 120
 """How long a slice has to be looked at before it is encoded ahead of a click."""

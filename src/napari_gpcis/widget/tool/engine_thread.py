@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from napari_gpcis.widget.layers.overlays import Extras
 from napari_gpcis.widget.tool.torch_import import import_torch
 from napari_gpcis.widget.tool.worker import LongJob, Worker
 
@@ -50,23 +51,6 @@ class Loaded:
     device: str
     trained_diameter: float
     has_gp: bool
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Extras:
-    """What is shown besides the mask: maps of the result's box, and the next click.
-
-    Attributes
-    ----------
-    result : Result
-    maps : dict
-        Overlay's name → (rows, columns) float32.
-    next_click : (row, col) or None
-    """
-
-    result: Result
-    maps: dict[str, Array]
-    next_click: tuple[int, int] | None
 
 
 class Engine:

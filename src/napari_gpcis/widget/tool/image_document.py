@@ -22,12 +22,12 @@ from napari_gpcis.io.annotations.gpcis_file import (
     to_metadata,
     with_metadata,
 )
-from napari_gpcis.widget.contributions.writers import placement_of
 from napari_gpcis.widget.layers import paint
+from napari_gpcis.widget.layers.arrays import labels_array, stack_of
 from napari_gpcis.widget.layers.clicks import ClicksLayer
-from napari_gpcis.widget.layers.frame import Frame, follow_transform, labels_array, layer_transform
 from napari_gpcis.widget.layers.partial_refresh import refresh_box
 from napari_gpcis.widget.layers.preview import Preview
+from napari_gpcis.widget.layers.transforms import follow_transform, layer_transform, placement_of
 from napari_gpcis.widget.tool.class_list import ClassList
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
 
+    from napari_gpcis.widget.layers.frame import Frame
     from napari_gpcis.widget.tool.types import Mode
 
 LABEL_NAMES = {"object": "GPCIS labels", "class": "GPCIS classes"}
@@ -265,7 +266,7 @@ class Desk:
 
     def _store(self, labels: Labels, highest: int | None = None) -> LabelStore:
         self.check_labels(labels)
-        stack = self.frame.as_stack(labels.data)
+        stack = stack_of(labels.data, self.frame)
         return LabelStore(self.frame.shape, stack, in_place=True, highest=highest)
 
     def _new_labels(self, transform: dict[str, Any]) -> Labels:

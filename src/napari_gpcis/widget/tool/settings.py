@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from napari_gpcis.engine.document.label_store import Overlap
+from napari_gpcis.engine.options import Overlap
 
 if TYPE_CHECKING:
     from collections.abc import Callable

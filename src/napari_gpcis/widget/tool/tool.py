@@ -10,7 +10,7 @@ from qtpy.QtCore import Signal
 
 from napari_gpcis.engine.document.annotation import reach
 from napari_gpcis.engine.document.history import CarriedMask
-from napari_gpcis.widget.layers.frame import data_position
+from napari_gpcis.widget.layers.transforms import data_position
 from napari_gpcis.widget.tool import keys
 from napari_gpcis.widget.tool.answer_loop import Answering
 from napari_gpcis.widget.tool.export import export

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
-from napari_gpcis.engine.document.label_store import Overlap
-from napari_gpcis.engine.options import Direction, Mode
+from napari_gpcis.engine.options import Direction, Mode, Overlap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

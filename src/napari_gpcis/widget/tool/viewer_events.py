@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from napari.layers import Image
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+    from napari.layers import Labels
     from napari.utils.events import Event
 
-    from napari_gpcis.widget.tool.answer_loop import Answering
+    from napari_gpcis.widget.tool.image_document import Desk
+    from napari_gpcis.widget.tool.types import Level
+
+
+class _Watcher(Protocol):
+    """What the watch asks of the tool."""
+
+    changed: Any
+    _desk: Desk | None
+    _image: Image | None
+    _labels: dict[str, Labels | None]
+
+    def _image_layers(self) -> list[Image]: ...
+    def _desk_layers(self) -> list[Any]: ...
+    def _tell(self, text: str, level: Level | str) -> None: ...
+    def _try(self, action: Any) -> None: ...
+    def set_image(self, name: str) -> None: ...
+    def open_image(self) -> None: ...
+    def reopen_engine(self) -> None: ...
+    def leave_image(self) -> None: ...
+    def slice_changed(self) -> None: ...
+    def view_moved(self) -> None: ...
 
 
 class LayerWatch:
@@ -20,9 +42,10 @@ class LayerWatch:
     ----------
     viewer : napari.Viewer
     tool : Answering
+        What is to know of it.
     """
 
-    def __init__(self, viewer: ViewerModel, tool: Answering) -> None:
+    def __init__(self, viewer: ViewerModel, tool: _Watcher) -> None:
         self.viewer = viewer
         self.tool = tool
         self._image: Image | None = None

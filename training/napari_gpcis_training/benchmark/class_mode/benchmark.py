@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from napari_gpcis_training.benchmark.class_mode.clicks import (
     first_clicks,
     shared_clicks,
 )
+from napari_gpcis_training.benchmark.class_mode.records import ClassRecord
 from napari_gpcis_training.data.sets import load_set
 
 if TYPE_CHECKING:
@@ -25,57 +25,18 @@ if TYPE_CHECKING:
 
     from napari_gpcis.model import SegmentationNetwork
     from napari_gpcis_training.benchmark.class_mode.clicks import ClassClick
+    from napari_gpcis_training.benchmark.class_mode.records import Classes, ClassImage, Way
     from napari_gpcis_training.benchmark.class_mode.segmenters import ClassSegmenter
     from napari_gpcis_training.config import DataSource
 
-    Classes = NDArray[np.integer]
-    ClassImage = tuple[str, NDArray[np.uint8], Classes]
-    Way = Literal["shared", "corrected"]
 
-__all__ = ["ClassRecord", "class_images", "class_report", "click_classes"]
+__all__ = ["class_images", "class_report", "click_classes"]
 
 BACKGROUND, OBJECTS = 1, 2
 BRUSH = 3
 """Radius of the brush that the forest is given besides single pixels, px."""
 _MIN_AREA = 64
 WAYS: tuple[Way, ...] = ("shared", "corrected")
-
-
-@dataclass(slots=True)
-class ClassRecord:
-    """One image, clicked at with one method.
-
-    Attributes
-    ----------
-    data, image, model : str
-        Names of the data set, the image and the method.
-    way : {"shared", "corrected"}
-        Whether the clicks were the same for all methods, or put each one's own errors right.
-    clicks : list of ClassClick
-        In order.
-    accuracies, dices : list of float
-        After each click, 0–1.
-    seconds : list of float
-        Of each answer.
-    start_seconds : float
-        Of what is done before the first click.
-    contradicted : int
-        Clicked pixels that the last map contradicts.
-    maps : dict of int to (Y, X) int array
-        Class maps after the numbers of clicks that were asked for.
-    """
-
-    data: str
-    image: str
-    model: str
-    way: Way
-    clicks: list[ClassClick] = field(default_factory=list)
-    accuracies: list[float] = field(default_factory=list)
-    dices: list[float] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    start_seconds: float = 0.0
-    contradicted: int = 0
-    maps: dict[int, Classes] = field(default_factory=dict)
 
 
 def class_images(

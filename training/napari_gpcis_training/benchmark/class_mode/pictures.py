@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from napari_gpcis_training.benchmark.class_mode.benchmark import ClassImage, ClassRecord
-    from napari_gpcis_training.benchmark.class_mode.report import Row
+    from napari_gpcis_training.benchmark.class_mode.records import ClassImage, ClassRecord, Row
 
 __all__ = ["draw_examples", "draw_measures"]
 

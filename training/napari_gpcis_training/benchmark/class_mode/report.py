@@ -7,11 +7,12 @@ import io
 import json
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_gpcis.io.files import saying_why, whole_or_nothing
+from napari_gpcis_training.benchmark.class_mode.pictures import draw_examples, draw_measures
 from napari_gpcis_training.plotting.names import file_stem, markdown
 
 if TYPE_CHECKING:
@@ -19,11 +20,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_gpcis_training.benchmark.class_mode.benchmark import ClassImage, ClassRecord
+    from napari_gpcis_training.benchmark.class_mode.records import ClassImage, ClassRecord, Row
 
 __all__ = ["curve", "summarise", "write_class_report"]
 
-Row: TypeAlias = dict[str, Any]
 ALL = "all"
 """Name under which the images of several data sets are taken together."""
 _SHOWN = (2, 3, 5, 10, 20, 30, 50)
@@ -114,8 +114,6 @@ def write_class_report(
     OutputFileError
         When the system refuses to write.
     """
-    from napari_gpcis_training.benchmark.class_mode.pictures import draw_examples, draw_measures
-
     rows = summarise(records, clicks)
     report: Row = {
         "facts": facts,
