@@ -29,8 +29,8 @@ from skimage import data
 
 from napari_gpcis import segment_stack
 from napari_gpcis.batch import Options
-from napari_gpcis.batch.crew import Crew, available_cores
 from napari_gpcis.batch.run import load_runner
+from napari_gpcis.batch.threads import Crew, available_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -28,8 +28,8 @@ from rich.console import Console
 from rich.table import Table
 
 from napari_gpcis import Session, load_model
+from napari_gpcis.engine.document.history import CarriedMask
 from napari_gpcis.engine.geometry import bounding_box
-from napari_gpcis.engine.history import CarriedMask
 
 if TYPE_CHECKING:
     from napari_gpcis.engine.result import Result

@@ -39,7 +39,8 @@ def main() -> None:
     wanted = parser.parse_args()
     use_threads(None)
     from napari_gpcis_training.evaluate import evaluate, evaluation_crops
-    from napari_gpcis_training.finetuning.run import Request, finetune
+    from napari_gpcis_training.finetuning.options import Request
+    from napari_gpcis_training.finetuning.run import finetune
 
     from napari_gpcis.model.checkpoint import load_model
 

@@ -30,7 +30,7 @@ from napari_gpcis import load_model
 from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.image import ImageSource
 from napari_gpcis.engine.planner import Planner
-from napari_gpcis.engine.propagate import propagate
+from napari_gpcis.engine.propagation.propagate import propagate
 from napari_gpcis.engine.runner import Runner
 
 if TYPE_CHECKING:

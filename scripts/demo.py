@@ -21,8 +21,8 @@ from rich.table import Table
 
 from napari_gpcis import Session, load_model
 from napari_gpcis.engine import Click
-from napari_gpcis.io.clicks import write_clicks
-from napari_gpcis.io.preview import draw_overlay, write_overlay
+from napari_gpcis.io.annotations.clicks import write_clicks
+from napari_gpcis.io.labels.overlay import draw_overlay, write_overlay
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -45,7 +45,7 @@ ACTIONS = {
 
 def warm_up() -> None:
     """Import what takes long; the processes that are to be killed are forked from this one."""
-    from napari_gpcis.widget.torch_import import import_torch
+    from napari_gpcis.widget.tool.torch_import import import_torch
 
     import_torch()
     for name in (
@@ -54,7 +54,7 @@ def warm_up() -> None:
         "napari_gpcis.engine.session",
         "napari_gpcis.model.checkpoint",
         "napari_gpcis.widget.panel",
-        "napari_gpcis.widget.tool",
+        "napari_gpcis.widget.tool.tool",
     ):
         import_module(name)
 

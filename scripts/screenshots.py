@@ -87,7 +87,7 @@ def objects() -> None:
     """A coin: clicked, corrected, committed; the maps; the help sheet."""
     import skimage.data
 
-    from napari_gpcis.widget.help_sheet import HelpSheet
+    from napari_gpcis.widget.panel.help_sheet import HelpSheet
 
     stage = Stage()
     tool = stage.tool
@@ -130,7 +130,7 @@ def restored() -> None:
 
 def stack() -> None:
     """A nucleus carried through a stack."""
-    from napari_gpcis.widget.samples import nuclei
+    from napari_gpcis.widget.contributions.samples import nuclei
 
     stage = Stage()
     (image, meta, _), *_ = nuclei()

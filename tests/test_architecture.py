@@ -1,78 +1,42 @@
-"""Imports run one way: gp ← model ← engine ← io ← batch ← cli, io ← widget; training on top."""
+"""Imports run one way: the contracts of `pyproject.toml`, and what import-linter cannot say."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
+from importlib import import_module
 from pathlib import Path
 
+import grimp
 import pytest
-
-import napari_gpcis
+from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = {
-    "napari_gpcis": ROOT / "src" / "napari_gpcis",
-    "napari_gpcis_training": ROOT / "training" / "napari_gpcis_training",
-}
-
-# Room: the rooms that it may import, besides itself. The package root (lazy exports) is not a room.
-ARROWS = {
-    "gp": set(),
-    "model": {"gp"},
-    "engine": {"gp", "model"},
-    "io": {"gp", "model", "engine"},
-    "batch": {"gp", "model", "engine", "io"},
-    "cli": {"gp", "model", "engine", "io", "batch"},
-    "widget": {"gp", "model", "engine", "io"},
-    "training": {"gp", "model", "engine", "io"},
-}
+FOLDERS = (ROOT / "src" / "napari_gpcis", ROOT / "training" / "napari_gpcis_training")
+FACES = ("batch", "engine", "io", "model")
+"""Rooms whose names are imported on first use, which no reader of imports sees."""
 
 
-def room_of(module: str) -> str | None:
-    """The room that a dotted name belongs to; None for other people's modules and the root."""
-    parts = module.split(".")
-    if parts[0] == "napari_gpcis_training":
-        return "training"
-    if parts[0] != "napari_gpcis" or len(parts) == 1:
-        return None
-    # What the root exports lives in a room all the same.
-    return napari_gpcis._HOMES.get(parts[1], module).split(".")[1]
+@pytest.fixture(scope="module")
+def graph() -> grimp.ImportGraph:
+    """Who imports whom, for type checking too."""
+    packages = [folder.name for folder in FOLDERS]
+    return grimp.build_graph(*packages, include_external_packages=True, cache_dir=None)
 
 
-def dotted_name(path: Path, package: str) -> str:
-    """The dotted name of a file of a package, `__init__` included."""
-    return ".".join([package, *path.relative_to(PACKAGES[package]).with_suffix("").parts])
-
-
-def imported_modules(source: str, importer: str) -> set[str]:
-    """What a source imports, wherever in the file, relative names resolved."""
-    found = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            base = importer.split(".")[: -node.level] if node.level else []
-            module = ".".join([*base, *([node.module] if node.module else [])])
-            # "from napari_gpcis import engine" names a room only in its last word.
-            found |= {f"{module}.{alias.name}" for alias in node.names}
-    return found
-
-
-def backward_arrows(source: str, importer: str) -> set[str]:
-    """The rooms that a file imports and may not."""
-    home = room_of(importer)
-    rooms = {room_of(module) for module in imported_modules(source, importer)} & {*ARROWS}
-    return rooms - {home} - ARROWS.get(home or "", {*ARROWS} - {"training"})
-
-
-def source_files() -> list[tuple[Path, str]]:
-    return [
-        (path, dotted_name(path, package))
-        for package, folder in PACKAGES.items()
-        for path in sorted(folder.rglob("*.py"))
-    ]
+def names_imported_by_string(source: str) -> set[str]:
+    """Modules that `import_module` is given as they stand in the source."""
+    importers = ("import_module", "__import__")
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    return {
+        argument.value
+        for call in calls
+        if getattr(call.func, "id", getattr(call.func, "attr", "")) in importers
+        for argument in call.args
+        if isinstance(argument, ast.Constant)
+    }
 
 
 def run_python(code: str) -> str:
@@ -90,46 +54,51 @@ def modules_loaded_by(statement: str) -> set[str]:
     )
 
 
-@pytest.mark.parametrize(
-    ("source", "importer", "expected"),
-    [
-        ("from napari_gpcis.engine import Session", "napari_gpcis.gp.kernels", {"engine"}),
-        ("def f():\n    from ..model import network", "napari_gpcis.gp.kernels", {"model"}),
-        ("from napari_gpcis import engine", "napari_gpcis.model.network", {"engine"}),
-        ("from napari_gpcis import load_model", "napari_gpcis.gp.kernels", {"model"}),
-        ("import napari_gpcis_training.cli", "napari_gpcis.cli", {"training"}),
-        ("from napari_gpcis.cli import main", "napari_gpcis_training.cli", {"cli"}),
-        ("from .kernels import k\nimport torch", "napari_gpcis.gp.posterior", set()),
-        ("from napari_gpcis.gp import GPClassifier", "napari_gpcis_training.losses", set()),
-    ],
-)
-def test_a_backward_arrow_is_seen(source: str, importer: str, expected: set[str]) -> None:
-    assert backward_arrows(source, importer) == expected
+def test_imports_keep_the_contracts(capsys: pytest.CaptureFixture[str]) -> None:
+    status = lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True)
+    assert status == EXIT_STATUS_SUCCESS, capsys.readouterr().out
 
 
-def test_every_module_is_in_a_known_room() -> None:
-    rooms = {room_of(name) for _, name in source_files()}
-    assert rooms - {"__init__", "__main__"} <= {*ARROWS}
+def test_no_files_import_each_other_in_a_circle(graph: grimp.ImportGraph) -> None:
+    # Beside the contract on siblings, which leaves out a package's own __init__.
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    TopologicalSorter(imports).prepare()
 
 
-def test_imports_run_one_way() -> None:
-    backward = {
-        name: arrows
-        for path, name in source_files()
-        if (arrows := backward_arrows(path.read_text(encoding="utf-8"), name))
-    }
-    assert backward == {}
-
-
-def test_the_gp_needs_torch_and_the_standard_library_only() -> None:
-    allowed = {*sys.stdlib_module_names, "torch", "napari_gpcis"}
+def test_the_gp_needs_torch_and_the_standard_library_only(graph: grimp.ImportGraph) -> None:
+    gp = {"napari_gpcis.gp", *graph.find_descendants("napari_gpcis.gp")}
     needed = {
-        module.split(".")[0]
-        for path, name in source_files()
-        if room_of(name) == "gp"
-        for module in imported_modules(path.read_text(encoding="utf-8"), name)
+        name.split(".")[0]
+        for module in gp
+        for name in graph.find_modules_directly_imported_by(module)
     }
-    assert needed <= allowed
+    assert needed <= {*sys.stdlib_module_names, "torch", "napari_gpcis"}
+
+
+def test_a_module_that_is_imported_by_a_string_is_seen() -> None:
+    source = 'import importlib\nimportlib.import_module("napari_gpcis.batch")'
+    assert names_imported_by_string(source) == {"napari_gpcis.batch"}
+
+
+def test_no_module_of_ours_is_imported_by_a_string() -> None:
+    named = {
+        name
+        for folder in FOLDERS
+        for path in folder.rglob("*.py")
+        for name in names_imported_by_string(path.read_text(encoding="utf-8"))
+    }
+    assert not {name for name in named if name.startswith("napari_gpcis")}
+
+
+@pytest.mark.parametrize("room", FACES)
+def test_what_a_room_hands_out_lies_in_it(room: str) -> None:
+    face = import_module(f"napari_gpcis.{room}")
+    elsewhere = {
+        name
+        for name in face.__all__
+        if not getattr(face, name).__module__.startswith(f"{face.__name__}.")
+    }
+    assert not elsewhere
 
 
 @pytest.mark.parametrize("package", ["napari_gpcis.engine", "napari_gpcis_training"])

@@ -11,9 +11,9 @@ import pytest
 import tifffile
 
 from napari_gpcis.engine.click import Click
-from napari_gpcis.io.clicks import read_clicks, write_clicks
-from napari_gpcis.io.labels import label_writer
-from napari_gpcis.io.stacks import open_image
+from napari_gpcis.io.annotations.clicks import read_clicks, write_clicks
+from napari_gpcis.io.images.open import open_image
+from napari_gpcis.io.labels.writer import label_writer
 
 pytestmark = pytest.mark.gui
 

@@ -8,8 +8,9 @@ import pytest
 import tifffile
 from skimage import data
 
+from napari_gpcis.batch import segment_stack
 from napari_gpcis.engine.click import Click
-from napari_gpcis.io import ClicksFileError, OutputFileError, segment_stack, write_clicks
+from napari_gpcis.io import ClicksFileError, OutputFileError, write_clicks
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -60,16 +60,16 @@ def test_what_fails_does_not_stop_the_rest(lab: Lab) -> None:
 def test_a_defect_of_ours_does_not_stop_the_rest_either(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from napari_gpcis.batch import objects
+    from napari_gpcis.batch import object_pages
 
-    answer = objects.answer
+    answer = object_pages.answer
 
     def fail(answerer, clicks):
         if answerer.source.array.path.stem == "s1":
             raise ZeroDivisionError("a defect")
         return answer(answerer, clicks)
 
-    monkeypatch.setattr(objects, "answer", fail)
+    monkeypatch.setattr(object_pages, "answer", fail)
     report = run(lab)
     assert len(report.done) == 2
     assert report.failed[0].error.endswith("s1.tif: ZeroDivisionError: a defect")

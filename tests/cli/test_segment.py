@@ -197,7 +197,7 @@ def test_a_defect_of_ours_is_not_hidden(desk: Desk, monkeypatch: pytest.MonkeyPa
     def fail(*_: object) -> None:
         raise ValueError("a defect")
 
-    monkeypatch.setattr("napari_gpcis.batch.objects.answer", fail)
+    monkeypatch.setattr("napari_gpcis.batch.object_pages.answer", fail)
     monkeypatch.setattr(sys, "argv", ["napari-gpcis", *desk.arguments()])
     with pytest.raises(ValueError, match="a defect"):
         main()

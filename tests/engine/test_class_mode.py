@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from napari_gpcis.engine import Session
-from napari_gpcis.engine.patches import attach, cut_patch
+from napari_gpcis.engine.click_patches import attach, cut_patch
 from napari_gpcis.gp import GPClassifier
 from napari_gpcis.model import NetworkConfig, build_network
 from tests.engine.conftest import SMALL

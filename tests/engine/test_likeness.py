@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from napari_gpcis.engine.classes import ClassFeatures
+from napari_gpcis.engine.class_features import ClassFeatures
+from napari_gpcis.engine.class_gp import Likeness
 from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.geometry import Box
 from napari_gpcis.engine.image import ImageSource
-from napari_gpcis.engine.likeness import Likeness
 from napari_gpcis.engine.planner import Planner
 from napari_gpcis.engine.runner import Runner
 

@@ -20,8 +20,9 @@ from napari_gpcis_training.checkpoints import (
     rotate_state,
 )
 from napari_gpcis_training.config import TrainConfig, load_config
+from napari_gpcis_training.curves import LOG
 from napari_gpcis_training.data.sets import LabelledSet, load_set
-from napari_gpcis_training.logbook import LOG, TENSORBOARD
+from napari_gpcis_training.logbook import TENSORBOARD
 from napari_gpcis_training.progress import Silence
 from napari_gpcis_training.state import TrainingState, initial_state
 from napari_gpcis_training.trainer import FitOptions, fit

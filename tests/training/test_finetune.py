@@ -20,8 +20,9 @@ from napari_gpcis_training.cli import app
 from napari_gpcis_training.data.own import load_own_data
 from napari_gpcis_training.evaluate import Scores
 from napari_gpcis_training.finetuning import run as module
+from napari_gpcis_training.finetuning.options import Request
 from napari_gpcis_training.finetuning.recipe import keep_statistics, recipe
-from napari_gpcis_training.finetuning.run import Request, finetune
+from napari_gpcis_training.finetuning.run import finetune
 from napari_gpcis_training.finetuning.saving import KeptElsewhereError
 from typer.testing import CliRunner
 

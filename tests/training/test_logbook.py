@@ -6,7 +6,8 @@ from pathlib import Path
 import imageio.v3 as iio
 import numpy as np
 import pytest
-from napari_gpcis_training.logbook import CURVES, LOG, Logbook, read_rows
+from napari_gpcis_training.curves import CURVES, LOG, read_rows
+from napari_gpcis_training.logbook import Logbook
 from napari_gpcis_training.progress import Bar, Lines, progress_on
 from napari_gpcis_training.training_pass import StepReport
 from rich.console import Console

@@ -17,8 +17,8 @@ from napari_gpcis_training.checkpoints import (
     save_state,
 )
 from napari_gpcis_training.config import TrainConfig, load_config
+from napari_gpcis_training.curves import LOG
 from napari_gpcis_training.data.sets import LabelledSet, load_set
-from napari_gpcis_training.logbook import LOG
 from napari_gpcis_training.progress import Lines
 from napari_gpcis_training.state import initial_state, load_encoder
 from napari_gpcis_training.trainer import FitOptions, fit, training_step

@@ -103,7 +103,7 @@ def open_tool(
     tools: list[Any] = []
 
     def make(image: Any = None, viewer: Any = None, *, wait: bool = True, **arguments: Any) -> Any:
-        from napari_gpcis.widget.tool import Tool
+        from napari_gpcis.widget.tool.tool import Tool
 
         if viewer is None:
             viewer = make_napari_viewer()

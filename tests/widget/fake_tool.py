@@ -7,7 +7,7 @@ from typing import Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_gpcis.widget.state import ClassInfo, ModelInfo, Restorable, Status
+from napari_gpcis.widget.tool.types import ClassInfo, ModelInfo, Restorable, Status
 
 OVERLAYS = ("probability", "uncertainty", "prior", "update", "next click")
 

@@ -17,7 +17,7 @@ from npe2 import PluginManifest
 
 import napari_gpcis
 from napari_gpcis.engine.click import Click
-from napari_gpcis.io.clicks import read_clicks, write_clicks
+from napari_gpcis.io.annotations.clicks import read_clicks, write_clicks
 
 MANIFEST = Path(napari_gpcis.__file__).with_name("napari.yaml")
 CONTRIBUTIONS = yaml.safe_load(MANIFEST.read_text("utf-8"))["contributions"]
@@ -71,7 +71,8 @@ def test_no_sample_takes_the_name_of_a_command() -> None:
 @pytest.mark.parametrize("name", sorted({name.partition(":")[0] for name in NAMES}))
 def test_importing_what_the_manifest_names_loads_no_torch(name: str) -> None:
     code = (
-        f"import sys, {name}, napari_gpcis.io.clicks, napari_gpcis.io.annotation\n"
+        f"import sys, {name}, napari_gpcis.io.annotations.gpcis_file\n"
+        "import napari_gpcis.io.annotations.clicks\n"
         "print(*{'torch', 'timm', 'torchvision', 'safetensors'} & {*sys.modules})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

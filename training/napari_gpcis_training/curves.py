@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_gpcis.io.atomic import whole_or_nothing
-from napari_gpcis_training.logbook import CURVES, LOG, VALIDATION, read_rows
+from napari_gpcis.io.files import whole_or_nothing
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     Columns = dict[str, np.ndarray[Any, np.dtype[Any]]]
+
+LOG = "log.csv"
+VALIDATION = "validation.csv"
+CURVES = "curves.png"
 
 
 def draw_curves(folder: Path) -> None:
@@ -59,6 +63,15 @@ def draw_curves(folder: Path) -> None:
         axes.grid(alpha=0.3)
     with whole_or_nothing(folder / CURVES) as part:
         figure.savefig(part, dpi=120, format="png")
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Lines of a CSV file; a last one that was cut short is left out."""
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    whole = [line for line in lines if line.endswith("\n")]
+    return list(csv.DictReader(whole))
 
 
 def _columns(path: Path) -> Columns:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from napari_gpcis_training.augment import OUTSIDE, TARGET, Crop, plain_crop
-from napari_gpcis_training.benchmark.sampling import sample_objects
 from napari_gpcis_training.clicks import evaluation_click
+from napari_gpcis_training.data.sampling import sample_objects
 from napari_gpcis_training.losses import intersection_over_union
 from napari_gpcis_training.simulation import Encoded
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_gpcis.io.atomic import saying_why, whole_or_nothing
+from napari_gpcis.io.files import saying_why, whole_or_nothing
+from napari_gpcis_training.curves import LOG, VALIDATION, draw_curves, read_rows
 from napari_gpcis_training.training_pass import StepReport
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
     Row = dict[str, float]
 
-LOG = "log.csv"
-VALIDATION = "validation.csv"
-CURVES = "curves.png"
 TENSORBOARD = "tensorboard"
 
 
@@ -103,18 +101,7 @@ class Logbook:
         if self._board is not None:
             self._board.close()
         if self._folder is not None and kind is None:
-            from napari_gpcis_training.curves import draw_curves
-
             draw_curves(self._folder)
-
-
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """Lines of a CSV file; a last one that was cut short is left out."""
-    if not path.exists():
-        return []
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    whole = [line for line in lines if line.endswith("\n")]
-    return list(csv.DictReader(whole))
 
 
 def _columns(path: Path) -> list[str]:

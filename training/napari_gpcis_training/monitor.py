@@ -10,9 +10,9 @@ import torch
 
 from napari_gpcis_training.augment import OUTSIDE, TARGET
 from napari_gpcis_training.clicks import evaluation_click
+from napari_gpcis_training.curves import VALIDATION
 from napari_gpcis_training.data.sets import load_set
 from napari_gpcis_training.evaluate import evaluate, evaluation_crops
-from napari_gpcis_training.logbook import VALIDATION
 
 if TYPE_CHECKING:
     from pathlib import Path

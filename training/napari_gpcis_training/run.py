@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from napari_gpcis.engine.runner import find_device
-from napari_gpcis.io.atomic import saying_why, whole_or_nothing
+from napari_gpcis.io.files import saying_why, whole_or_nothing
 from napari_gpcis.model.checkpoint import load_model, model_card, save_checkpoint
-from napari_gpcis_training.benchmark.calibration import fit_temperature
+from napari_gpcis_training.calibration.temperature import fit_temperature
 from napari_gpcis_training.checkpoints import (
     CHECKPOINT,
     has_checkpoint,

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_gpcis.batch.find import find_jobs
+    from napari_gpcis.batch.discover import find_jobs
     from napari_gpcis.batch.job import Job, Options
     from napari_gpcis.batch.segment import Report, segment_stack
     from napari_gpcis.batch.stacks import BatchReport, segment_stacks
@@ -26,7 +26,7 @@ _HOMES = {
     "Job": "job",
     "Options": "job",
     "Report": "segment",
-    "find_jobs": "find",
+    "find_jobs": "discover",
     "segment_stack": "segment",
     "segment_stacks": "stacks",
 }

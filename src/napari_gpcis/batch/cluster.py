@@ -13,11 +13,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from napari_gpcis.batch.crew import available_cores
+from napari_gpcis.batch.cluster_tasks import class_block, do_stack, installed_version
 from napari_gpcis.batch.page import Page
-from napari_gpcis.batch.segment import stop_message
-from napari_gpcis.batch.stacks import Outcome, attempt
-from napari_gpcis.batch.tasks import class_block, do_stack, installed_version
+from napari_gpcis.batch.segment import Outcome, attempt, stop_message
+from napari_gpcis.batch.threads import available_cores
 from napari_gpcis.io.errors import OptionError, StoppedError, UserError
 
 if TYPE_CHECKING:
@@ -28,9 +27,9 @@ if TYPE_CHECKING:
 
     Future = AnyFuture[Any]
 
+    from napari_gpcis.batch.checkpoint import WorkFolder
     from napari_gpcis.batch.job import Job
     from napari_gpcis.batch.run import Run, Tell
-    from napari_gpcis.batch.work import WorkFolder
 
 __all__ = ["run_on_cluster"]
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from napari_gpcis.engine.options import check_diameter
-from napari_gpcis.io.atomic import check_suffix
 from napari_gpcis.io.errors import ImageFileError, OptionError, OutputFileError
-from napari_gpcis.io.object_table import slices_path
+from napari_gpcis.io.files import check_suffix
+from napari_gpcis.io.labels.object_table import slices_path
 from napari_gpcis.model import model_card
 
 if TYPE_CHECKING:

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_gpcis.engine.annotation import Question
+from napari_gpcis.engine.document.annotation import Question
+from napari_gpcis.engine.document.history import State
 from napari_gpcis.engine.geometry import Box, equivalent_diameter, found_in, paste
-from napari_gpcis.engine.history import State
-from napari_gpcis.io.object_table import ObjectInSlice
+from napari_gpcis.io.labels.object_table import ObjectInSlice
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from napari_gpcis.engine.answerer import Answerer
     from napari_gpcis.engine.click import Click
     from napari_gpcis.engine.result import Result
+    from napari_gpcis.engine.segmenter import Answerer
 
 __all__ = ["Outline", "SliceOfObjects", "answer", "by_object", "estimate_diameter"]
 

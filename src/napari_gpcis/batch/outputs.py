@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from napari_gpcis.io.atomic import saying_why, whole_or_nothing
-from napari_gpcis.io.labels import label_writer
-from napari_gpcis.io.object_table import object_table
-from napari_gpcis.io.preview import StackPage, draw_overlay, write_overlay
+from napari_gpcis.io.files import saying_why, whole_or_nothing
+from napari_gpcis.io.labels.object_table import object_table
+from napari_gpcis.io.labels.overlay import StackPage, draw_overlay, write_overlay
+from napari_gpcis.io.labels.writer import label_writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from napari_gpcis.batch.page import Page
     from napari_gpcis.batch.run import Run
-    from napari_gpcis.io.labels import LabelWriter
-    from napari_gpcis.io.object_table import ObjectTable
+    from napari_gpcis.io.labels.object_table import ObjectTable
+    from napari_gpcis.io.labels.writer import LabelWriter
 
 __all__ = ["Outputs", "open_outputs"]
 

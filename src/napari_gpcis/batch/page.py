@@ -7,8 +7,8 @@ import struct
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from napari_gpcis.io.encode import EncodedPage
-from napari_gpcis.io.object_table import ObjectInSlice
+from napari_gpcis.io.labels.encode import EncodedPage
+from napari_gpcis.io.labels.object_table import ObjectInSlice
 
 if TYPE_CHECKING:
     from typing import Self

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_gpcis.engine.carry import Appearance, Held
 from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.geometry import Box, Scale
-from napari_gpcis.engine.sweep import Anchor
+from napari_gpcis.engine.propagation.step import Appearance, Held
+from napari_gpcis.engine.propagation.sweep import Anchor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

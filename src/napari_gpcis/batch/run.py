@@ -8,22 +8,22 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
-from napari_gpcis.engine.answerer import Answerer
 from napari_gpcis.engine.image import ImageSource
 from napari_gpcis.engine.options import Options as SessionOptions
 from napari_gpcis.engine.runner import Runner
-from napari_gpcis.io.clicks import read_clicks_for
+from napari_gpcis.engine.segmenter import Answerer
+from napari_gpcis.io.annotations.clicks import read_clicks_for
 from napari_gpcis.io.errors import ClicksFileError, OptionError
-from napari_gpcis.io.stacks import open_image
+from napari_gpcis.io.images.open import open_image
 from napari_gpcis.model import load_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from napari_gpcis.batch.crew import Crew
     from napari_gpcis.batch.job import Job, Options
+    from napari_gpcis.batch.threads import Crew
     from napari_gpcis.engine.click import Click
-    from napari_gpcis.io.stacks import ImageStack
+    from napari_gpcis.io.images.stack import ImageStack
 
 __all__ = ["Run", "Tell", "load_runner", "open_stack"]
 

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import time
+import traceback
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from napari_gpcis.batch.classes import ClassPages
-from napari_gpcis.batch.crew import Crew, available_cores
+from napari_gpcis.batch.checkpoint import WorkFolder
+from napari_gpcis.batch.class_pages import ClassPages
 from napari_gpcis.batch.job import Job, Options
-from napari_gpcis.batch.objects import object_pages
+from napari_gpcis.batch.object_pages import object_pages
 from napari_gpcis.batch.outputs import open_outputs
 from napari_gpcis.batch.page import Page
-from napari_gpcis.batch.propagation import propagated_pages
+from napari_gpcis.batch.propagated_pages import propagated_pages
 from napari_gpcis.batch.run import Run, open_stack
-from napari_gpcis.batch.work import WorkFolder
+from napari_gpcis.batch.threads import Crew, available_cores
 from napari_gpcis.engine.runner import find_device
-from napari_gpcis.io.errors import StoppedError
+from napari_gpcis.io.errors import StoppedError, UserError
+from napari_gpcis.model import ModelFileError
 
 if TYPE_CHECKING:
     import os
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     Producer: TypeAlias = Callable[[Run, Sequence[int], WorkFolder], Iterator[Page]]
 
-__all__ = ["Report", "run_job", "segment_stack"]
+__all__ = ["Outcome", "Report", "attempt", "run_job", "segment_stack"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,3 +273,47 @@ def _producer(job: Job) -> Producer:
 
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a job.
+
+    Attributes
+    ----------
+    job : Job
+    report : Report or None
+        None if it failed, or was done before.
+    error : str
+        One line; empty if it did not fail.
+    details : str
+        Where in the program it failed, if that was a defect.
+    """
+
+    job: Job
+    report: Report | None = None
+    error: str = ""
+    details: str = ""
+
+
+def attempt(job: Job, **how: Any) -> Outcome:
+    """Do a job, and take what goes wrong for an outcome; but not the wish to stop.
+
+    Parameters
+    ----------
+    job : Job
+        What to do.
+    **how
+        As for `run_job`.
+    """
+    try:
+        report = run_job(job, **how)
+    except StoppedError:
+        raise
+    except (UserError, ModelFileError) as error:
+        return Outcome(job, error=" ".join(str(error).split()))
+    except Exception as error:
+        # a defect of ours, in one stack of a thousand: the rest of the night is not lost
+        line = f"{job.image}: {type(error).__name__}: {' '.join(str(error).split())}"
+        return Outcome(job, error=line, details=traceback.format_exc())
+    return Outcome(job, report)

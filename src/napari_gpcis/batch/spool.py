@@ -13,7 +13,7 @@ import zlib
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from napari_gpcis.io.atomic import saying_why
+from napari_gpcis.io.files import saying_why
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import traceback
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_gpcis.batch.log import BatchLog
 from napari_gpcis.batch.run import load_runner
-from napari_gpcis.batch.segment import run_job, stop_message
+from napari_gpcis.batch.segment import Outcome, attempt, stop_message
 from napari_gpcis.io.errors import StoppedError, UserError
-from napari_gpcis.model import ModelFileError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -18,30 +16,8 @@ if TYPE_CHECKING:
 
     from napari_gpcis.batch.job import Job
     from napari_gpcis.batch.run import Tell
-    from napari_gpcis.batch.segment import Report
 
-__all__ = ["BatchReport", "Outcome", "attempt", "segment_stacks"]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a job.
-
-    Attributes
-    ----------
-    job : Job
-    report : Report or None
-        None if it failed, or was done before.
-    error : str
-        One line; empty if it did not fail.
-    details : str
-        Where in the program it failed, if that was a defect.
-    """
-
-    job: Job
-    report: Report | None = None
-    error: str = ""
-    details: str = ""
+__all__ = ["BatchReport", "segment_stacks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,29 +112,6 @@ def segment_stacks(
         skipped=tuple(before.values()),
         failed=tuple(outcome for outcome in ended if outcome.report is None),
     )
-
-
-def attempt(job: Job, **how: Any) -> Outcome:
-    """Do a job, and take what goes wrong for an outcome; but not the wish to stop.
-
-    Parameters
-    ----------
-    job : Job
-        What to do.
-    **how
-        As for `run_job`.
-    """
-    try:
-        report = run_job(job, **how)
-    except StoppedError:
-        raise
-    except (UserError, ModelFileError) as error:
-        return Outcome(job, error=" ".join(str(error).split()))
-    except Exception as error:
-        # a defect of ours, in one stack of a thousand: the rest of the night is not lost
-        line = f"{job.image}: {type(error).__name__}: {' '.join(str(error).split())}"
-        return Outcome(job, error=line, details=traceback.format_exc())
-    return Outcome(job, report)
 
 
 def _run_here(

@@ -61,7 +61,7 @@ def import_checkpoint(
     ],
 ) -> None:
     """Turn a checkpoint of the GPCIS reference implementation into a model of ours."""
-    from napari_gpcis.io.atomic import check_suffix
+    from napari_gpcis.io.files import check_suffix
     from napari_gpcis.model.checkpoint import import_official, save_checkpoint
 
     check_suffix(output, (".safetensors",))

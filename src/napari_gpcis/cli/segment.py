@@ -11,7 +11,7 @@ import typer
 from napari_gpcis.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from napari_gpcis.batch.find import Wanted
+    from napari_gpcis.batch.discover import Wanted
     from napari_gpcis.batch.job import Job
     from napari_gpcis.batch.run import Tell
 

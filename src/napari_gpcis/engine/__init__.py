@@ -9,11 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_gpcis.engine.annotation import Annotation, Change, Question
     from napari_gpcis.engine.click import Click
+    from napari_gpcis.engine.document.annotation import Annotation, Change, Question
+    from napari_gpcis.engine.document.history import CarriedMask, Committed, State, Step
+    from napari_gpcis.engine.document.label_store import LabelStore, Patch
     from napari_gpcis.engine.geometry import Box
-    from napari_gpcis.engine.history import CarriedMask, Committed, State, Step
-    from napari_gpcis.engine.labels import LabelStore, Patch
     from napari_gpcis.engine.normalise import Normalisation
     from napari_gpcis.engine.result import Result
     from napari_gpcis.engine.session import Session
@@ -36,20 +36,20 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Annotation": "annotation",
+    "Annotation": "document.annotation",
     "Box": "geometry",
-    "CarriedMask": "history",
-    "Change": "annotation",
+    "CarriedMask": "document.history",
+    "Change": "document.annotation",
     "Click": "click",
-    "Committed": "history",
-    "LabelStore": "labels",
+    "Committed": "document.history",
+    "LabelStore": "document.label_store",
     "Normalisation": "normalise",
-    "Patch": "labels",
-    "Question": "annotation",
+    "Patch": "document.label_store",
+    "Question": "document.annotation",
     "Result": "result",
     "Session": "session",
-    "State": "history",
-    "Step": "history",
+    "State": "document.history",
+    "Step": "document.history",
 }
 
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from napari_gpcis.engine.class_gp import ColourTerm, condition_on
+from napari_gpcis.engine.click_patches import cut_patch
 from napari_gpcis.engine.geometry import Box
-from napari_gpcis.engine.patches import cut_patch
 from napari_gpcis.engine.request import class_of, place_in
 from napari_gpcis.engine.result import to_pixels
-from napari_gpcis.engine.taught import ColourTerm, condition_on
 from napari_gpcis.gp.raster import upsample
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_gpcis.engine.cache import size_of
-from napari_gpcis.engine.fast import memory_format
 from napari_gpcis.engine.geometry import Box, Scale
+from napari_gpcis.model.inference import memory_format
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator

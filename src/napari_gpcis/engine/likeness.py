@@ -6,52 +6,43 @@ What they teach does not change, so that a further slice costs a few kernel colu
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
 
+from napari_gpcis.engine.class_gp import ColourTerm, Taught, condition_on
 from napari_gpcis.engine.request import class_of
-from napari_gpcis.engine.taught import ColourTerm, condition_on
 from napari_gpcis.gp.raster import flatten, pool, unflatten, upsample
 
 if TYPE_CHECKING:
-    from napari_gpcis.engine.classes import ClassFeatures
+    from napari_gpcis.engine.class_features import ClassFeatures
+    from napari_gpcis.engine.class_gp import Likeness
     from napari_gpcis.engine.request import Request
-    from napari_gpcis.gp.update import FunctionUpdate
     from napari_gpcis.model import SegmentationNetwork
     from napari_gpcis.model.heads import GPHead
 
 
-class Taught(NamedTuple):
-    """What clicks teach.
+def likeness_latent(kept: Likeness, request: Request, features: ClassFeatures) -> Tensor:
+    """Logits of a window of cells, (1, K, H, W): one per class of the request.
 
-    Attributes
+    Parameters
     ----------
-    update : FunctionUpdate
-    colour : ColourTerm
+    kept : Likeness
+        What the same clicks have taught for another window.
+    request : Request
+        The window, and the clicks.
+    features : ClassFeatures
+        Where both are read from.
     """
-
-    update: FunctionUpdate
-    colour: ColourTerm
-
-
-class Likeness:
-    """Keeps what the clicks of its requests teach; all of them are to have the same clicks."""
-
-    def __init__(self) -> None:
-        self._taught: Taught | None = None
-
-    def latent(self, request: Request, features: ClassFeatures) -> Tensor:
-        """Logits of a window of cells, (1, K, H, W): one per class of the request."""
-        network = features.embedder.network
-        deep, colour = features.cut(request.source, request.z, request.scale, request.window)
-        taught = self._taught
-        # the network may have moved to another device, for want of memory
-        if taught is None or taught.update.deep_weights.device != deep.device:
-            taught = self._taught = _teach(request, features)
-        grid = taught.update.on_grid(deep) + _prior(network, deep, colour)
-        return upsample(grid, network.grid_stride) + taught.colour.of_colour(colour)
+    network = features.embedder.network
+    deep, colour = features.cut(request.source, request.z, request.scale, request.window)
+    taught = kept.taught
+    # the network may have moved to another device, for want of memory
+    if taught is None or taught.update.deep_weights.device != deep.device:
+        taught = kept.taught = _teach(request, features)
+    grid = taught.update.on_grid(deep) + _prior(network, deep, colour)
+    return upsample(grid, network.grid_stride) + taught.colour.of_colour(colour)
 
 
 def _teach(request: Request, features: ClassFeatures) -> Taught:

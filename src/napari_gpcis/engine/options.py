@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-from napari_gpcis.engine.labels import Overlap
-
 Mode: TypeAlias = Literal["object", "class"]
+Overlap: TypeAlias = Literal["protect", "overwrite"]
 Direction: TypeAlias = Literal["both", "up", "down"]
 
 

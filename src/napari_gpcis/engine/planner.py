@@ -6,7 +6,7 @@ import itertools
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from napari_gpcis.engine.classes import class_window
+from napari_gpcis.engine.class_features import class_window
 from napari_gpcis.engine.geometry import Box, Scale, found_in
 from napari_gpcis.engine.request import Latent, Request
 from napari_gpcis.engine.window import better_level, keep_window, object_box, open_window

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_gpcis.engine.classes import ClassFeatures
+from napari_gpcis.engine.class_features import ClassFeatures
+from napari_gpcis.engine.likeness import likeness_latent
 from napari_gpcis.engine.request import Request, place_in
 from napari_gpcis.engine.result import Result
 
@@ -65,7 +66,7 @@ class Predictor:
         watch = Stopwatch(self.device)
         parts: Prediction | None = None
         if request.likeness is not None:
-            latent = request.likeness.latent(request, self.class_features)
+            latent = likeness_latent(request.likeness, request, self.class_features)
         else:
             parts = self._predict(request, watch)
             latent = parts.logits.float().contiguous()

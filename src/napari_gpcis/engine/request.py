@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from napari_gpcis.engine.class_gp import Likeness
     from napari_gpcis.engine.click import Click
     from napari_gpcis.engine.geometry import Box, Scale
     from napari_gpcis.engine.image import ImageSource
-    from napari_gpcis.engine.likeness import Likeness
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_gpcis.engine.pieces import touched_pieces
+from napari_gpcis.engine.masks import touched_pieces
 from napari_gpcis.engine.request import Latent, Request, class_of
 
 if TYPE_CHECKING:

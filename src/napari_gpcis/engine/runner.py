@@ -9,8 +9,8 @@ import torch
 
 from napari_gpcis.engine.cache import EmbeddingCache
 from napari_gpcis.engine.embedding import LARGEST_TILE, SMALLEST_TILE, Embedder
-from napari_gpcis.engine.fast import fast_copy, memory_format
 from napari_gpcis.engine.predictor import Predictor
+from napari_gpcis.model.inference import fast_copy, memory_format
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

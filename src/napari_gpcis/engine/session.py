@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_gpcis.engine.annotation import reach
 from napari_gpcis.engine.click import Click
-from napari_gpcis.engine.history import CarriedMask
+from napari_gpcis.engine.document.annotation import reach
+from napari_gpcis.engine.document.history import CarriedMask
 from napari_gpcis.engine.options import Options
 from napari_gpcis.engine.workspace import Workspace
 
 if TYPE_CHECKING:
-    from napari_gpcis.engine.history import Committed
-    from napari_gpcis.engine.labels import Overlap
-    from napari_gpcis.engine.options import Direction
+    from napari_gpcis.engine.document.history import Committed
+    from napari_gpcis.engine.options import Direction, Overlap
     from napari_gpcis.engine.result import Result
     from napari_gpcis.engine.types import Array
 

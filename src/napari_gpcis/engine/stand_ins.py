@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_gpcis.engine.click import Click
-from napari_gpcis.engine.motion import signed_distance
+from napari_gpcis.engine.masks import signed_distance
 
 if TYPE_CHECKING:
     from napari_gpcis.engine.result import Result

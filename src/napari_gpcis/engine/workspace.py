@@ -7,22 +7,22 @@ from dataclasses import replace
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from napari_gpcis.engine.annotation import Annotation, Question
-from napari_gpcis.engine.answerer import Answerer
+from napari_gpcis.engine.document.annotation import Annotation, Question
+from napari_gpcis.engine.document.label_store import LabelStore
 from napari_gpcis.engine.image import ImageSource
-from napari_gpcis.engine.labels import LabelStore, Overlap
-from napari_gpcis.engine.options import Direction, Mode, Options, check_diameter
-from napari_gpcis.engine.propagate import propagate
+from napari_gpcis.engine.options import Direction, Mode, Options, Overlap, check_diameter
+from napari_gpcis.engine.propagation.propagate import propagate
 from napari_gpcis.engine.runner import Runner
+from napari_gpcis.engine.segmenter import Answerer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
     import torch
 
-    from napari_gpcis.engine.history import State
+    from napari_gpcis.engine.document.history import State
     from napari_gpcis.engine.normalise import Normalisation
-    from napari_gpcis.engine.propagate import Carried
+    from napari_gpcis.engine.propagation.propagate import Carried
     from napari_gpcis.engine.result import Result
     from napari_gpcis.engine.types import Array, ArrayLike
     from napari_gpcis.model import SegmentationNetwork

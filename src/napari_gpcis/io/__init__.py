@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_gpcis.io.clicks import read_clicks, write_clicks
+    from napari_gpcis.io.annotations.clicks import read_clicks, write_clicks
     from napari_gpcis.io.errors import (
         ClicksFileError,
         ImageFileError,
@@ -19,16 +19,17 @@ if TYPE_CHECKING:
         StoppedError,
         UserError,
     )
-    from napari_gpcis.io.journal import Journal
-    from napari_gpcis.io.journal_places import image_identity, journal_path, set_aside
-    from napari_gpcis.io.journal_reading import (
+    from napari_gpcis.io.images.open import open_image
+    from napari_gpcis.io.images.stack import ImageStack
+    from napari_gpcis.io.journal.locations import image_identity, journal_path, set_aside
+    from napari_gpcis.io.journal.reader import (
         JournalHeader,
         Recording,
         read_journal,
         waiting_recordings,
     )
-    from napari_gpcis.io.labels import LabelWriter, label_writer
-    from napari_gpcis.io.stacks import ImageStack, open_image
+    from napari_gpcis.io.journal.writer import Journal
+    from napari_gpcis.io.labels.writer import LabelWriter, label_writer
 
 __all__ = [
     "ClicksFileError",
@@ -58,30 +59,28 @@ _HOMES = {
     "ClicksFileError": "errors",
     "UserError": "errors",
     "ImageFileError": "errors",
-    "ImageStack": "stacks",
-    "Journal": "journal",
+    "ImageStack": "images.stack",
+    "Journal": "journal.writer",
     "JournalError": "errors",
-    "JournalHeader": "journal_reading",
-    "LabelWriter": "labels",
+    "JournalHeader": "journal.reader",
+    "LabelWriter": "labels.writer",
     "OptionError": "errors",
     "OutputFileError": "errors",
-    "Recording": "journal_reading",
+    "Recording": "journal.reader",
     "StoppedError": "errors",
-    "image_identity": "journal_places",
-    "journal_path": "journal_places",
-    "label_writer": "labels",
-    "open_image": "stacks",
-    "read_clicks": "clicks",
-    "read_journal": "journal_reading",
-    "set_aside": "journal_places",
-    "waiting_recordings": "journal_reading",
-    "write_clicks": "clicks",
+    "image_identity": "journal.locations",
+    "journal_path": "journal.locations",
+    "label_writer": "labels.writer",
+    "open_image": "images.open",
+    "read_clicks": "annotations.clicks",
+    "read_journal": "journal.reader",
+    "set_aside": "journal.locations",
+    "waiting_recordings": "journal.reader",
+    "write_clicks": "annotations.clicks",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name == "segment_stack":  # it was here before it had a room of its own
-        return getattr(import_module("napari_gpcis.batch"), name)
     if name in _HOMES:
         return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

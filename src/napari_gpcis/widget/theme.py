@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from napari.utils.theme import get_theme, increase
 
 if TYPE_CHECKING:
-    from napari_gpcis.widget.state import Level
+    from napari_gpcis.widget.tool.types import Level
 
 __all__ = ["Palette", "contrast", "palette_of", "readable", "style_sheet"]
 

@@ -9,7 +9,7 @@ import imageio.v3 as iio
 import pytest
 import torch
 import typer
-from napari_gpcis_training.benchmark.request import Request, choose_size, model_names
+from napari_gpcis_training.benchmark.run import Request, choose_size, model_names
 from napari_gpcis_training.commands.benchmark import benchmark
 from typer.testing import CliRunner
 
@@ -143,7 +143,7 @@ def test_sbd_has_smaller_crops_and_no_company() -> None:
 def test_class_mode_is_compared_where_the_labels_name_classes(
     data_root: Path, tmp_path: Path, models: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from napari_gpcis_training.benchmark import classes
+    from napari_gpcis_training.benchmark.class_mode import benchmark as classes
 
     monkeypatch.setattr(classes.class_report, "__defaults__", (3, 0))
     options = ["--class-mode", "--objects", 1, "--crop-size", 64]

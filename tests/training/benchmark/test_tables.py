@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from napari_gpcis_training.benchmark.names import file_stem, markdown
 from napari_gpcis_training.benchmark.published import published_rows
 from napari_gpcis_training.benchmark.records import Scores
 from napari_gpcis_training.benchmark.tables import (
@@ -15,6 +14,7 @@ from napari_gpcis_training.benchmark.tables import (
     terminal_tables,
     write_tables,
 )
+from napari_gpcis_training.plotting.names import file_stem, markdown
 from rich.console import Console
 
 from napari_gpcis.io.errors import OutputFileError

@@ -11,7 +11,7 @@ from napari_gpcis_training.data.own import load_own_data
 from napari_gpcis_training.data.pairs import pair_files
 from napari_gpcis_training.data.planes import EmptyLabelsError
 
-from napari_gpcis.io.annotation import SavedAnnotation, save_annotation
+from napari_gpcis.io.annotations.gpcis_file import SavedAnnotation, save_annotation
 from tests.training.conftest import draw_cells
 
 

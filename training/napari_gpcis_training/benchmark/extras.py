@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_gpcis_training.benchmark.names import file_stem
 from napari_gpcis_training.benchmark.objects import (
     OWN_LAYOUT,
     BenchmarkObject,
@@ -17,6 +16,7 @@ from napari_gpcis_training.benchmark.segmenters import load_network
 from napari_gpcis_training.config import load_config
 from napari_gpcis_training.data.sets import load_set
 from napari_gpcis_training.evaluate import evaluation_crops
+from napari_gpcis_training.plotting.names import file_stem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -51,7 +51,7 @@ def measure_classes(
     """
     import torch
 
-    from napari_gpcis_training.benchmark.classes import class_images, class_report
+    from napari_gpcis_training.benchmark.class_mode.benchmark import class_images, class_report
 
     images = []
     for each in sets:
@@ -72,7 +72,7 @@ def measure_calibration(
     tell: Tell,
 ) -> None:
     """Write reliability diagrams and calibration errors; parameters as for `measure_classes`."""
-    from napari_gpcis_training.benchmark.calibration import calibration_report
+    from napari_gpcis_training.calibration.temperature import calibration_report
 
     held_out = {each.name: _crops(each) for each in sets if each.layout == OWN_LAYOUT}
     for name, path in models.items():

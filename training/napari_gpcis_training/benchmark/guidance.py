@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_gpcis.engine.guidance import next_click, surroundings
-from napari_gpcis.io.atomic import saying_why, whole_or_nothing
-from napari_gpcis_training.benchmark.diagrams import draw_lines
-from napari_gpcis_training.benchmark.names import markdown
+from napari_gpcis.io.files import saying_why, whole_or_nothing
 from napari_gpcis_training.benchmark.protocol import count_contradicted, intersection_over_union
 from napari_gpcis_training.benchmark.records import Record, mean_curve
 from napari_gpcis_training.benchmark.segmenters import SessionSegmenter
 from napari_gpcis_training.clicks import evaluation_click
+from napari_gpcis_training.plotting.diagrams import draw_lines
+from napari_gpcis_training.plotting.names import markdown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

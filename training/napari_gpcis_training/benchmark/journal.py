@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
-from napari_gpcis.io.atomic import saying_why, whole_or_nothing
+from napari_gpcis.io.files import saying_why, whole_or_nothing
 from napari_gpcis_training.benchmark.records import Record
 
 if TYPE_CHECKING:

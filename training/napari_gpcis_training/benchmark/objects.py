@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from napari_gpcis_training.benchmark.sampling import diameters, sample_objects
 from napari_gpcis_training.config import DataSource, load_config
 from napari_gpcis_training.data.layouts import LAYOUTS, detect_layout, find_files
+from napari_gpcis_training.data.sampling import diameters, sample_objects
 from napari_gpcis_training.data.sets import index_objects, split_files
 from napari_gpcis_training.data.split_rules import in_last_sixth
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_gpcis_training.benchmark.names import file_stem
-from napari_gpcis_training.benchmark.objects import by_file
-from napari_gpcis_training.benchmark.pictures import (
+from napari_gpcis_training.benchmark.charts import (
     draw_curve_panels,
     draw_curves,
     draw_reached,
     shares_reached,
 )
+from napari_gpcis_training.benchmark.objects import by_file
 from napari_gpcis_training.benchmark.records import mean_curve
 from napari_gpcis_training.benchmark.sheets import choose_worst, contact_sheet, worst_cases
 from napari_gpcis_training.benchmark.tables import write_tables
+from napari_gpcis_training.plotting.names import file_stem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     import torch
 
+    from napari_gpcis_training.benchmark.benchmark import Benchmark, ChosenSet
     from napari_gpcis_training.benchmark.records import Record
-    from napari_gpcis_training.benchmark.runs import Benchmark, ChosenSet
     from napari_gpcis_training.benchmark.segmenters import Segmenter
 
 WORST_CASES = 12

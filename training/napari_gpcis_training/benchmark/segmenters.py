@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from napari_gpcis import Session
-from napari_gpcis.engine.fast import fast_copy
 from napari_gpcis.engine.geometry import Box
 from napari_gpcis.engine.image import ImageSource
 from napari_gpcis.model import import_official, load_model
+from napari_gpcis.model.inference import fast_copy
 from napari_gpcis_training.benchmark.zoom import View, Zoom
 
 if TYPE_CHECKING:

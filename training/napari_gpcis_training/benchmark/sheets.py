@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_gpcis_training.benchmark.drawing import DPI, paper, shorten
-from napari_gpcis_training.benchmark.names import plain_text
 from napari_gpcis_training.benchmark.protocol import click_again
+from napari_gpcis_training.plotting.drawing import DPI, paper, shorten
+from napari_gpcis_training.plotting.names import plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

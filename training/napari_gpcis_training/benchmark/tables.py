@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_gpcis.io.atomic import saying_why, whole_or_nothing
-from napari_gpcis_training.benchmark.names import markdown
+from napari_gpcis.io.files import saying_why, whole_or_nothing
 from napari_gpcis_training.benchmark.published import published_rows
+from napari_gpcis_training.plotting.names import markdown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -111,7 +111,7 @@ def benchmark(
     def command() -> None:
         use_threads(threads)
         from napari_gpcis_training.benchmark.objects import Sampling
-        from napari_gpcis_training.benchmark.request import Request, carry_out
+        from napari_gpcis_training.benchmark.run import Request, carry_out
 
         peers = [each.value for each in peer or []]
         carry_out(

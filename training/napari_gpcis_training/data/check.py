@@ -10,7 +10,7 @@ import numpy as np
 from skimage.measure import label as connected_regions
 
 from napari_gpcis.engine.geometry import equivalent_diameter
-from napari_gpcis.io.stacks import open_image
+from napari_gpcis.io.images.open import open_image
 from napari_gpcis_training.data.layouts import detect_layout, find_files
 
 if TYPE_CHECKING:

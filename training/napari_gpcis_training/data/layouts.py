@@ -19,7 +19,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from napari_gpcis.io.stacks import open_image
+from napari_gpcis.io.images.open import open_image
 from napari_gpcis_training.data import masks
 from napari_gpcis_training.data.pairs import image_files, pair_files, read_pair, stem_of
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from skimage.measure import label as connected_regions
 
-from napari_gpcis.io.stacks import open_image
+from napari_gpcis.io.images.open import open_image
 from napari_gpcis_training.data.planes import LabelArray, LabelledPlane, eight_bit, empty
 from napari_gpcis_training.data.planes import join_planes as join
 

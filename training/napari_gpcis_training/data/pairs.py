@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_gpcis.io.annotation import SUFFIX as ANNOTATION
-from napari_gpcis.io.annotation import read_annotation
-from napari_gpcis.io.stacks import open_image
+from napari_gpcis.io.annotations.gpcis_file import SUFFIX as ANNOTATION
+from napari_gpcis.io.annotations.gpcis_file import read_annotation
+from napari_gpcis.io.images.open import open_image
 from napari_gpcis_training.data.cellpose import read_numpy_labels
 from napari_gpcis_training.data.planes import LabelArray, join_planes
 

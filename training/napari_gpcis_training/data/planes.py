@@ -9,7 +9,7 @@ import numpy as np
 from skimage.segmentation import relabel_sequential
 
 from napari_gpcis.engine.normalise import Normalisation, composite, measure
-from napari_gpcis.io.stacks import open_image
+from napari_gpcis.io.images.open import open_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

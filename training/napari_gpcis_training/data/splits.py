@@ -10,7 +10,7 @@ import json
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from napari_gpcis.io.atomic import saying_why, whole_or_nothing
+from napari_gpcis.io.files import saying_why, whole_or_nothing
 from napari_gpcis_training.data.split_rules import (
     RULES,
     Item,

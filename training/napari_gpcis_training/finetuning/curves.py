@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_gpcis.io.atomic import saying_why
+from napari_gpcis.io.files import saying_why
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from napari_gpcis_training.config import TrainConfig
     from napari_gpcis_training.data.own import OwnData
     from napari_gpcis_training.evaluate import Scores
+    from napari_gpcis_training.finetuning.options import Request
     from napari_gpcis_training.finetuning.parts import Parts
-    from napari_gpcis_training.finetuning.run import Request
 
     Event = dict[str, Any]
 

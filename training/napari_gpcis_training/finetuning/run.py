@@ -33,7 +33,6 @@ from napari_gpcis_training.trainer import training_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from torch import Tensor
 
@@ -42,42 +41,13 @@ if TYPE_CHECKING:
     from napari_gpcis_training.config import TrainConfig
     from napari_gpcis_training.data.sets import LabelledSet
     from napari_gpcis_training.evaluate import Scores
+    from napari_gpcis_training.finetuning.options import Request
 
     Tell = Callable[[dict[str, Any]], None]
 
 _OBJECTS_CHOSEN_BY, _OBJECTS_TESTED = 40, 60
 _VALIDATIONS = 8
 _CARD_BYTES = 200_000
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What `napari-gpcis finetune` was asked for.
-
-    Attributes
-    ----------
-    images, labels : Path
-        Folders of files that are paired by name.
-    output : Path
-        Model file to write.
-    model : str
-        Name or path of the model to start from.
-    minutes, steps
-        Length of the training, whichever ends first; from the amount of data when both are None.
-    seed : int
-        Of the split, crops and clicks.
-    device : str
-        "auto", or a name that torch knows.
-    """
-
-    images: Path
-    labels: Path
-    output: Path
-    model: str = "default"
-    minutes: float | None = None
-    steps: int | None = None
-    seed: int = 0
-    device: str = "auto"
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_gpcis.io.atomic import check_suffix, saying_why, whole_or_nothing
+from napari_gpcis.io.files import check_suffix, saying_why, whole_or_nothing
 from napari_gpcis.model.checkpoint import ModelFileError, user_models_folder
 
 if TYPE_CHECKING:

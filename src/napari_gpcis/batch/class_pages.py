@@ -1,0 +1,51 @@
+"""Class mode: pages from the GP that was conditioned once on all clicks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_gpcis.batch.page import Page
+from napari_gpcis.engine.class_map import ClassMap
+from napari_gpcis.io.labels.encode import encode_page
+from napari_gpcis.io.labels.writer import label_dtype
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from napari_gpcis.batch.run import Run
+    from napari_gpcis.batch.threads import Crew
+
+__all__ = ["ClassPages"]
+
+
+class ClassPages:
+    """Classes of any slices of a stack.
+
+    Parameters
+    ----------
+    run : Run
+        In class mode.
+    """
+
+    def __init__(self, run: Run) -> None:
+        run.tell("learning the classes", 0, 1)
+        answerer = run.answerer
+        scale = answerer.planner.scale(run.diameter)
+        self._map = run.crew.run(
+            lambda: ClassMap(answerer.runner.embedder, answerer.source, scale, run.clicks)
+        )
+        self._dtype = label_dtype(run.highest)
+
+    def make(self, slices: Sequence[int], crew: Crew) -> Iterator[Page]:
+        """Pages of some slices, in their order.
+
+        Pages are shared among the threads; of a page of many tiles, the tiles are.
+        """
+        if self._map.tiles_per_slice < crew.threads:
+            yield from crew.map(
+                lambda z: Page(z, encode_page(self._map.slice(z, crew.check), self._dtype)), slices
+            )
+            return
+        for z in slices:
+            labels = self._map.slice(z, crew.check, crew.map)
+            yield Page(z, encode_page(labels, self._dtype))

@@ -1,0 +1,123 @@
+"""What a worker of a cluster does: a stack, or a block of pages of one.
+
+Each computes on one core, or as many `threads` as the job says. The network, and for blocks the
+stack with what its clicks teach, are kept for the next task.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import time
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from functools import lru_cache
+from importlib.metadata import version
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from napari_gpcis.batch.class_pages import ClassPages
+from napari_gpcis.batch.run import Run, load_runner, open_stack
+from napari_gpcis.batch.segment import Outcome, attempt
+from napari_gpcis.batch.threads import Crew
+
+if TYPE_CHECKING:
+    from napari_gpcis.batch.job import Job, Options
+    from napari_gpcis.engine.runner import Runner
+
+__all__ = ["class_block", "do_stack", "installed_version"]
+
+_SECONDS_BETWEEN_LOOKS = 1.0
+_SECONDS_OF_PATIENCE = 120.0
+# Of glibc's malloc.h.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+
+
+def installed_version() -> str:
+    """Of napari-gpcis, in this process."""
+    return version("napari-gpcis")
+
+
+def do_stack(job: Job, stop: str) -> Outcome:
+    """Segment a whole stack; always gone on with, as a worker that died may have begun it.
+
+    Parameters
+    ----------
+    job : Job
+        What to do.
+    stop : str
+        Name of the event that ends the run.
+    """
+    return attempt(
+        job,
+        resume=True,
+        is_cancelled=_Stop(stop),
+        runner=_runner(job),
+        # a worker that was given up may still be at it
+        patience=_SECONDS_OF_PATIENCE,
+    )
+
+
+class _Stop:
+    """Whether the run is to end, asked over the network now and then."""
+
+    def __init__(self, name: str) -> None:
+        from distributed import Event
+
+        self._event = Event(name)
+        self._asked = time.monotonic()
+        self._is_set = False
+
+    def __call__(self) -> bool:
+        if not self._is_set and time.monotonic() - self._asked > _SECONDS_BETWEEN_LOOKS:
+            self._asked = time.monotonic()
+            self._is_set = bool(self._event.is_set())
+        return self._is_set
+
+
+def class_block(job: Job, slices: tuple[int, ...]) -> list[bytes]:
+    """Pages of some slices of a stack in class mode, as bytes."""
+    run, pages = _opened(job)
+    return [page.to_bytes() for page in pages.make(slices, run.crew)]
+
+
+_lock = Lock()
+
+
+def _opened(job: Job) -> tuple[Run, ClassPages]:
+    with _lock:
+        _, run, pages = _open(job)
+    return run, pages
+
+
+@lru_cache(maxsize=1)
+def _open(job: Job) -> tuple[ExitStack, Run, ClassPages]:
+    """The stack that blocks are taken of; closed when nobody uses it any more."""
+    stack = ExitStack()
+    image, clicks = stack.enter_context(open_stack(job))
+    crew = Crew(job.options.threads or 1)
+    run = Run(job, image, clicks, crew, lambda stage, done, total: None, _runner(job))
+    return stack, run, ClassPages(run)
+
+
+def _runner(job: Job) -> Runner:
+    return _load(replace(job.options, threads=None))
+
+
+@lru_cache(maxsize=1)
+def _load(options: Options) -> Runner:
+    _keep_freed_memory()
+    return load_runner(options)
+
+
+def _keep_freed_memory() -> None:
+    """Let the C library keep what is freed, against dask's wish (MALLOC_TRIM_THRESHOLD_).
+
+    Otherwise each activation is new memory from the system, and a page takes twice as long.
+    """
+    if sys.platform != "linux":
+        return
+    with suppress(OSError, AttributeError):
+        adjust = ctypes.CDLL(None).mallopt
+        adjust(_TRIM_THRESHOLD, 1 << 30)
+        adjust(_MMAP_THRESHOLD, 32 << 20)

@@ -1,0 +1,1 @@
+"""What undo reaches: clicks, committed objects, labels and their history; no torch."""

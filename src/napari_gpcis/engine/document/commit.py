@@ -1,0 +1,122 @@
+"""From masks to labels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_gpcis.engine.document.history import CarriedMask, Committed, State
+from napari_gpcis.engine.geometry import Box, equivalent_diameter, found_in
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_gpcis.engine.document.label_store import LabelStore, Patch
+    from napari_gpcis.engine.options import Overlap
+    from napari_gpcis.engine.types import Array
+
+Masks = dict[int, tuple[Box, "Array"]]
+"""Slice → box and mask of an object."""
+
+
+def next_label(state: State, store: LabelStore) -> int:
+    """One above all labels, also of objects that are taken up again.
+
+    Raises
+    ------
+    ValueError
+        If the labels' type holds no higher one.
+    """
+    known = (*state.committed, *state.taken_up.values())
+    label = 1 + max([store.highest, *(done.label for done in known)])
+    if label > store.largest:
+        raise ValueError(
+            f"expected labels that hold a {label}, got ones up to {store.largest}; convert the "
+            "labels layer to int32 (right-click on it in the layer list)"
+        )
+    return label
+
+
+def object_patches(
+    masks: Masks, store: LabelStore, label: int, overlap: Overlap, old: Committed | None = None
+) -> tuple[Patch, ...]:
+    """Changes that give an object its label, in place of what it had before.
+
+    Raises
+    ------
+    ValueError
+        If there is no pixel to label.
+    """
+    if not any(mask.any() for _, mask in masks.values()):
+        raise ValueError(
+            "expected an object with at least one pixel, got an empty mask; "
+            "click on the object before committing it"
+        )
+    own_boxes = dict(old.places) if old else {}
+    own = old.label if old else 0
+    patches: list[Patch] = []
+    for z in sorted({*masks, *own_boxes}):
+        box, mask = masks.get(z, (Box(0, 0, 0, 0), np.zeros((0, 0), np.bool_)))
+        plan = store.plan(z, box, mask, label, overlap, own=own, own_box=own_boxes.get(z))
+        if plan is not None:
+            patches.append(plan)
+    if not patches and old is None:
+        raise ValueError(
+            "expected pixels without a label, got an object that lies on labelled ones; "
+            "commit it with overlap='overwrite'"
+        )
+    return tuple(patches)
+
+
+def class_patches(store: LabelStore, classes: Mapping[int, Array]) -> tuple[Patch, ...]:
+    """Changes that make slices' labels their classes."""
+    plans = []
+    for z, values in classes.items():
+        whole, everywhere = Box(0, 0, *values.shape), np.ones(values.shape, np.bool_)
+        plans.append(store.plan(z, whole, everywhere, values, "overwrite"))
+    return tuple(plan for plan in plans if plan is not None)
+
+
+def committed(state: State, masks: Masks, label: int) -> State:
+    """State after a commit: the object's clicks are put away and the next one begins."""
+    boxes = {z: found_in(mask, box) for z, (box, mask) in sorted(masks.items())}
+    places = tuple((z, box) for z, box in boxes.items() if box is not None)
+    done = Committed(label, state.of(state.active), places)
+    area = max(int(mask.sum()) for _, mask in masks.values())
+    rest = state.without(state.active)
+    return replace(
+        rest,
+        active=next_object(state),
+        committed=(*rest.committed, done),
+        diameter=state.diameter or equivalent_diameter(area),
+    )
+
+
+def next_object(state: State) -> int:
+    """Object number that none has had."""
+    return 1 + max([state.active, *state.objects(), *state.taken_up])
+
+
+def taken_up(state: State, store: LabelStore, done: Committed) -> State:
+    """State in which a committed object is worked on again, with its pixels as they are now."""
+    number = next_object(state)
+    clicks = tuple(replace(click, object_id=number) for click in done.clicks)
+    carried = {
+        (number, z): CarriedMask(
+            box,
+            store.of_box(z, box) == done.label,
+            tuple(click for click in clicks if click.z == z),
+        )
+        for z, box in done.places
+    }
+    return replace(
+        state,
+        clicks=(*state.clicks, *clicks),
+        active=number,
+        z=clicks[-1].z if clicks else next(iter(done.places), (state.z,))[0],
+        committed=tuple(other for other in state.committed if other.label != done.label),
+        taken_up={**state.taken_up, number: done},
+        carried={**state.carried, **carried},
+    )

@@ -1,0 +1,1 @@
+"""An object followed from the slices where it was clicked into those around."""

@@ -1,0 +1,262 @@
+"""One step of a propagation: an object's mask in one slice → its mask in the next.
+
+Three things speak for a pixel. The network, shown clicks that stand for the last mask and the mask
+itself, finds the outline but believes in the object, whether or not it has ended. So the Gaussian
+process of class mode, trained by pixels of the slices that the user clicked, says beside it what
+looks like the object; its features know nothing of the last mask. And the mask that both start
+from has moved with the image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from napari_gpcis.engine.class_gp import Likeness
+from napari_gpcis.engine.click import Click
+from napari_gpcis.engine.geometry import Box, found_in, paste
+from napari_gpcis.engine.logits import logit, sigmoid
+from napari_gpcis.engine.masks import signed_distance, touched_pieces
+from napari_gpcis.engine.propagation.optical_flow import follow
+from napari_gpcis.engine.request import Latent, Request
+from napari_gpcis.engine.stand_ins import deepest, sample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from napari_gpcis.engine.geometry import Scale
+    from napari_gpcis.engine.planner import Planner
+    from napari_gpcis.engine.result import Result
+    from napari_gpcis.engine.types import Array
+
+OUTLINE = 6.0
+"""Network pixels from the expected outline within which the mask that is fed back is unsure."""
+# Logits. Neither side may outvote the other by being very sure.
+SUREST_NETWORK, SUREST_LIKENESS, SUREST_MASK = 2.0, 1.5, 4.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """An object in one slice.
+
+    Attributes
+    ----------
+    z : int
+        Slice index.
+    box : Box
+        In image pixels.
+    mask : bool, shape of `box`
+    logits : float32, shape of `box`
+        What the mask was cut from.
+    touched : tuple of (int, int)
+        Pixels of the slice that the mask's pieces have to touch.
+    sureness : float
+        Mean probability in the mask, 0–1.
+    result : Result or None
+        What the network said, where that is still needed.
+    """
+
+    z: int
+    box: Box
+    mask: Array
+    logits: Array
+    touched: tuple[tuple[int, int], ...]
+    sureness: float
+    result: Result | None = None
+
+    @property
+    def tight(self) -> tuple[Box, Array]:
+        """Bounding box of the mask, and the mask in it; an empty box if the mask is empty."""
+        found = found_in(self.mask, self.box) or Box(0, 0, 0, 0)
+        return found, paste(self.mask, self.box, found)
+
+    @property
+    def cropped(self) -> Held:
+        """The same, cut to the mask and without the result; goes on as well as the whole."""
+        box, mask = self.tight
+        logits = paste(self.logits, self.box, box)
+        return Held(self.z, box, mask, logits, self.touched, self.sureness)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Appearance:
+    """What an object looks like in a slice that was clicked, and how it is looked at.
+
+    Attributes
+    ----------
+    object_id : int
+    scale : Scale
+    level : int
+        Of the scale, relative to the object diameter's.
+    threshold : float
+        Probability above which a pixel is in the mask.
+    examples : tuple of Click
+        Pixels of the object and around it.
+    """
+
+    object_id: int
+    scale: Scale
+    level: int
+    threshold: float
+    examples: tuple[Click, ...]
+
+    @classmethod
+    def of(cls, answer: Result) -> Appearance:
+        """Take it from an answer that has a mask."""
+        request = answer.request
+        return cls(
+            request.object_id,
+            request.scale,
+            request.level,
+            request.threshold,
+            tuple(sample(answer)),
+        )
+
+
+def held(answer: Result) -> Held:
+    """An object in a slice that the user clicked."""
+    probability = answer.box_probability
+    inside = probability[answer.box_mask]
+    return Held(
+        answer.z,
+        answer.box,
+        answer.box_mask,
+        latent_in(answer),
+        tuple((click.row, click.col) for click in answer.clicks if click.positive),
+        float(inside.mean()) if inside.size else 0.0,
+        answer,
+    )
+
+
+def latent_in(answer: Result) -> Array:
+    """Logits in an answer's box as the network gave them: the bounds here are in their units."""
+    latent: Array = answer.temperature * logit(answer.box_probability)
+    return latent
+
+
+class Carrier:
+    """Carries one object from slice to slice.
+
+    Parameters
+    ----------
+    planner : Planner
+    predict : callable
+        Request → Result.
+    appearances : sequence of Appearance
+        In clicked slices; the first one says how the object is looked at.
+    """
+
+    def __init__(
+        self,
+        planner: Planner,
+        predict: Callable[[Request], Result],
+        appearances: Sequence[Appearance],
+    ) -> None:
+        self.planner = planner
+        self.predict = predict
+        first = appearances[0]
+        self.source, self.object_id = planner.source, first.object_id
+        self.scale, self.level = first.scale, first.level
+        self.threshold = first.threshold
+        self._examples: tuple[Click, ...] = ()
+        # only a Gaussian process can be trained by pixels of another slice
+        if planner.embedder.network.config.head == "gp":
+            self._examples = tuple(click for seen in appearances for click in seen.examples)
+        self._taught = Likeness()
+
+    def step(self, last: Held, z: int) -> Held | None:
+        """The object in slice `z`, next to that of `last`; None where nothing is left of it."""
+        region, moved = self._follow(last, z)
+        around = found_in(moved, region)
+        if around is None:
+            return None
+        shape = self.source.shape[1:]
+        window = self.scale.cells_around(around.grow(self._margin).clip(shape))
+        window = window.clip(self.scale.canvas(shape))
+        box = window.times(self.scale.pixels).clip(shape)
+        distance = signed_distance(paste(moved, region, box))
+        clicks = self._clicks(z, box, distance)
+        expected = distance * (self.scale.factor / OUTLINE)
+        latent = latent_of(expected.clip(-SUREST_MASK, SUREST_MASK), window, self.scale)
+        result = self.predict(self._request(z, clicks, window, latent, class_mode=False))
+        logits = latent_in(result).clip(-SUREST_NETWORK, SUREST_NETWORK)
+        if self._examples:
+            logits = logits + self._likeness(z, window)
+        touched = tuple((click.row, click.col) for click in clicks)
+        mask = cut(logits, box, touched, self.threshold)
+        sureness = float(sigmoid(logits[mask]).mean()) if mask.any() else 0.0
+        result.release()  # all of it can be made again, and a stack has many slices
+        return Held(z, box, mask, logits, touched, sureness, result)
+
+    @property
+    def _margin(self) -> int:
+        """Diameter of an object of the training, in image pixels."""
+        return round(self.planner.trained_diameter / self.scale.factor)
+
+    def _follow(self, last: Held, z: int) -> tuple[Box, Array]:
+        """Mask of `last` and what is around it, moved as the image moves."""
+        tight, mask = last.tight
+        if tight.empty:
+            return tight, mask
+        region = tight.grow(self._margin).clip(self.source.shape[1:])
+        mask = paste(mask, tight, region)
+        return region, follow(mask, region, self.source, last.z, z)
+
+    def _clicks(self, z: int, box: Box, distance: Array) -> tuple[Click, ...]:
+        """Positive clicks that stand for the mask."""
+        return tuple(
+            Click(z, row + box.r0, col + box.c0, True, self.object_id)
+            for row, col in deepest(distance, 1 / self.scale.factor)
+        )
+
+    def _likeness(self, z: int, window: Box) -> Array:
+        """Logits that a pixel looks like the object in the clicked slices."""
+        result = self.predict(self._request(z, self._examples, window, None, class_mode=True))
+        likeness: Array = latent_in(result).clip(-SUREST_LIKENESS, SUREST_LIKENESS)
+        return likeness
+
+    def _request(
+        self,
+        z: int,
+        clicks: tuple[Click, ...],
+        window: Box,
+        previous: Latent | None,
+        *,
+        class_mode: bool,
+    ) -> Request:
+        return Request(
+            generation=next(self.planner.numbers),
+            source=self.source,
+            z=z,
+            object_id=self.object_id,
+            clicks=clicks,
+            scale=self.scale,
+            level=self.level,
+            window=window,
+            core=window,
+            previous=previous,
+            class_mode=class_mode,
+            threshold=self.threshold,
+            likeness=self._taught if class_mode else None,
+        )
+
+
+def cut(logits: Array, box: Box, touched: Sequence[tuple[int, int]], threshold: float) -> Array:
+    """Mask of the pieces above the threshold that hold one of the touched pixels."""
+    places = [(row - box.r0, col - box.c0) for row, col in touched]
+    mask: Array = touched_pieces(logits > np.log(threshold / (1 - threshold)), places)
+    return mask
+
+
+def latent_of(logits: Array, window: Box, scale: Scale) -> Latent:
+    """Latent of a window of cells from logits of its image pixels that are in the slice."""
+    rows, cols = window.times(scale.pixels).shape
+    values = torch.from_numpy(logits)[None, None]
+    beyond = (0, cols - logits.shape[1], 0, rows - logits.shape[0])
+    values = F.pad(values, beyond, value=-SUREST_MASK)
+    size = window.times(scale.cell).shape
+    return Latent(F.interpolate(values, size, mode="bilinear"), scale, window)

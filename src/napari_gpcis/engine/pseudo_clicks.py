@@ -1,0 +1,77 @@
+"""A mask as the start of an answer: where no click was yet, or where the answers are gone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from napari_gpcis.engine.click import Click
+from napari_gpcis.engine.document.history import CarriedMask
+from napari_gpcis.engine.geometry import paste
+from napari_gpcis.engine.masks import depth
+from napari_gpcis.engine.request import Latent
+
+if TYPE_CHECKING:
+    from napari_gpcis.engine.geometry import Box, Scale
+
+SURE = 4.0
+"""Logit of a pixel that the mask holds; minus it, of one that it does not."""
+# By the depth of a negative click in the mask. Chosen on 90 carried slices that were not held out.
+WRONG = 1.4
+"""Radius around the click."""
+RIM = 0.7
+"""Depth of what is left, below which it is not believed."""
+
+
+def believed(seed: CarriedMask, clicks: tuple[Click, ...]) -> CarriedMask:
+    """What is left of a mask after the negative clicks in it, each of which stands for a disk.
+
+    Users click in the middle of what is wrong, which the mask's depth there measures. If only a
+    rim is left, and no positive click holds it, nothing is: the object is not in the slice.
+
+    Parameters
+    ----------
+    seed : CarriedMask
+        Not empty.
+    clicks : tuple of Click
+        The user's, in the slice.
+    """
+    inside, depths = seed.mask.copy(), depth(seed.mask)
+    rows, cols = np.ogrid[: inside.shape[0], : inside.shape[1]]
+    wrong = 0.0
+    for click in clicks:
+        row, col = click.row - seed.box.r0, click.col - seed.box.c0
+        if not click.positive and seed.box.holds(click.row, click.col) and seed.mask[row, col]:
+            wrong = max(wrong, float(depths[row, col]))
+            radius = WRONG * float(depths[row, col])
+            inside &= (rows - row) ** 2 + (cols - col) ** 2 > radius**2
+    is_rim = float(depth(inside).max()) < RIM * wrong
+    if is_rim and not any(click.positive for click in clicks):
+        inside[:] = False
+    return CarriedMask(seed.box, inside, seed.clicks)
+
+
+def seed_click(seed: CarriedMask, z: int, object_id: int) -> Click:
+    """Positive click that stands for a mask: its deepest pixel.
+
+    Parameters
+    ----------
+    seed : CarriedMask
+        Not empty.
+    z, object_id : int
+        Slice and object.
+    """
+    row, col = divmod(int(depth(seed.mask).argmax()), seed.mask.shape[1])
+    return Click(z, row + seed.box.r0, col + seed.box.c0, positive=True, object_id=object_id)
+
+
+def seed_latent(seed: CarriedMask, window: Box, scale: Scale) -> Latent:
+    """Latent of a window of cells that says what a mask says."""
+    pixels = window.times(scale.pixels)
+    mask = paste(seed.mask.astype(np.float32), seed.box, pixels)
+    size = window.times(scale.cell).shape
+    values = F.interpolate(torch.from_numpy(mask)[None, None], size, mode="area")
+    return Latent((2 * values - 1) * SURE, scale, window)

@@ -1,0 +1,1 @@
+"""Images on disk, read one region of a slice at a time."""

@@ -1,0 +1,189 @@
+"""Pages of a TIFF series: known by their place in the file, read when asked for, never kept."""
+
+from __future__ import annotations
+
+from array import array
+from functools import partial
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from tifffile import TiffFrame, TiffPage
+
+from napari_gpcis.io.images.tiff_regions import StoredPage, check_plain, check_segments
+
+if TYPE_CHECKING:
+    from tifffile import TiffFile, TiffPageSeries
+
+    from napari_gpcis.io.images.tiff_chain import Chain
+
+    Page = TiffPage | TiffFrame
+
+__all__ = ["SeriesPages"]
+
+_NOTHING = np.empty(0, np.int64)
+
+
+class SeriesPages:
+    """The pages of a series, which may lie in several files.
+
+    tifffile keeps an object for each page; of 10,000 pages in tiles these take more memory than
+    the pixels of a page. Only the pages' places are kept here.
+
+    Parameters
+    ----------
+    series : TiffPageSeries
+        Not needed any more afterwards.
+    home : TiffFile
+        The file that was opened.
+    chain : Chain
+        Its pages.
+    """
+
+    def __init__(self, series: TiffPageSeries, home: TiffFile, chain: Chain) -> None:
+        self.key: TiffPage = series.keyframe
+        self._home = home
+        self._chain = chain
+        self._headers = np.unique(np.asarray(chain.offsets, np.int64))
+        self._starts = np.unique(np.asarray(chain.starts, np.int64))
+        self._files: list[TiffFile] = []
+        self._keys: list[TiffPage] = []
+        self._numbers: dict[int, int] = {}
+        self._places = array("Q")
+        self._file_of = array("I")
+        # Pages without a header of their own, as tifffile derives them for a few formats.
+        self._virtual: dict[int, Page] = {}
+        self._lock = RLock()
+        self._open: TiffFile | None = None
+        # Regions of one page tend to be read one after the other.
+        self._last: tuple[int, StoredPage] | None = None
+        for page in series.pages:
+            self._add(page)
+        for file in (home, *self._files):
+            file.pages.cache = False
+
+    def _add(self, page: Page | None) -> None:
+        place, number = 0, 0
+        if page is not None:
+            parent = page.parent
+            if id(parent) not in self._numbers:
+                self._numbers[id(parent)] = len(self._files)
+                self._files.append(parent)
+                own = self.key if self.key.parent is parent else page.keyframe
+                self._keys.append(own or self.key)
+            number = self._numbers[id(parent)]
+            place = page.offset
+            if place <= 0:
+                self._virtual[len(self._places)] = page
+        self._places.append(max(place, 0))
+        self._file_of.append(number)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def read(self, index: int) -> StoredPage:
+        """Read the header of a page, and check it.
+
+        Raises
+        ------
+        ValueError
+            When it is missing, damaged, or differs from the other pages in size or type.
+        """
+        last = self._last
+        if last is not None and last[0] == index:
+            return last[1]
+        place, file = self._places[index], self._files[self._file_of[index]]
+        if place == 0 and index not in self._virtual:
+            raise ValueError("this page is missing from the file")
+        with self._lock:
+            self._turn_to(file)
+            header = self._virtual.get(index) or self._header(index, place, file)
+            key = header.keyframe
+            if key is None or key.dtype is None:
+                raise ValueError("this page has no pixels that could be read")
+            key.decode  # noqa: B018  made here, as it is no work for several threads
+        if (key.shaped, key.dtype) != (self.key.shaped, self.key.dtype):
+            raise ValueError(
+                f"this page has the shape {key.shape} and type {key.dtype}, the first one "
+                f"{self.key.shape} and {self.key.dtype}"
+            )
+        own = file is self._home
+        page = StoredPage(
+            key=key,
+            dtype=key.dtype,
+            offsets=header.dataoffsets,
+            counts=header.databytecounts,
+            tables=header.jpegtables,
+            file_size=file.filehandle.size,
+            read_bytes=partial(self._read_bytes, file),
+            headers=self._headers if own else _NOTHING,
+            starts=self._starts if own else _NOTHING,
+            name=(id(file), index),
+        )
+        if key.is_final:
+            check_plain(page)
+        else:
+            check_segments(page)
+        self._last = index, page
+        return page
+
+    def _read_bytes(self, file: TiffFile, offset: int, number: int) -> bytes:
+        with self._lock:
+            self._turn_to(file)
+            file.filehandle.seek(offset)
+            data: bytes = file.filehandle.read(number)
+        if len(data) < number:
+            raise ValueError("the file ends before this slice does")
+        return data
+
+    def check(self) -> None:
+        """See that the headers of all pages can be true.
+
+        Raises
+        ------
+        ValueError
+        """
+        for index in range(len(self)):
+            try:
+                self.read(index)
+            except Exception as error:
+                raise ValueError(f"one of its pages is damaged: {error}") from error
+
+    def _header(self, index: int, place: int, file: TiffFile) -> Page:
+        key = self._keys[self._numbers[id(file)]]
+        if place == key.offset:
+            return key
+        if self._is_like(key, place, file):
+            frame: Page = TiffFrame(file, index, offset=place, keyframe=key)
+            if not key.is_final or _in_one_piece(frame):
+                return frame
+        file.filehandle.seek(place)
+        return TiffPage(file, index)
+
+    def _is_like(self, key: TiffPage, place: int, file: TiffFile) -> bool:
+        if file is not self._home:
+            return True
+        layouts = self._chain.layouts
+        # Headers outside the chain belong to smaller copies; those of one level are alike.
+        return layouts.get(place) == layouts.get(key.offset)
+
+    def _turn_to(self, file: TiffFile) -> None:
+        """Of a set of files, keep only one open beside the first."""
+        if not file.filehandle.closed:
+            return
+        if self._open is not None:
+            self._open.filehandle.close()
+        file.filehandle.open()
+        self._open = file
+
+    def close(self) -> None:
+        """Close all files but the first, which the caller has opened."""
+        with self._lock:
+            if self._open is not None:
+                self._open.filehandle.close()
+
+
+def _in_one_piece(frame: Page) -> bool:
+    """Whether strips follow each other, as those of the page that stands for all do."""
+    pairs: Any = zip(frame.dataoffsets, frame.databytecounts, frame.dataoffsets[1:], strict=False)
+    return all(offset + count == following for offset, count, following in pairs)

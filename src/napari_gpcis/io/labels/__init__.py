@@ -1,0 +1,1 @@
+"""Labels, object tables and overlays, written whole or not at all."""

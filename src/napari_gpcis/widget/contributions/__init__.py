@@ -1,0 +1,1 @@
+"""Readers, writers and samples, as `napari.yaml` names them."""

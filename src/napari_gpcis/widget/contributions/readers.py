@@ -1,0 +1,96 @@
+"""What napari opens with this plugin: clicks files and saved annotations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from napari_gpcis.io.annotations.clicks import click_axes, read_clicks
+from napari_gpcis.io.annotations.gpcis_file import SUFFIX, read_annotation, to_metadata
+from napari_gpcis.widget.layers.clicks import COLORS, NAME, SIZE, SIZE_LIMITS, SYMBOLS
+from napari_gpcis.widget.tool.image_document import LABEL_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from napari_gpcis.engine.click import Click
+    from napari_gpcis.engine.types import Array
+    from napari_gpcis.io.annotations.gpcis_file import SavedAnnotation
+
+__all__ = ["annotation_layers", "get_annotation_reader", "get_clicks_reader"]
+
+LayerData: TypeAlias = tuple[Any, dict[str, Any], str]
+Paths: TypeAlias = "str | Sequence[str]"
+
+
+def get_clicks_reader(path: Paths) -> Callable[[Paths], list[LayerData]] | None:
+    """Reader for clicks files; None unless all have the columns `object` and `positive`."""
+    return _read_clicks if all(click_axes(one) for one in _each(path)) else None
+
+
+def get_annotation_reader(path: Paths) -> Callable[[Paths], list[LayerData]] | None:
+    """Reader for saved annotations; None for names that end otherwise."""
+    ours = all(Path(one).suffix.lower() == SUFFIX for one in _each(path))
+    return _read_annotations if ours else None
+
+
+def annotation_layers(saved: SavedAnnotation) -> list[LayerData]:
+    """Layers of a saved annotation: the labels, and the clicks that are still worked on if any.
+
+    The labels layer's ``metadata["gpcis"]`` is what `io.annotation.to_metadata` makes.
+    """
+    placement = {name: list(values) for name, values in saved.placement.items()}
+    labels: dict[str, Any] = {
+        "name": LABEL_NAMES[saved.mode],
+        "metadata": {"gpcis": to_metadata(saved)},
+        **placement,
+    }
+    if saved.classes:
+        colors = {item.number: item.color for item in saved.classes}
+        labels["colormap"] = {None: "#808080", 0: "transparent", **colors}
+    layers: list[LayerData] = [(saved.labels, labels, "labels")]
+    if saved.clicks:
+        positions = saved.positions(saved.clicks)
+        layers.append(_points(positions, saved.clicks, NAME, placement))
+    return layers
+
+
+def _read_clicks(path: Paths) -> list[LayerData]:
+    layers = []
+    for one in _each(path):
+        ndim = click_axes(one) or 2
+        clicks = read_clicks(one, ndim)
+        positions = np.array([click.place[-ndim:] for click in clicks])
+        layers.append(_points(positions, clicks, Path(one).stem, {}))
+    return layers
+
+
+def _read_annotations(path: Paths) -> list[LayerData]:
+    return [layer for one in _each(path) for layer in annotation_layers(read_annotation(one))]
+
+
+def _points(
+    positions: Array, clicks: Sequence[Click], name: str, placement: dict[str, Any]
+) -> LayerData:
+    """Points that look like the tool's own."""
+    signs = [click.positive for click in clicks]
+    look = {
+        "features": {
+            "object": np.array([click.object_id for click in clicks], np.int64),
+            "positive": np.array(signs, bool),
+        },
+        "face_color": [COLORS[sign] for sign in signs],
+        "symbol": [SYMBOLS[sign] for sign in signs],
+        "border_color": "white",
+        "border_width": 0.12,
+        "size": SIZE,
+        # With a larger minimum, vispy draws a border so broad that nothing of the colour is left.
+        "canvas_size_limits": SIZE_LIMITS,
+    }
+    return positions, {"name": name, **look, **placement}, "points"
+
+
+def _each(path: Paths) -> Sequence[str]:
+    return [path] if isinstance(path, str) else path

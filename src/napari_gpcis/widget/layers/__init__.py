@@ -1,0 +1,1 @@
+"""The tool’s own layers, and where the image’s data lie in them."""

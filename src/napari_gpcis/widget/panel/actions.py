@@ -1,0 +1,197 @@
+"""What can be done with clicks: the mode, the counts, the action buttons."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QButtonGroup, QCheckBox, QHBoxLayout, QLabel
+
+from napari_gpcis.widget.layers.clicks import COLORS
+from napari_gpcis.widget.panel.controls import Attempt, Part, describe, one_row, push_button, tight
+
+if TYPE_CHECKING:
+    from napari_gpcis.widget.tool.types import ToolLike
+
+__all__ = ["Counts", "ModeBar", "ObjectActions", "PropagateActions", "StepActions"]
+
+
+class ModeBar(Part):
+    """Objects or classes, and whether clicks are taken at all."""
+
+    def __init__(self, tool: ToolLike, attempt: Attempt) -> None:
+        super().__init__(tool, attempt)
+        self.objects = push_button(
+            "Objects",
+            "Clicks outline one object at a time",
+            lambda: attempt(lambda: tool.set_mode("object")),
+            name="Object mode",
+        )
+        self.classes = push_button(
+            "Classes",
+            "Clicks say: pixels like this; every pixel gets a class",
+            lambda: attempt(lambda: tool.set_mode("class")),
+            name="Class mode",
+        )
+        self.active = QCheckBox("Take clicks")
+        describe(
+            self.active, "Take clicks", "Clicks in the canvas go to GPCIS; off, they are napari's"
+        )
+        self.active.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.active.clicked.connect(lambda: attempt(lambda: tool.set_active(self._wanted())))
+        group = QButtonGroup(self)
+        row = QHBoxLayout(self)
+        tight(row, spacing=1)
+        for button in (self.objects, self.classes):
+            button.setCheckable(True)
+            group.addButton(button)
+            row.addWidget(button, 1)
+        row.addSpacing(10)
+        row.addWidget(self.active)
+
+    def refresh(self) -> None:
+        """Show the mode."""
+        self.objects.setChecked(self.tool.mode == "object")
+        self.classes.setChecked(self.tool.mode == "class")
+        self.active.setChecked(self.tool.active)
+
+    def _wanted(self) -> bool:
+        return self.active.isChecked()
+
+
+class Counts(Part):
+    """How many clicks the active object has, and how many objects are committed."""
+
+    def __init__(self, tool: ToolLike, attempt: Attempt) -> None:
+        super().__init__(tool, attempt)
+        self.positive, self.negative = QLabel(), QLabel()
+        self.objects = QLabel()
+        self.swap = push_button(
+            "±",
+            "Turn the sign of the last click",
+            lambda: attempt(tool.swap_sign),
+            action="swap_sign",
+            name="Swap sign",
+        )
+        row = QHBoxLayout(self)
+        tight(row)
+        for chip, sign in ((self.positive, True), (self.negative, False)):
+            # The colours of the clicks in the canvas: on both, black can be read.
+            chip.setStyleSheet(
+                f"background: {COLORS[sign]}; color: black; border-radius: 3px;"
+                " padding: 1px 5px; font-weight: bold;"
+            )
+            row.addWidget(chip)
+        row.addWidget(self.swap)
+        row.addStretch(1)
+        row.addWidget(self.objects)
+
+    def refresh(self) -> None:
+        """Count."""
+        positive, negative = self.tool.click_counts
+        self.positive.setText(f"+{positive}")
+        self.positive.setToolTip(f"Positive clicks of the active object: {positive}")
+        self.negative.setText(f"−{negative}")
+        self.negative.setToolTip(f"Negative clicks of the active object: {negative}")
+        self.swap.setEnabled(positive + negative > 0)
+        count = self.tool.object_count
+        self.objects.setText("1 object" if count == 1 else f"{count} objects")
+        self.objects.setToolTip(f"Committed objects: {count}")
+        self.objects.setVisible(self.tool.mode == "object")
+
+
+class ObjectActions(Part):
+    """Commit and begin objects."""
+
+    def __init__(self, tool: ToolLike, attempt: Attempt) -> None:
+        super().__init__(tool, attempt)
+        self.commit = push_button(
+            "Commit",
+            "Write the object into the labels layer, and begin the next",
+            lambda: attempt(tool.commit),
+            action="commit",
+        )
+        self.new_object = push_button(
+            "New object",
+            "Begin another object; this one's clicks stay uncommitted",
+            lambda: attempt(tool.new_object),
+            action="new_object",
+        )
+        one_row(self, [self.commit, self.new_object])
+
+    def refresh(self) -> None:
+        """Enable what can be done."""
+        self.commit.setEnabled(self.tool.can_commit)
+        self.new_object.setEnabled(self.tool.image is not None)
+
+
+class StepActions(Part):
+    """Back, forth, away, and on to the next click: in both modes."""
+
+    def __init__(self, tool: ToolLike, attempt: Attempt) -> None:
+        super().__init__(tool, attempt)
+        self.undo = push_button(
+            "Undo", "Take the last step back", lambda: attempt(tool.undo), action="undo"
+        )
+        self.redo = push_button(
+            "Redo",
+            "Take the step again that was taken back",
+            lambda: attempt(tool.redo),
+            action="redo",
+        )
+        self.clear = push_button(
+            "Clear",
+            "Take away the active object's clicks",
+            lambda: attempt(tool.clear),
+            action="clear",
+        )
+        self.next = push_button(
+            "Next",
+            "Go where a click would help most",
+            lambda: attempt(tool.jump_to_next),
+            action="jump_to_next",
+            name="Next click",
+        )
+        one_row(self, [self.undo, self.redo, self.clear, self.next])
+
+    def refresh(self) -> None:
+        """Enable what can be done."""
+        tool = self.tool
+        self.undo.setEnabled(tool.can_undo)
+        self.redo.setEnabled(tool.can_redo)
+        self.clear.setEnabled(sum(tool.click_counts) > 0)
+        self.next.setEnabled(tool.ready and tool.image is not None)
+
+
+class PropagateActions(Part):
+    """Carry the object over to later and earlier slices."""
+
+    def __init__(self, tool: ToolLike, attempt: Attempt) -> None:
+        super().__init__(tool, attempt)
+        self.up = push_button(
+            "▲",
+            "Propagate to later slices",
+            lambda: attempt(lambda: tool.propagate("up")),
+            action="propagate_up",
+            name="Propagate up",
+        )
+        self.down = push_button(
+            "▼",
+            "Propagate to earlier slices",
+            lambda: attempt(lambda: tool.propagate("down")),
+            action="propagate_down",
+            name="Propagate down",
+        )
+        self.both = push_button(
+            "⇅",
+            "Propagate to later and earlier slices",
+            lambda: attempt(lambda: tool.propagate("both")),
+            action="propagate_both",
+            name="Propagate both ways",
+        )
+        one_row(self, [QLabel("Propagate"), self.up, self.down, self.both])
+
+    def refresh(self) -> None:
+        """Enable what can be done."""
+        for button in (self.up, self.down, self.both):
+            button.setEnabled(self.tool.can_propagate)

@@ -1,0 +1,134 @@
+"""The tab that is open all day: the parts, from top to bottom."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout
+
+from napari_gpcis.widget.panel.actions import (
+    Counts,
+    ModeBar,
+    ObjectActions,
+    PropagateActions,
+    StepActions,
+)
+from napari_gpcis.widget.panel.classes_section import ClassesView
+from napari_gpcis.widget.panel.collapsible import Section
+from napari_gpcis.widget.panel.controls import Attempt, Part, push_button
+from napari_gpcis.widget.panel.image_section import ImageChoice, RestoreBar
+from napari_gpcis.widget.panel.model_section import ModelChoice
+from napari_gpcis.widget.panel.options_section import Options
+from napari_gpcis.widget.panel.status_line import StatusLine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_gpcis.widget.theme import Palette
+    from napari_gpcis.widget.tool.types import ToolLike
+
+__all__ = ["ClickTab"]
+
+
+# What can be written, and the suffix of a name that is typed without one.
+_KINDS = {
+    "Labels (*.tif *.tiff)": ".tif",
+    "Annotation, to go on from later (*.gpcis)": ".gpcis",
+    "Clicks that are not committed (*.csv)": ".csv",
+}
+
+
+class ClickTab(Part):
+    """All that clicking needs.
+
+    Parameters
+    ----------
+    tool, attempt
+        As for every part.
+    show_help : callable
+        Opens the help sheet.
+    """
+
+    def __init__(self, tool: ToolLike, attempt: Attempt, show_help: Callable[[], object]) -> None:
+        super().__init__(tool, attempt)
+        self.restore = RestoreBar(tool, attempt)
+        self.image = ImageChoice(tool, attempt)
+        self.mode = ModeBar(tool, attempt)
+        self.status = StatusLine(tool, attempt)
+        self.counts = Counts(tool, attempt)
+        self.objects = ObjectActions(tool, attempt)
+        self.classes = ClassesView(tool, attempt)
+        self.steps = StepActions(tool, attempt)
+        self.propagate = PropagateActions(tool, attempt)
+        self.options = Options(tool, attempt)
+        self.model = ModelChoice(tool, attempt)
+        self.options_section = Section(
+            "Options", self.options, "Labels layer, overlap, diameter, threshold, overlays"
+        )
+        self.model_section = Section("Model", self.model, "Model, its card, device")
+        self.export = push_button(
+            "Export…",
+            "Write the labels, the whole annotation, or the clicks to a file",
+            self.export_labels,
+        )
+        self.help = push_button("Help", "All keys and ways to click", show_help, action="show_help")
+        self._lay_out()
+
+    def refresh(self) -> None:
+        """Show the tool as it is, but for the status: the panel may have its own to say."""
+        for part in self._parts():
+            part.refresh()
+        self.model_section.set_title(self.model.title)
+        in_objects = self.tool.mode == "object"
+        self.objects.setVisible(in_objects)
+        self.propagate.setVisible(in_objects)
+        self.classes.setVisible(not in_objects)
+        self.export.setEnabled(self.tool.image is not None)
+
+    def set_palette(self, palette: Palette) -> None:
+        """Take up a theme."""
+        self.status.set_palette(palette)
+        self.model.set_palette(palette)
+
+    def export_labels(self) -> None:
+        """Ask for a file, and write the labels to it."""
+        path, kind = QFileDialog.getSaveFileName(self, "Export", "", ";;".join(_KINDS))
+        if path and not PurePath(path).suffix:
+            path += _KINDS.get(kind, "")
+        if path:
+            self.attempt(lambda: self.tool.export(path))
+
+    def _parts(self) -> tuple[Part, ...]:
+        return (
+            self.restore,
+            self.image,
+            self.mode,
+            self.counts,
+            self.objects,
+            self.classes,
+            self.steps,
+            self.propagate,
+            self.options,
+            self.model,
+        )
+
+    def _lay_out(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(8, 8, 8, 8)
+        column.setSpacing(8)
+        for widget in (self.restore, self.image, self.mode, self.status, self.counts):
+            column.addWidget(widget)
+        actions = QVBoxLayout()
+        actions.setSpacing(4)
+        for part in (self.objects, self.classes, self.steps, self.propagate):
+            actions.addWidget(part)
+        column.addLayout(actions)
+        column.addSpacing(4)
+        column.addWidget(self.options_section)
+        column.addWidget(self.model_section)
+        column.addStretch(1)
+        bottom = QHBoxLayout()
+        bottom.addWidget(self.export, 1)
+        bottom.addWidget(self.help, 1)
+        column.addLayout(bottom)

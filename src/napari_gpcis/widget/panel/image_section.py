@@ -1,0 +1,107 @@
+"""On what to click: unsaved work to take up, the image, its channels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QCheckBox, QFormLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from superqt import QFlowLayout
+
+from napari_gpcis.widget.panel.controls import (
+    Attempt,
+    Chooser,
+    Part,
+    describe,
+    push_button,
+    tab_through,
+    tight,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_gpcis.widget.tool.types import ToolLike
+
+__all__ = ["ImageChoice", "RestoreBar"]
+
+
+class RestoreBar(Part):
+    """Offers the unsaved work of an earlier session; shown only while there is some."""
+
+    def __init__(self, tool: ToolLike, attempt: Attempt) -> None:
+        super().__init__(tool, attempt)
+        self.text = QLabel()
+        self.text.setTextFormat(Qt.TextFormat.PlainText)
+        self.text.setWordWrap(True)
+        self.restore = push_button(
+            "Restore",
+            "Take up the unsaved work, its undo history too",
+            lambda: attempt(tool.restore),
+        )
+        self.discard = push_button(
+            "Discard", "Forget the unsaved work for good", lambda: attempt(tool.discard_restorable)
+        )
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.restore, 1)
+        buttons.addWidget(self.discard, 1)
+        column = QVBoxLayout(self)
+        tight(column, spacing=4)
+        column.addWidget(self.text)
+        column.addLayout(buttons)
+        self.hide()
+
+    def refresh(self) -> None:
+        """Appear when there is something to restore."""
+        restorable = self.tool.restorable
+        if restorable is not None:
+            self.text.setText(f"Unsaved work: {restorable.text}")
+        self.setVisible(restorable is not None)
+
+
+class ImageChoice(Part):
+    """The image layer, and which of its channels the model sees."""
+
+    def __init__(self, tool: ToolLike, attempt: Attempt) -> None:
+        super().__init__(tool, attempt)
+        self.image = Chooser(
+            "Image",
+            "The image layer to click on",
+            lambda name: attempt(lambda: tool.set_image(name)),
+            empty="Open an image first",
+        )
+        self.channels = QWidget()
+        self._flow = QFlowLayout(self.channels)
+        tight(self._flow, spacing=10)
+        self._boxes: list[QCheckBox] = []
+        self._form = QFormLayout(self)
+        tight(self._form)
+        self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self._form.addRow("Image", self.image)
+        self._form.addRow("Channels", self.channels)
+
+    def refresh(self) -> None:
+        """Show the images and the channels that there are."""
+        tool = self.tool
+        self.image.show_items([(name, name) for name in tool.images], tool.image)
+        if [box.text() for box in self._boxes] != [*tool.channels]:
+            self._offer(tool.channels)
+        for index, box in enumerate(self._boxes):
+            box.setChecked(index in tool.chosen_channels)
+        self._form.setRowVisible(self.channels, bool(tool.channels))
+
+    def _offer(self, names: Sequence[str]) -> None:
+        for box in self._boxes:
+            self._flow.removeWidget(box)
+            box.deleteLater()
+        self._boxes = [QCheckBox(name) for name in names]
+        for box in self._boxes:
+            describe(box, f"Channel {box.text()}", "Whether the model sees this channel")
+            box.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            box.clicked.connect(lambda: self._choose())
+            self._flow.addWidget(box)
+        tab_through(self.image, self._boxes)
+
+    def _choose(self) -> None:
+        chosen = tuple(index for index, box in enumerate(self._boxes) if box.isChecked())
+        self.attempt(lambda: self.tool.set_channels(chosen))

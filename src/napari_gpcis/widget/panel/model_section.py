@@ -1,0 +1,106 @@
+"""Which model answers, and on which device."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QFileDialog, QFormLayout, QHBoxLayout, QLabel
+
+from napari_gpcis.widget.panel.controls import Attempt, Chooser, Part, push_button, tight
+from napari_gpcis.widget.panel.model_dialog import ModelDialog
+
+if TYPE_CHECKING:
+    from napari_gpcis.widget.theme import Palette
+    from napari_gpcis.widget.tool.types import ToolLike
+
+__all__ = ["ModelChoice"]
+
+
+class ModelChoice(Part):
+    """The model, its card, the device."""
+
+    def __init__(self, tool: ToolLike, attempt: Attempt) -> None:
+        super().__init__(tool, attempt)
+        self.model = Chooser(
+            "Model",
+            "The model that answers the clicks",
+            lambda name: attempt(lambda: tool.set_model(name)),
+        )
+        self.open = push_button(
+            "Open file…",
+            "Use a model from a .safetensors file",
+            self.open_file,
+            name="Open model file",
+        )
+        self.card = push_button(
+            "About…",
+            "The model's card: what it was trained on, how good it is, its licence",
+            self.show_card,
+            name="About the model",
+        )
+        self.device = Chooser(
+            "Device",
+            "Where the model computes; auto takes the fastest there is",
+            lambda name: attempt(lambda: tool.set_device(name)),
+        )
+        self.in_use = QLabel()
+        self.in_use.setToolTip("The device that computes now")
+        self._dialog: ModelDialog | None = None
+        self._palette: Palette | None = None
+
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.open, 1)
+        buttons.addWidget(self.card, 1)
+        devices = QHBoxLayout()
+        devices.addWidget(self.device, 1)
+        devices.addWidget(self.in_use)
+        form = QFormLayout(self)
+        tight(form)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow("Model", self.model)
+        form.addRow("", buttons)
+        form.addRow("Device", devices)
+
+    @property
+    def title(self) -> str:
+        """Model and device in a few words."""
+        name = self.model.value or "none"
+        device = self.tool.device_in_use
+        return f"Model: {name} on {device}" if device else f"Model: {name}"
+
+    def refresh(self) -> None:
+        """Show the model and the device in use."""
+        tool = self.tool
+        items = [(info.title, info.name) for info in tool.models]
+        current = next((m.name for m in tool.models if tool.model in (m.name, m.path)), tool.model)
+        if current and current not in [name for _, name in items]:
+            items.append((current, current))
+        self.model.show_items(items, current)
+        self.device.show_items([(name, name) for name in tool.devices], tool.device)
+        self.in_use.setText(f"in use: {tool.device_in_use}" if tool.device_in_use else "")
+        if self._dialog is not None and self._dialog.isVisible():
+            self._dialog.show_card(self.model.currentText(), tool.model_card)
+
+    def set_palette(self, palette: Palette) -> None:
+        """Take up the colours of a theme."""
+        self._palette = palette
+        if self._dialog is not None:
+            self._dialog.set_palette(palette)
+
+    def open_file(self) -> None:
+        """Ask for a model file, and use it."""
+        path, _ = QFileDialog.getOpenFileName(
+            self, "Open a model", "", "Models (*.safetensors);;All files (*)"
+        )
+        if path:
+            self.attempt(lambda: self.tool.set_model(path))
+
+    def show_card(self) -> None:
+        """Open the model's card beside the panel."""
+        if self._dialog is None:
+            self._dialog = ModelDialog(self)
+            if self._palette is not None:
+                self._dialog.set_palette(self._palette)
+        self._dialog.show_card(self.model.currentText(), self.tool.model_card)
+        self._dialog.show()
+        self._dialog.raise_()

@@ -1,0 +1,52 @@
+"""Labels, clicks, or all of an annotation, into a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_gpcis.io.errors import OutputFileError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_gpcis.widget.tool.class_list import ClassList
+    from napari_gpcis.widget.tool.image_document import Desk
+
+SUFFIXES = (".gpcis", ".tif", ".tiff", ".csv")
+
+
+def export(path: Path, desk: Desk, classes: ClassList, diameter: float | None) -> None:
+    """Write a file of the kind that its suffix names, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        `.gpcis`: labels, all clicks and classes, to go on from later; `.tif`: labels;
+        `.csv`: the clicks that are not committed.
+    desk : Desk
+        What is saved.
+    classes : ClassList
+        Names and colours, in class mode.
+    diameter : float or None
+        Object diameter in pixels.
+
+    Raises
+    ------
+    OutputFileError
+        If it cannot be written, or has another suffix.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise OutputFileError(
+            f"expected a name that ends in {', '.join(SUFFIXES)}, got {path.name}; add one"
+        )
+    if suffix == ".csv":
+        from napari_gpcis.io.annotations.clicks import write_clicks
+
+        write_clicks(path, desk.annotation.state.clicks, 2 if desk.frame.ndim == 2 else 3)
+    elif suffix == ".gpcis":
+        from napari_gpcis.io.annotations.gpcis_file import save_annotation
+
+        save_annotation(path, desk.saved_annotation(classes, diameter))
+    else:
+        desk.labels.save(str(path))

@@ -1,0 +1,335 @@
+"""One image under work: its annotation, its layers, and the journal, kept in step.
+
+Everything here happens at once, on the thread of the window; what needs the network is asked of
+the engine elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Labels
+from napari.utils.colormaps import DirectLabelColormap
+
+from napari_gpcis.engine.click import Click
+from napari_gpcis.engine.document.annotation import Annotation, Change
+from napari_gpcis.engine.document.label_store import LabelStore, Patch
+from napari_gpcis.io.annotations.gpcis_file import (
+    NamedClass,
+    SavedAnnotation,
+    to_metadata,
+    with_metadata,
+)
+from napari_gpcis.widget.layers import paint
+from napari_gpcis.widget.layers.arrays import labels_array, stack_of
+from napari_gpcis.widget.layers.clicks import ClicksLayer
+from napari_gpcis.widget.layers.partial_refresh import refresh_box
+from napari_gpcis.widget.layers.preview import Preview
+from napari_gpcis.widget.layers.transforms import follow_transform, layer_transform, placement_of
+from napari_gpcis.widget.tool.class_list import ClassList
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari.components import ViewerModel
+    from napari.layers import Layer
+
+    from napari_gpcis.widget.layers.frame import Frame
+    from napari_gpcis.widget.tool.types import Mode
+
+LABEL_NAMES = {"object": "GPCIS labels", "class": "GPCIS classes"}
+
+
+class Desk:
+    """Annotation and layers of an image.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    image : napari layer
+        What is segmented.
+    frame : Frame
+        Its slices.
+    mode : {"object", "class"}
+    labels : napari Labels layer, optional
+        Where committed objects are written; a new one is made when not given.
+    record : callable
+        Called with each `Change` of the annotation, before the layers show it.
+    on_change : callable
+        Called with each `Change` of the annotation, before the layers show it.
+    tell : callable
+        Called with (text, level) for the status line.
+
+    Raises
+    ------
+    ValueError
+        If the labels layer does not fit the image.
+    """
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        image: Layer,
+        frame: Frame,
+        mode: Mode,
+        labels: Labels | None,
+        record: Callable[[Change], None],
+        on_change: Callable[[Change], None],
+        tell: Callable[[str, str], None],
+    ) -> None:
+        self.viewer = viewer
+        self.image = image
+        self.frame = frame
+        self.mode = mode
+        self._report = on_change
+        self._tell = tell
+        self.leaving = False
+        self.shows_later = False
+        self._shown: tuple[Click, ...] = ()
+        transform = layer_transform(image, frame)
+        known = labels if labels is not None else self._saved_labels()
+        self.labels = known if known is not None else self._new_labels(transform)
+        self.annotation = self.fresh_annotation(highest=0 if known is None else None)
+        self.annotation.observers += [record, self._changed]
+        self.preview = Preview(frame, transform)
+        self.clicks = ClicksLayer(frame, transform, self._points_changed, self._points_outside)
+        self._disconnect = [follow_transform(layer, image, frame) for layer in self.layers]
+        self._labels_data = self.labels.data
+        self.labels.events.paint.connect(self._painted)
+        self.labels.events.data.connect(self._labels_replaced)
+        self.ensure_layers()
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The desk's own layers, from the bottom up."""
+        return self.labels, self.preview.layer, self.clicks.layer
+
+    def ensure_layers(self) -> None:
+        """Put back what was deleted from the viewer."""
+        selected = set(self.viewer.layers.selection)
+        missing = [layer for layer in self.layers if layer not in self.viewer.layers]
+        for layer in missing:
+            self.viewer.add_layer(layer)
+        if missing and self.clicks.layer not in missing:
+            self.viewer.layers.selection = selected
+
+    def select(self) -> None:
+        """Make the clicks layer the active one, so that keys reach the tool."""
+        if self.clicks.layer in self.viewer.layers:
+            self.viewer.layers.selection = {self.clicks.layer}
+
+    def leave(self) -> None:
+        """Take the clicks and the preview away; the labels stay."""
+        self.leaving = True
+        self.annotation.observers.clear()
+        self.labels.events.paint.disconnect(self._painted)
+        self.labels.events.data.disconnect(self._labels_replaced)
+        self.clicks.close()
+        for disconnect in self._disconnect:
+            disconnect()
+        for layer in (self.preview.layer, self.clicks.layer):
+            if layer in self.viewer.layers:
+                self.viewer.layers.remove(layer)
+
+    def add_click(self, z: int, row: int, col: int, positive: bool) -> None:
+        """Add a click of the object (class) that is worked on."""
+        self.annotation.add(self.click_at(z, row, col, positive))
+
+    def click_at(self, z: int, row: int, col: int, positive: bool) -> Click:
+        """Click of the object (class) that is worked on."""
+        owner = self.annotation.state.active
+        return Click.at(row, col, z=z, positive=positive, object_id=owner, shape=self.frame.shape)
+
+    def fresh_annotation(self, highest: int | None = None) -> Annotation:
+        """Annotation without clicks, on the labels as they are.
+
+        Raises
+        ------
+        ValueError
+            If the labels do not fit the image.
+        """
+        return Annotation(
+            self._store(self.labels, highest),
+            class_mode=self.mode == "class",
+            committed=with_metadata(
+                self.labels.data, self.labels.metadata.get("gpcis"), {}
+            ).committed,
+        )
+
+    def take_over(self, annotation: Annotation, record: Callable[[Change], None]) -> None:
+        """Go on with a restored annotation, which writes into the same labels."""
+        self.annotation.observers.clear()
+        self.annotation = annotation
+        annotation.observers += [record, self._changed]
+        self._note_committed()
+        self.preview.clear()
+        self.show()
+        self.labels.refresh()
+
+    def fits(self, labels: Labels) -> bool:
+        """Whether a labels layer can be written to, pixel for pixel of the image."""
+        data = labels.data
+        in_memory = isinstance(data, np.ndarray) and bool(data.flags.writeable)
+        return in_memory and data.shape == self.frame.data_shape
+
+    def check_labels(self, labels: Labels) -> None:
+        """Refuse a labels layer that does not fit.
+
+        Raises
+        ------
+        ValueError
+            Saying what was expected.
+        """
+        if not self.fits(labels):
+            kind, shape = type(labels.data).__name__, tuple(getattr(labels.data, "shape", ()))
+            raise ValueError(
+                f"expected labels that can be written to, of shape {self.frame.data_shape}, got "
+                f"{kind} of shape {shape} in {labels.name!r}; choose another labels layer, or a "
+                "new one"
+            )
+
+    def show(self) -> None:
+        """Bring points and preview in line with the annotation."""
+        state = self.annotation.state
+        self._shown = state.clicks
+        self.clicks.show(state.clicks, state.active)
+        if self.mode == "object":
+            self.preview.show(state)
+        elif not state.clicks:
+            self.preview.clear()
+
+    def label_at(self, z: int, row: int, col: int) -> int:
+        """Committed label of a pixel; 0 for none."""
+        return int(self.labels.data[self.frame.pixel(z, row, col)])
+
+    def draft_at(self, z: int, row: int, col: int) -> int:
+        """Object under work, other than the active one, whose mask holds a pixel; 0 for none."""
+        state = self.annotation.state
+        for owner in state.objects():
+            found = state.mask_of(owner, z) if owner != state.active else None
+            if found is None or not found[0].holds(row, col):
+                continue
+            box, mask = found
+            if mask[row - box.r0, col - box.c0]:
+                return owner
+        return 0
+
+    def swap_signs(self) -> None:
+        """Turn the sign of the selected clicks, or of the last one of the object."""
+        clicks = list(self.annotation.state.clicks)
+        chosen = sorted(int(index) for index in self.clicks.layer.selected_data)
+        if not chosen:
+            active = self.annotation.state.active
+            own = [at for at, click in enumerate(clicks) if click.object_id == active]
+            chosen = own[-1:]
+        for index in chosen:
+            clicks[index] = replace(clicks[index], positive=not clicks[index].positive)
+        if chosen:
+            about = clicks[chosen[-1]]
+            self.annotation.set_clicks(clicks, active=about.object_id, z=about.z)
+
+    def set_class_colors(self, colors: dict[int, str]) -> None:
+        """Colours of the classes, in the preview and in the labels."""
+        self.preview.set_colors(colors)
+        rest: dict[int | None, str] = {None: "gray", 0: "transparent"}
+        self.labels.colormap = DirectLabelColormap(color_dict=rest | colors)
+
+    def saved_annotation(self, classes: ClassList, diameter: float | None) -> SavedAnnotation:
+        """All of it, for a file."""
+        state = self.annotation.state
+        return SavedAnnotation(
+            labels=self.labels.data,
+            clicks=state.clicks,
+            committed=(*state.committed, *state.taken_up.values()),
+            mode=self.mode,
+            classes=tuple(
+                NamedClass(number=item.number, name=item.name, color=item.color)
+                for item in (classes.all if self.mode == "class" else ())
+            ),
+            object_diameter=diameter,
+            image=self.image.name,
+            plane_axes=self.frame.plane,
+            placement=placement_of(self.labels.as_layer_data_tuple()[1]),
+        )
+
+    def _saved_labels(self) -> Labels | None:
+        """A labels layer that the tool wrote earlier, for this image and mode."""
+        for layer in reversed(self.viewer.layers):
+            if not isinstance(layer, Labels) or layer.data.shape != self.frame.data_shape:
+                continue
+            known = layer.metadata.get("gpcis")
+            if isinstance(known, dict) and known.get("mode", "object") == self.mode:
+                return layer
+        return None
+
+    def _store(self, labels: Labels, highest: int | None = None) -> LabelStore:
+        self.check_labels(labels)
+        stack = stack_of(labels.data, self.frame)
+        return LabelStore(self.frame.shape, stack, in_place=True, highest=highest)
+
+    def _new_labels(self, transform: dict[str, Any]) -> Labels:
+        data = labels_array(self.frame.data_shape, np.uint16)
+        return Labels(data, name=LABEL_NAMES[self.mode], **transform)
+
+    def _changed(self, change: Change) -> None:
+        self.ensure_layers()
+        for patch in change.step.patches:
+            refresh_box(self.labels, self.frame.index(patch.z, patch.box))
+        if change.step.before.committed is not change.step.after.committed:
+            self._note_committed()
+        # first the question, so that the engine works while the layers are drawn
+        self._report(change)
+        if not self.shows_later:
+            self.show()
+
+    def _note_committed(self) -> None:
+        """Clicks of committed objects go with the labels layer, and into a saved annotation."""
+        nothing = ClassList()
+        self.labels.metadata["gpcis"] = to_metadata(self.saved_annotation(nothing, None))
+
+    def _points_changed(self, clicks: list[Click]) -> None:
+        if self.leaving:
+            return
+        state = self.annotation.state
+        # a click of a moment ago may not be among the points yet
+        clicks = [*clicks, *(click for click in state.clicks if click not in self._shown)]
+        new = [click for click in clicks if click not in state.clicks]
+        gone = [click for click in state.clicks if click not in clicks]
+        if not (new or gone):
+            if not self.annotation.set_clicks(clicks):
+                self.show()  # of two points on a pixel, one
+        else:
+            about = (new or gone)[-1]
+            owner = about.object_id if about in new or self.mode == "object" else state.active
+            self.annotation.set_clicks(clicks, active=owner, z=about.z)
+
+    def _points_outside(self, count: int) -> None:
+        self._tell(f"{count} click(s) outside the image were left out", "warning")
+
+    def _labels_replaced(self, _: Any) -> None:
+        """Another array in the labels layer: taken as a step where it fits, else put beside it."""
+        data = self.labels.data
+        if data is self._labels_data:
+            return
+        try:
+            store = self._store(self.labels)
+        except ValueError as error:
+            name = self.labels.name
+            self.labels.data = self._labels_data
+            self.viewer.add_layer(Labels(data, name=f"{name} (not used)"))
+            self._tell(str(error), "warning")
+            return
+        self._labels_data = data
+        old, self.annotation.labels = self.annotation.labels, store
+        store.highest = max(store.highest, old.highest)
+        changed = paint.differences(old, store)
+        if changed:
+            self.annotation.edit(changed, written=True)
+
+    def _painted(self, event: Any) -> None:
+        """What the user paints by hand can be undone like everything else."""
+        patches: list[Patch] = paint.patches(event.value, self.frame, self.labels.data)
+        if patches:
+            self.annotation.edit(patches, written=True)

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from napari_gpcis.batch.checkpoint import WorkFolder
+from napari_gpcis.io import OutputFileError, StoppedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def begin(output: Path, error: type[BaseException], *, resume: bool) -> None:
+    with pytest.raises(error), WorkFolder(output, "job", resume=resume) as work:
+        work.spool("pages").append(1, b"one")
+        raise error("ended")
+
+
+def kept(output: Path, fingerprint: str = "job", *, resume: bool = True) -> list[int]:
+    with WorkFolder(output, fingerprint, resume=resume) as work:
+        return list(work.spool("pages"))
+
+
+@pytest.mark.parametrize("error", [StoppedError, KeyboardInterrupt, RuntimeError])
+def test_what_is_done_is_kept_where_that_is_wished(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
+    output = tmp_path / "labels.tif"
+    begin(output, error, resume=True)
+    assert kept(output) == [1]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_otherwise_nothing_is_left(tmp_path: Path) -> None:
+    begin(tmp_path / "labels.tif", KeyboardInterrupt, resume=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_work_of_another_job_is_not_gone_on_with(tmp_path: Path) -> None:
+    output = tmp_path / "labels.tif"
+    begin(output, StoppedError, resume=True)
+    assert kept(output, "another") == []
+    begin(output, StoppedError, resume=True)
+    assert kept(output, resume=False) == []
+
+
+def test_a_killed_run_leaves_its_work_and_its_rubbish_goes(tmp_path: Path) -> None:
+    output = tmp_path / "labels.tif"
+    code = (
+        "import os; from pathlib import Path\n"
+        "from napari_gpcis.batch.checkpoint import WorkFolder\n"
+        f"output = Path({str(output)!r})\n"
+        "work = WorkFolder(output, 'job', resume=False)\n"
+        "output.with_name('.labels.tif.99.part').touch()\n"
+        "output.with_name('.other.tif.99.part').touch()\n"
+        "work.spool('pages').append(1, b'one'); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=False)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        ".labels.tif.work",
+        ".labels.tif.99.part",
+        ".other.tif.99.part",
+    }
+    assert kept(output) == [1]
+    assert [path.name for path in tmp_path.iterdir()] == [".other.tif.99.part"]
+    with WorkFolder(output, "job", resume=True, others=[tmp_path / "other.tif"]):
+        assert [path.name for path in tmp_path.iterdir()] == [".labels.tif.work"]
+
+
+def test_two_runs_do_not_make_the_same_output(tmp_path: Path) -> None:
+    output = tmp_path / "labels.tif"
+    with (
+        WorkFolder(output, "job", resume=True),
+        pytest.raises(OutputFileError, match="another run is making it; wait for it"),
+    ):
+        WorkFolder(output, "job", resume=True)
+
+
+def test_no_folder_to_write_to_is_said(tmp_path: Path) -> None:
+    with pytest.raises(OutputFileError, match="there is no folder"):
+        WorkFolder(tmp_path / "none" / "labels.tif", "job", resume=True)
+
+
+def test_another_run_is_waited_for_as_long_as_asked(tmp_path: Path) -> None:
+    output = tmp_path / "labels.tif"
+    first = WorkFolder(output, "job", resume=True)
+    first.spool("pages").append(1, b"one")
+    ended = threading.Timer(0.5, first.__exit__, (StoppedError, None, None))
+    ended.start()
+    with WorkFolder(output, "job", resume=True, patience=60.0) as work:
+        assert list(work.spool("pages")) == [1]
+    ended.join()

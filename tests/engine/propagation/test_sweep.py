@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from napari_gpcis.engine.image import ImageSource
+from napari_gpcis.engine.planner import Planner
+from napari_gpcis.engine.propagation.propagate import propagate
+from napari_gpcis.engine.propagation.sweep import Anchor, Sweep, between
+from napari_gpcis.engine.runner import Runner
+from napari_gpcis.model import load_model
+from tests.engine.conftest import Watched, disk
+from tests.engine.propagation.test_propagate import DIAMETER, SHAPE, Bench, ellipsoid, image_of
+
+COUNT = 11
+# object: its centre and height, and the slices in which it is clicked
+OBJECTS = {
+    1: ((5, 30, 30), 13, (5,)),
+    4: ((5, 30, 95), 15, (2, 7)),
+    7: ((4, 75, 62), 6, (4,)),
+    9: ((6, 72, 110), 30, (0, 5, 9)),
+}
+
+
+@pytest.fixture(scope="module")
+def bench():
+    masks = [ellipsoid(COUNT, centre, DIAMETER, height) for centre, height, _ in OBJECTS.values()]
+    return Bench(Runner(load_model("default"), "cpu", device_bytes=1 << 30), image_of(*masks))
+
+
+@pytest.fixture(scope="module")
+def answers(bench):
+    """Object → slice → answer to a click on its middle, under the object's own number."""
+    from napari_gpcis.engine.click import Click
+
+    found = {}
+    for object_id, ((_, row, col), _, slices) in OBJECTS.items():
+        for z in slices:
+            click = Click(z, row, col, True, object_id)
+            request = bench.planner.for_object(object_id, z, (click,), DIAMETER, None, click)
+            found.setdefault(object_id, {})[z] = bench.runner.predict(request)
+    return found
+
+
+@pytest.fixture(scope="module")
+def anchors(answers):
+    return {
+        object_id: {z: Anchor.of(answer) for z, answer in of_object.items()}
+        for object_id, of_object in answers.items()
+    }
+
+
+def sweep(bench, anchors, *, up, within=range(COUNT), share=map):
+    return Sweep(bench.planner, bench.predict, anchors, within, up=up, share=share)
+
+
+def both_ways(bench, anchors, **options):
+    up, down = (dict(sweep(bench, anchors, up=way, **options).steps()) for way in (True, False))
+    found = {}
+    for z in up:
+        for object_id, of_object in anchors.items():
+            if z not in of_object:
+                held = between(z, up[z].get(object_id), down[z].get(object_id), of_object)
+                if held is not None:
+                    found[object_id, z] = held.cropped
+    return found
+
+
+def alone(bench, answers):
+    found = {}
+    for object_id, of_object in answers.items():
+        for carried in propagate(
+            of_object, source=bench.source, planner=bench.planner, predict=bench.runner.predict
+        ):
+            found[object_id, carried.z] = carried
+    return found
+
+
+def test_each_object_is_carried_as_it_would_be_alone(bench, answers, anchors):
+    together, expected = both_ways(bench, anchors), alone(bench, answers)
+    assert set(together) == set(expected)
+    assert {object_id for object_id, _ in together} == set(OBJECTS)
+    assert len(together) < len(OBJECTS) * COUNT - 7  # some have ended before the last slice
+    for key, held in together.items():
+        assert held.box == expected[key].box
+        np.testing.assert_array_equal(held.mask, expected[key].mask)
+        assert held.sureness == expected[key].confidence
+
+
+def test_every_slice_is_encoded_once_in_a_sweep(bench, anchors, monkeypatch):
+    runner = Runner(load_model("default"), "cpu", device_bytes=1 << 30)
+    encoded = []
+    encode = runner.network.encode
+    monkeypatch.setattr(runner.network, "encode", lambda image: encoded.append(1) or encode(image))
+    planner = Planner(bench.source, runner.embedder, class_mode=False, threshold=0.5)
+    dict(Sweep(planner, runner.predict, anchors, range(COUNT), up=True).steps())
+    assert len(encoded) == COUNT
+
+
+def test_the_next_slice_is_encoded_while_objects_are_carried(bench, anchors, monkeypatch):
+    ahead = []
+    monkeypatch.setattr(
+        bench.runner.embedder, "encode_slice", lambda source, z, scale: ahead.append(z)
+    )
+    assert [z for z, carried in sweep(bench, anchors, up=True).steps() if carried] == [
+        z - 1 for z in (*ahead, COUNT)
+    ]
+
+
+def test_objects_of_a_tile_come_one_after_the_other(bench, anchors):
+    runner = Runner(load_model("default"), "cpu", tile=64)
+    planner = Planner(bench.source, runner.embedder, class_mode=False, threshold=0.5)
+    layout = runner.embedder.layout(bench.source, anchors[1][5].appearance.scale)
+    calls = []
+
+    def share(work, tracks):
+        calls.append([track for track in tracks if track is not None])
+        return map(work, calls[-1])
+
+    def tile_of(track):
+        pixels, box = track.carrier.scale.pixels, track.last.box
+        row, col = (box.r0 + box.r1) // 2 // pixels, (box.c0 + box.c1) // 2 // pixels
+        return layout.tile_at(row, col)
+
+    tiled = Sweep(planner, runner.predict, anchors, range(COUNT), up=True, share=share)
+    for _, carried in tiled.steps():
+        assert list(carried) == sorted(carried)
+    orders = [[track.object_id for track in tracks] for tracks in calls]
+    assert any(order != sorted(order) for order in orders)
+    for tracks in calls:
+        tiles = [tile_of(track) for track in tracks]
+        assert tiles == sorted(tiles)
+
+
+def test_threads_find_the_same(bench, anchors):
+    one = both_ways(bench, anchors)
+    with ThreadPoolExecutor(3) as pool:
+        many = both_ways(bench, anchors, share=pool.map)
+    assert set(one) == set(many)
+    for key, held in one.items():
+        np.testing.assert_array_equal(held.mask, many[key].mask)
+        np.testing.assert_array_equal(held.logits, many[key].logits)
+
+
+@pytest.mark.parametrize("up", [True, False])
+@pytest.mark.parametrize("done", [1, 3, 5, 6, 10, COUNT])
+def test_a_sweep_goes_on_from_any_slice(bench, anchors, up, done):
+    whole = list(sweep(bench, anchors, up=up).steps())
+    alive = whole[done - 1][1]
+    rest = list(sweep(bench, anchors, up=up).steps(done, alive))
+    assert [z for z, _ in rest] == [z for z, _ in whole[done:]]
+    for (_, again), (_, before) in zip(rest, whole[done:], strict=True):
+        assert set(again) == set(before)
+        for object_id, held in again.items():
+            np.testing.assert_array_equal(held.mask, before[object_id].mask)
+            np.testing.assert_array_equal(held.logits, before[object_id].logits)
+
+
+def test_slices_without_objects_cost_nothing():
+    stack = Watched(np.zeros((500, *SHAPE), np.uint8))
+    runner = Runner(load_model("default"), "cpu")
+    planner = Planner(ImageSource(stack), runner.embedder, class_mode=False, threshold=0.5)
+    assert list(Sweep(planner, runner.predict, {}, range(500), up=True).steps()) == [
+        (z, {}) for z in range(500)
+    ]
+    assert stack.reads == []
+
+
+def test_objects_stay_within_their_volume(bench, anchors):
+    steps = list(sweep(bench, anchors, up=True, within=range(3, 7)).steps())
+    assert [z for z, _ in steps] == [3, 4, 5, 6]
+    # clicked before or after the volume, an object does not reach into it
+    assert 9 not in steps[0][1] and 4 not in steps[3][1]
+    assert set(steps[3][1]) == {1, 7, 9} & set(steps[3][1])
+
+
+def test_no_object_without_a_mask_is_an_anchor(bench):
+    answer = bench.click(5, (30, 30, True))
+    assert Anchor.of(answer) is not None
+    answer.__dict__["box_mask"] = np.zeros_like(answer.box_mask)
+    assert Anchor.of(answer) is None
+
+
+def test_what_is_between_is_what_one_side_found_where_the_other_found_nothing(bench, anchors):
+    up = dict(islice(sweep(bench, anchors, up=True).steps(), 5))
+    held = up[4][4]
+    assert between(4, held, None, anchors[4]) is held
+    assert between(4, None, held, anchors[4]) is held
+    assert between(4, None, None, anchors[4]) is None
+    # the mask of a gap has its logits all around, for the other side to be heard
+    assert held.box.shape > held.tight[0].shape
+    assert disk(SHAPE, (30, 95), 20)[held.tight[0].slices].any()

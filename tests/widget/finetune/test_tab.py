@@ -1,0 +1,362 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from skimage.draw import disk
+
+from napari_gpcis.io.images.open import open_image
+from napari_gpcis.widget.finetune import job as finetune_job
+from napari_gpcis.widget.finetune.curve import Curve, smoothed
+from napari_gpcis.widget.finetune.export import export, pair_of
+from napari_gpcis.widget.finetune.tab import FineTuneTab
+from napari_gpcis.widget.tool.torch_import import import_torch
+
+pytestmark = pytest.mark.gui
+
+BEFORE = {"noc85": 8.0, "noc90": 9.0, "iou1": 60.0, "objects": 7}
+AFTER = {"noc85": 5.0, "noc90": 7.0, "iou1": 70.0, "objects": 7}
+START = {"event": "start", "images": 4, "objects": 9, "object_diameter": 21.4, "held_out": 1}
+WAIT_MS = 20_000
+
+
+@pytest.fixture(autouse=True)
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "models"
+    monkeypatch.setenv("NAPARI_GPCIS_MODELS", str(folder))
+    return folder
+
+
+@pytest.fixture
+def viewer() -> ViewerModel:
+    """Four slices of a dark and a bright disk, labelled; no window."""
+    viewer = ViewerModel()
+    labels = np.zeros((4, 96, 96), np.int32)
+    for z in range(4):
+        labels[(z, *disk((30 + z, 30), 14))] = 1
+        labels[(z, *disk((66, 64 - z), 16))] = 2
+    noise = np.random.default_rng(0).normal(0, 8, labels.shape)
+    viewer.add_image((40 + 60 * labels + noise).clip(0, 255).astype(np.uint8), name="cells")
+    viewer.add_labels(labels, name="truth")
+    return viewer
+
+
+@pytest.fixture
+def tab(viewer: ViewerModel, qtbot: Any) -> FineTuneTab:
+    widget = FineTuneTab(viewer)
+    qtbot.addWidget(widget)
+    widget.show()
+    return widget
+
+
+def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, body: str) -> None:
+    """Put a program in the command's place; `tell(event, …)` prints, `option(name)` reads."""
+    script = tmp_path / "fake.py"
+    script.write_text(
+        "import json, pathlib, signal, sys, time\n"
+        "def tell(**event): print(json.dumps(event), flush=True)\n"
+        "def option(name): return sys.argv[sys.argv.index(name) + 1]\n"
+        f"START, BEFORE, AFTER = {START!r}, {BEFORE!r}, {AFTER!r}\n{body}"
+    )
+    monkeypatch.setattr(finetune_job, "COMMAND", (sys.executable, str(script)))
+
+
+def run(tab: FineTuneTab, qtbot: Any) -> None:
+    with qtbot.waitSignal(tab.job.ended, timeout=WAIT_MS):
+        tab.start()
+        assert tab.job.running, tab._result.text()
+    assert not tab.job.running
+
+
+def test_a_run_is_shown_and_its_model_announced(
+    tab: FineTuneTab, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, models: Path
+) -> None:
+    body = """
+pathlib.Path(option("--output") + ".argv").write_text(json.dumps(sys.argv))
+files = [sorted(pathlib.Path(option(name)).iterdir()) for name in ("--images", "--labels")]
+assert [path.name for path in files[0]] == [path.name for path in files[1]] == ["01 cells.tif"]
+tell(**START)
+print("a library says hello")
+tell(event="validation", step=0, **BEFORE)
+for step in (1, 2):
+    tell(event="progress", step=step, steps=2, loss=1 / step, seconds=step, left=70 * (2 - step))
+tell(event="validation", step=2, **AFTER)
+pathlib.Path(option("--output")).write_bytes(b"weights")
+tell(event="done", output=option("--output"), before=BEFORE, after=AFTER, improved=True)
+"""
+    command(monkeypatch, tmp_path, body)
+    tab._name.setText("Lab cells v1.2")
+    with qtbot.waitSignal(tab.model_made, timeout=WAIT_MS) as made:
+        run(tab, qtbot)
+    assert made.args == ["Lab cells v1.2"]
+    assert (models / "Lab cells v1.2.safetensors").read_bytes() == b"weights"
+    assert tab._loss.points == ((1, 1.0), (2, 0.5))
+    assert tab._clicks.points == ((0, 8.0), (2, 5.0))
+    text = tab._result.text()
+    assert "8.00 → 5.00 clicks" in text
+    assert "Lab cells v1.2" in text
+    given = json.loads((models / "Lab cells v1.2.safetensors.argv").read_text())
+    assert given[given.index("--model") + 1] == "default"
+    assert "--json" in given
+    assert not Path(given[given.index("--images") + 1]).exists()
+    assert tab._start.isEnabled()
+    assert not tab._cancel.isEnabled()
+
+
+def test_a_model_that_is_no_better_is_not_kept(
+    tab: FineTuneTab, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, models: Path
+) -> None:
+    body = """
+pathlib.Path(option("--output")).write_bytes(b"weights")
+tell(event="done", output="", before=BEFORE, after=BEFORE, improved=False)
+"""
+    command(monkeypatch, tmp_path, body)
+    with qtbot.assertNotEmitted(tab.model_made):
+        run(tab, qtbot)
+    assert "no model was made" in tab._result.text()
+    assert list(models.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ('tell(event="error", message="01 cells.tif: no object"); sys.exit(2)', "01 cells.tif: no"),
+        ('sys.stderr.write("MemoryError: too large"); sys.exit(1)', "MemoryError: too large"),
+        ("sys.exit(3)", "exit code 3"),
+    ],
+)
+def test_an_error_is_shown_in_its_own_words(
+    tab: FineTuneTab,
+    qtbot: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    body: str,
+    words: str,
+) -> None:
+    command(monkeypatch, tmp_path, body)
+    run(tab, qtbot)
+    assert words in tab._result.text()
+    assert tab._start.isEnabled()
+
+
+def test_a_program_that_is_not_there_is_said(
+    tab: FineTuneTab, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finetune_job, "COMMAND", (str(tmp_path / "nothing"),))
+    run(tab, qtbot)
+    assert "could not be started" in tab._result.text()
+
+
+def test_layers_that_cannot_be_read_are_said(
+    viewer: ViewerModel, tab: FineTuneTab, qtbot: Any
+) -> None:
+    def broken(block: np.ndarray) -> np.ndarray:
+        raise OSError("the disk is gone")
+
+    lazy = da.zeros((4, 96, 96), np.uint8, chunks=(1, 96, 96)).map_blocks(
+        broken, dtype=np.uint8, meta=np.zeros((0, 0, 0), np.uint8)
+    )
+    pair = pair_of(viewer.layers["cells"], viewer.layers["truth"])
+    broken_pair = type(pair)("cells", lazy, pair.labels, None, False)
+    tab._layer_pairs = lambda: [broken_pair]  # type: ignore[method-assign]
+    run(tab, qtbot)
+    assert "the disk is gone" in tab._result.text()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM for other programs")
+def test_a_stop_keeps_what_the_command_still_writes(
+    tab: FineTuneTab, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = """
+def stop(*_):
+    pathlib.Path(option("--output")).write_bytes(b"weights")
+    tell(event="done", output="", before=BEFORE, after=AFTER, improved=True, stopped=True)
+    sys.exit(0)
+signal.signal(signal.SIGTERM, stop)
+tell(event="progress", step=1, steps=9, loss=1.0, seconds=1, left=9)
+while True: time.sleep(0.05)
+"""
+    command(monkeypatch, tmp_path, body)
+    tab.start()
+    qtbot.waitUntil(lambda: bool(tab._loss.points), timeout=WAIT_MS)
+    with qtbot.waitSignal(tab.model_made, timeout=WAIT_MS):
+        tab.cancel()
+    qtbot.waitUntil(lambda: not tab.job.running, timeout=WAIT_MS)
+    assert "Stopped early" in tab._result.text()
+
+
+def test_a_command_that_does_not_stop_is_killed(
+    tab: FineTuneTab, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = """
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+tell(event="progress", step=1, steps=9, loss=1.0, seconds=1, left=9)
+while True: time.sleep(0.05)
+"""
+    command(monkeypatch, tmp_path, body)
+    tab.job._kill.setInterval(200)
+    tab.start()
+    qtbot.waitUntil(lambda: bool(tab._loss.points), timeout=WAIT_MS)
+    with qtbot.waitSignal(tab.job.ended, timeout=WAIT_MS):
+        tab.cancel()
+    assert tab._result.text() == "Stopped; no model was made."
+
+
+def test_the_command_ends_with_the_window(
+    make_napari_viewer: Callable[[], Any],
+    qtbot: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    viewer: ViewerModel,
+) -> None:
+    body = 'tell(event="progress", step=1, steps=9, loss=1.0, seconds=1, left=9)\ntime.sleep(60)'
+    command(monkeypatch, tmp_path, body)
+    window_viewer = make_napari_viewer()
+    for layer in viewer.layers:
+        window_viewer.add_layer(layer)
+    tab = FineTuneTab(window_viewer)
+    window_viewer.window.add_dock_widget(tab)
+    job = tab.job
+    tab.start()
+    qtbot.waitUntil(lambda: bool(tab._loss.points), timeout=WAIT_MS)
+    process = job._process
+    assert process is not None
+    folder = job._data.parent
+    window_viewer.close()
+    qtbot.waitUntil(lambda: not job.running, timeout=WAIT_MS)
+    assert process.state() == process.ProcessState.NotRunning
+    assert not folder.exists()
+    window_viewer.layers.clear()  # nobody listens any more
+
+
+def test_wishes_that_cannot_be_met_are_said(
+    viewer: ViewerModel, tab: FineTuneTab, models: Path
+) -> None:
+    def said() -> str:
+        tab.start()
+        assert not tab.job.running
+        return tab._result.text()
+
+    for name in ("", "../up", ".hidden", "default"):
+        tab._name.setText(name)
+        assert "name" in said()
+    models.mkdir()
+    (models / "taken.safetensors").touch()
+    tab._name.setText("Taken")
+    assert "exists" in said()
+    tab._name.setText("free")
+    viewer.layers["truth"].data = np.zeros((4, 90, 96), np.int32)
+    assert "(4, 90, 96)" in said()
+    viewer.layers.remove("truth")
+    assert "Expected an image and its labels" in said()
+    viewer.layers.clear()
+    viewer.add_image(np.zeros((96, 96)))
+    viewer.add_labels(np.zeros((96, 96), int))
+    assert "got 1" in said()
+
+
+def test_pairs_follow_the_layers(viewer: ViewerModel, tab: FineTuneTab) -> None:
+    assert tab._pairs.chosen() == [("cells", "truth")]
+    viewer.add_image(np.zeros((96, 96)), name="second")
+    viewer.add_labels(np.zeros((96, 96), int), name="second truth")
+    tab._pairs.add_row()
+    assert tab._pairs.chosen() == [("cells", "truth"), ("second", "second truth")]
+    tab._pairs.add_row()
+    assert len(tab._pairs.chosen()) == 2
+    tab._pairs._rows[0].remove.click()
+    assert tab._pairs.chosen() == [("second", "second truth"), ("cells", "truth")]
+    viewer.layers["second"].name = "renamed"
+    assert ("renamed", "second truth") in tab._pairs.chosen()
+
+
+SHAPES = {
+    "2-D": ((20, 30), (20, 30), False, (1, 20, 30, 0)),
+    "stack": ((3, 20, 30), (3, 20, 30), False, (3, 20, 30, 0)),
+    "film of stacks": ((2, 3, 20, 30), (2, 3, 20, 30), False, (6, 20, 30, 0)),
+    "rgb": ((20, 30, 3), (20, 30), True, (1, 20, 30, 3)),
+    "rgb stack": ((4, 20, 30, 3), (4, 20, 30), True, (4, 20, 30, 3)),
+    "channels first": ((5, 20, 30), (20, 30), False, (1, 20, 30, 5)),
+    "channels between": ((4, 2, 20, 30), (4, 20, 30), False, (4, 20, 30, 2)),
+}
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("lazy", [False, True])
+def test_layers_are_written_as_the_command_reads_them(
+    kind: str, lazy: bool, tmp_path: Path
+) -> None:
+    from napari.layers import Image, Labels
+
+    size, wanted, rgb, read = SHAPES[kind]
+    values = np.random.default_rng(0).integers(0, 200, size).astype(np.uint16)
+    values = values.astype(np.uint8) if rgb else values
+    numbers = np.random.default_rng(1).integers(0, 9, wanted)
+    pixels = da.from_array(values) if lazy else values
+    pair = pair_of(Image(pixels, rgb=rgb, name="a/b: c"), Labels(numbers))
+    assert list(export([pair], tmp_path / "i", tmp_path / "l"))[-1] == 2 * pair.pages
+    (name,) = (path.name for path in (tmp_path / "i").iterdir())
+    with open_image(tmp_path / "i" / name) as image, open_image(tmp_path / "l" / name) as labels:
+        assert (image.slices, image.rows, image.columns, image.channels) == read
+        assert (labels.slices, labels.rows, labels.columns, labels.channels) == (*read[:3], 0)
+        pages = np.stack([image.page(z) for z in range(image.slices)])
+        found = np.stack([labels.page(z) for z in range(labels.slices)])
+    if kind == "channels first":
+        values = np.moveaxis(values, 0, -1)
+    if kind == "channels between":
+        values = np.moveaxis(values, 1, -1)
+    np.testing.assert_array_equal(pages.reshape(values.shape), values)
+    np.testing.assert_array_equal(found.reshape(numbers.shape), numbers)
+
+
+def test_the_curve_draws_and_passes_over_what_is_not_finite(qtbot: Any) -> None:
+    for smooth in (True, False):
+        curve = Curve("Loss", smooth=smooth)
+        qtbot.addWidget(curve)
+        curve.resize(300, 110)
+        blank = curve.grab().toImage()
+        curve.add(1, 0.5)
+        curve.add(2, float("nan"))
+        curve.add(3, 0.5)
+        assert curve.points == ((1, 0.5), (3, 0.5))
+        assert curve.grab().toImage() != blank
+
+
+def test_the_running_mean_starts_at_the_first_value() -> None:
+    assert smoothed([3, 3, 3]) == pytest.approx([3, 3, 3])
+    assert smoothed([0, 1])[-1] == pytest.approx(0.1 / 0.19)
+
+
+def test_importing_the_tab_loads_no_torch() -> None:
+    program = "import sys, napari_gpcis.widget.finetune.tab; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "False", done.stderr
+
+
+@pytest.mark.slow
+def test_a_real_run_makes_a_model_or_says_why_not(
+    tab: FineTuneTab, qtbot: Any, models: Path, request: pytest.FixtureRequest
+) -> None:
+    import_torch()  # the next line would do it, without care for the window that is open
+    tiny_model = request.getfixturevalue("tiny_model")
+    models.mkdir()
+    (models / "seed.safetensors").write_bytes(tiny_model.read_bytes())
+    tab._tool = type("Tool", (), {"model": "seed", "device": "cpu"})()  # type: ignore[assignment]
+    tab._minutes.setValue(0.1)
+    names: list[str] = []
+    tab.model_made.connect(names.append)
+    with qtbot.waitSignal(tab.job.ended, timeout=120_000):
+        tab.start()
+    text = tab._result.text()
+    assert "before → after" in text
+    assert len(tab._loss.points) > 3
+    assert len(tab._clicks.points) > 3
+    made = models / "my-model.safetensors"
+    assert made.exists() == (names == ["my-model"]) == ("no model was made" not in text)

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from napari_gpcis.widget.tool.types import Restorable, Status
+
+pytestmark = pytest.mark.gui
+
+
+@pytest.fixture
+def tool(qapp: Any) -> Any:
+    from tests.widget.fake_tool import FakeTool
+
+    return FakeTool()
+
+
+@pytest.fixture
+def docked(make_napari_viewer: Any, tool: Any, qapp: Any) -> Any:
+    """A panel in a window of 1280 × 800; make_napari_viewer fails on what is left over."""
+    from napari_gpcis.widget.panel import GPCISPanel
+
+    viewer = make_napari_viewer(show=True)
+    panel = GPCISPanel(viewer, tool)
+    viewer.window.add_dock_widget(panel, name="GPCIS")
+    viewer.window.resize(1280, 800)
+    qapp.processEvents()
+    return viewer, panel
+
+
+def test_all_fits_the_window_while_the_groups_are_folded(docked: Any, tool: Any, qapp: Any) -> None:
+    _, panel = docked
+    area = panel.tabs.widget(0)
+    for mode in ("object", "class"):
+        tool.mode, tool.channels = mode, ["DAPI", "GFP", "mCherry", "Brightfield"]
+        tool.restorable = Restorable("14 clicks and 3 objects from 20 Nov 22:10")
+        tool.images = ["a name as long as microscopes make them " * 3]
+        tool.image = tool.images[0]
+        tool.status = Status("the cache is full: slices are encoded again", "warning", 1, 3)
+        tool.can_cancel = True
+        tool.changed.emit()
+        for _ in range(3):
+            qapp.processEvents()
+        assert area.verticalScrollBar().maximum() == 0
+        assert panel.click.width() <= area.viewport().width()
+    assert panel.width() <= 360
+
+
+def test_nothing_is_cut_off_sideways_when_a_group_is_unfolded(docked: Any, qapp: Any) -> None:
+    _, panel = docked
+    panel.click.options_section.expand()
+    panel.click.model_section.expand()
+    for _ in range(3):
+        qapp.processEvents()
+    area = panel.tabs.widget(0)
+    assert panel.click.width() <= area.viewport().width()
+    body = panel.click.options
+    assert body.height() >= body.sizeHint().height()
+
+
+def test_the_panel_follows_the_theme(docked: Any, qapp: Any) -> None:
+    from napari_gpcis.widget.theme import palette_of
+
+    viewer, panel = docked
+    for theme in ("light", "dark", "light"):
+        viewer.theme = theme
+        qapp.processEvents()
+        assert palette_of(theme).surface in panel.click.status._box.styleSheet()
+
+
+def test_a_closed_panel_listens_no_more(docked: Any, tool: Any, qapp: Any) -> None:
+    from qtpy.QtCore import QEvent
+
+    viewer, panel = docked
+    gone = []
+    panel.destroyed.connect(lambda: gone.append(True))
+    panel.show_help()
+    panel.click.model.show_card()
+    viewer.window.remove_dock_widget(panel)
+    panel.deleteLater()
+    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    assert gone
+    tool.changed.emit()
+    viewer.theme = "light"
+    qapp.processEvents()
+
+
+def test_a_panel_closes_the_tool_that_it_made(
+    make_napari_viewer: Any, tool: Any, qapp: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from qtpy.QtCore import QEvent
+
+    from napari_gpcis.widget.panel import GPCISPanel
+
+    module = ModuleType("tool")
+    module.Tool = lambda _: tool  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "napari_gpcis.widget.tool.tool", module)
+    for given, closed in ((tool, []), (None, [("close",)])):
+        panel = GPCISPanel(make_napari_viewer(), given)
+        panel.deleteLater()
+        qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        assert tool.calls == closed

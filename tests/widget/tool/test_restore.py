@@ -1,0 +1,276 @@
+"""Work that was not saved is there again the next time, all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.widget import at_work
+from tests.widget.at_work import click, disks, settle, show_slice
+
+pytestmark = pytest.mark.gui
+open_tool, journals = at_work.open_tool, at_work.journals
+OpenTool = Callable[..., Any]
+
+ONE, TWO, THREE = (48, 25), (48, 75), (20, 50)
+IMAGE = disks((96, 110), ONE, TWO)
+
+
+def labels_of(tool: Any) -> Any:
+    return tool._desk.labels.data
+
+
+def clicks_of(tool: Any) -> list[Any]:
+    return list(tool._desk.annotation.state.clicks)
+
+
+def work(tool: Any) -> None:
+    """One object committed, a second one clicked, with a correction that was undone."""
+    click(tool, 0, *ONE)
+    tool.commit()
+    settle(tool)
+    click(tool, 0, *TWO)
+    click(tool, 0, 48, 60, positive=False)
+    click(tool, 0, 5, 5, positive=False)
+    tool.undo()
+    settle(tool)
+
+
+def seen(tool: Any) -> tuple[Any, ...]:
+    layer = tool._desk.clicks.layer
+    signs = layer.features["positive"].tolist()
+    return np.array(labels_of(tool)).tolist(), layer.data.tolist(), signs, tool.object_count
+
+
+def steps_back(tool: Any) -> list[tuple[Any, ...]]:
+    found = [seen(tool)]
+    while tool.can_undo:
+        tool.undo()
+        settle(tool)
+        found.append(seen(tool))
+    return found
+
+
+def test_restoring_brings_clicks_labels_and_the_way_back(open_tool: OpenTool) -> None:
+    first = open_tool(IMAGE)
+    assert first.restorable is None
+    work(first)
+    before = seen(first)
+    first.close()
+
+    second = open_tool(IMAGE)
+    assert second.restorable is not None
+    assert second.restorable.text.startswith("1 object and 2 clicks from ")
+    assert not labels_of(second).any()
+    second.restore()
+    settle(second)
+    assert second.restorable is None
+    assert seen(second) == before
+    assert second._desk.preview.layer.data[TWO] == 1
+    assert second.can_redo
+    second.redo()
+    settle(second)
+    assert second.click_counts == (1, 2)
+    trail = steps_back(second)
+    assert len(trail) == 6
+    assert trail[-1][1:] == ([], [], 0)
+    assert not labels_of(second).any()
+
+
+def test_what_was_restored_goes_on_in_the_same_journal(open_tool: OpenTool, journals: Path) -> None:
+    first = open_tool(IMAGE)
+    click(first, 0, *ONE)
+    first.commit()
+    settle(first)
+    first.close()
+    for clicks in (1, 2, 3):
+        tool = open_tool(IMAGE)
+        tool.restore()
+        settle(tool)
+        click(tool, 0, 48, 60 + 5 * clicks)
+        assert len(clicks_of(tool)) == clicks
+        assert labels_of(tool)[ONE] == 1
+        tool.close()
+    assert len(list(journals.iterdir())) == 1
+
+
+def test_discarded_work_is_offered_no_more_but_kept(open_tool: OpenTool, journals: Path) -> None:
+    first = open_tool(IMAGE)
+    work(first)
+    first.close()
+    second = open_tool(IMAGE)
+    second.discard_restorable()
+    assert second.restorable is None
+    click(second, 0, *TWO)
+    second.undo()
+    settle(second)
+    second.close()
+    third = open_tool(IMAGE)
+    assert third.restorable is None or "object" not in third.restorable.text
+    assert len(list(journals.iterdir())) == 2
+
+
+def test_what_is_in_a_file_is_not_offered(open_tool: OpenTool, tmp_path: Path) -> None:
+    first = open_tool(IMAGE)
+    work(first)
+    first.export(str(tmp_path / "work.gpcis"))
+    first.close()
+    assert open_tool(IMAGE).restorable is None
+
+
+def test_labels_alone_in_a_file_are_not_all_of_it(open_tool: OpenTool, tmp_path: Path) -> None:
+    first = open_tool(IMAGE)
+    work(first)
+    first.export(str(tmp_path / "labels.tif"))
+    first.close()
+    assert open_tool(IMAGE).restorable is not None
+
+
+def test_a_saved_annotation_is_gone_on_with(open_tool: OpenTool, tmp_path: Path) -> None:
+    path = tmp_path / "work.gpcis"
+    first = open_tool(IMAGE)
+    work(first)
+    first.export(str(path))
+    before = np.array(labels_of(first))
+    first.close()
+
+    from napari_gpcis.io.annotations.gpcis_file import read_annotation
+    from napari_gpcis.widget.contributions.readers import annotation_layers
+
+    second = open_tool(None, wait=False)
+    second.viewer.add_image(IMAGE, name="image")
+    second.viewer.layers.clear()
+    for data, arguments, kind in annotation_layers(read_annotation(path)):
+        second.viewer._add_layer_from_data(data, arguments, kind)
+    second.viewer.add_image(IMAGE, name="image")
+    settle(second)
+    np.testing.assert_array_equal(labels_of(second), before)
+    assert second.object_count == 1
+    second.double_click((48.0, 25.0))
+    settle(second)
+    assert second.click_counts == (1, 0)
+    assert clicks_of(second)[0].place == (0, *ONE)
+    click(second, 0, 48, 50, positive=False)
+    second.commit()
+    settle(second)
+    assert labels_of(second)[ONE] == 1
+    click(second, 0, *TWO)
+    second.commit()
+    settle(second)
+    assert labels_of(second)[TWO] == 2
+
+
+def test_clicks_before_the_answer_lose_nothing(open_tool: OpenTool) -> None:
+    first = open_tool(IMAGE)
+    work(first)
+    before = seen(first)
+    first.close()
+
+    second = open_tool(IMAGE)
+    offered = second.restorable
+    click(second, 0, *THREE)
+    click(second, 0, 22, 52)
+    assert second.restorable == offered
+    second.close()
+
+    third = open_tool(IMAGE)
+    assert third.restorable.text.startswith("2 clicks from ")
+    third.restore()
+    settle(third)
+    assert [item.place[1:] for item in clicks_of(third)] == [THREE, (22, 52)]
+    # the older work is offered then, and what is on the screen when that is taken
+    assert third.restorable == offered
+    third.restore()
+    settle(third)
+    assert seen(third) == before
+    assert third.restorable.text.startswith("2 clicks from ")
+    third.discard_restorable()
+    assert third.restorable is None
+
+
+def test_clicks_that_restoring_takes_away_are_offered(open_tool: OpenTool) -> None:
+    first = open_tool(IMAGE)
+    work(first)
+    before = seen(first)
+    first.close()
+
+    second = open_tool(IMAGE)
+    click(second, 0, *THREE)
+    second.restore()
+    settle(second)
+    assert seen(second) == before
+    assert second.restorable.text.startswith("1 click from ")
+    second.restore()
+    settle(second)
+    assert [item.place[1:] for item in clicks_of(second)] == [THREE]
+    # labels are never erased without being asked to
+    assert labels_of(second)[ONE] == 1
+
+
+def test_another_image_and_another_mode_have_their_own_work(open_tool: OpenTool) -> None:
+    first = open_tool(IMAGE)
+    work(first)
+    first.close()
+    assert open_tool(disks((96, 110), THREE)).restorable is None
+    second = open_tool(IMAGE)
+    second.set_mode("class")
+    settle(second)
+    assert second.restorable is None
+    second.set_mode("object")
+    settle(second)
+    assert second.restorable is not None
+
+
+def test_another_plane_of_a_cube_is_not_offered(open_tool: OpenTool) -> None:
+    cube = np.zeros((60, 60, 60), np.float32)
+    cube[30] = disks((60, 60), (30, 30))
+    first = open_tool(cube)
+    click(first, 30, 30, 30)
+    first.close()
+    second = open_tool(cube)
+    assert second.restorable is not None
+    second.viewer.dims.roll()
+    settle(second)
+    assert second.restorable is None
+
+
+def test_a_stack_is_restored_slice_by_slice(open_tool: OpenTool) -> None:
+    stack = IMAGE[None].repeat(3, 0)
+    first = open_tool(stack)
+    for z in (0, 2):
+        click(first, z, *ONE)
+        first.commit()
+        settle(first)
+    click(first, 1, *TWO)
+    first.close()
+    second = open_tool(stack)
+    second.restore()
+    settle(second)
+    assert second._slice() == 1
+    assert labels_of(second)[0][ONE] == 1
+    assert labels_of(second)[2][ONE] == 2
+    assert second._desk.preview.layer.data[1][TWO] == 1
+    show_slice(second, 0)
+    second.undo()
+    settle(second)
+    assert second._slice() == 1
+    assert second.click_counts == (0, 0)
+
+
+def test_a_torn_last_line_costs_only_itself(open_tool: OpenTool, journals: Path) -> None:
+    first = open_tool(IMAGE)
+    work(first)
+    first.close()
+    (journal,) = journals.iterdir()
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[:-2]) + lines[-2][: len(lines[-2]) // 2])
+    second = open_tool(IMAGE)
+    assert second.restorable is not None
+    second.restore()
+    settle(second)
+    assert second.click_counts == (1, 2)
+    assert labels_of(second)[ONE] == 1

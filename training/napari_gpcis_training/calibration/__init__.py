@@ -1,0 +1,1 @@
+"""How well probabilities are calibrated, and the temperature that does it."""
