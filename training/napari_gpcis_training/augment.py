@@ -179,14 +179,15 @@ class View:
         """Label numbers, uint16, (S, S), of the nearest pixels; 0 beyond the slice's border."""
         shape = (self._size, self._size)
         if self._map is not None:
-            return np.asarray(cv2.remap(self._labels, self._map, None, cv2.INTER_NEAREST))
+            nearest = cv2.remap(self._labels, *self._map, cv2.INTER_NEAREST)
+            return np.asarray(nearest)
         return np.asarray(
             cv2.warpAffine(self._labels, self._matrix, shape, flags=cv2.INTER_NEAREST)
         )
 
     def _warped(self, pixels: Array, border: int) -> Array:
         if self._map is not None:
-            warped = cv2.remap(pixels, self._map, None, cv2.INTER_LINEAR, borderMode=border)
+            warped = cv2.remap(pixels, *self._map, cv2.INTER_LINEAR, borderMode=border)
         else:
             shape = (self._size, self._size)
             warped = cv2.warpAffine(
@@ -194,12 +195,12 @@ class View:
             )
         return np.asarray(warped)
 
-    def _bent_map(self, bend: Array) -> Array:
+    def _bent_map(self, bend: Array) -> tuple[Array, Array]:
         rows, cols = np.mgrid[: self._size, : self._size].astype(np.float32)
         places = np.stack([cols, rows], -1) + bend
         inverse = cv2.invertAffineTransform(self._matrix).astype(np.float32)
-        mapped: Array = places @ inverse[:, :2].T + inverse[:, 2]
-        return mapped
+        mapped = places @ inverse[:, :2].T + inverse[:, 2]
+        return np.ascontiguousarray(mapped[..., 0]), np.ascontiguousarray(mapped[..., 1])
 
 
 def augment_intensity(

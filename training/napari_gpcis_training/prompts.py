@@ -29,6 +29,7 @@ def stroke_clicks(codes: Array, rng: Generator) -> Array:
     codes : uint8, shape (S, S)
         A crop's codes, with at least one `TARGET` pixel.
     rng : Generator
+        Source of randomness.
 
     Returns
     -------
@@ -54,6 +55,7 @@ def box_clicks(codes: Array, rng: Generator) -> Array:
     codes : uint8, shape (S, S)
         A crop's codes, with at least one `TARGET` pixel.
     rng : Generator
+        Source of randomness.
 
     Returns
     -------

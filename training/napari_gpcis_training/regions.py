@@ -32,15 +32,17 @@ def suggested_region(image: Array, rng: Generator) -> Array | None:
     Parameters
     ----------
     image : float32, shape (S, S) or (S, S, 3), 0–255
+        A crop before its intensities are varied.
     rng : Generator
+        Source of randomness.
 
     Returns
     -------
     bool, shape (S, S), or ``None`` where the image suggests nothing: all that was tried differs
     from its surroundings by less than a quarter of the image's standard deviation.
     """
-    pixels = _three_channels(image).clip(0, 255).astype(np.uint8)
-    pixels = cv2.GaussianBlur(pixels, (0, 0), rng.uniform(0.8, 3.0))
+    sharp = _three_channels(image).clip(0, 255).astype(np.uint8)
+    pixels = np.asarray(cv2.GaussianBlur(sharp, (0, 0), rng.uniform(0.8, 3.0)))
     for _ in range(_TRIES):
         regions = _flooded(pixels, rng)
         mask = _united(regions, pixels, rng)
@@ -56,7 +58,9 @@ def drawn_object(image: Array, rng: Generator) -> tuple[Array, Array, Array]:
     Parameters
     ----------
     image : float32, shape (S, S) or (S, S, 3), 0–255
+        A crop before its intensities are varied.
     rng : Generator
+        Source of randomness.
 
     Returns
     -------
@@ -91,6 +95,7 @@ def pasted_object(image: Array, pasted: Array, mask: Array, rng: Generator) -> A
     mask : bool, shape (S, S)
         The object in `pasted`.
     rng : Generator
+        Source of randomness.
 
     Returns
     -------

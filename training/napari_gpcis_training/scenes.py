@@ -82,8 +82,11 @@ def draw_scene(
     Parameters
     ----------
     source : LabelledSlice
+        With at least one object.
     rng : Generator
+        Source of randomness.
     config : AugmentConfig
+        How crops vary, and how many objects are asked for in one.
     size : int
         Side of the crop, px.
     donor : LabelledSlice, optional
@@ -148,7 +151,7 @@ def _carried(codes: Array, near: View | None) -> Array | None:
     best = int(under[1:].argmax()) + 1
     if under[best] < _LEAST_SHARED * np.count_nonzero(target):
         return None
-    return (numbers == best).astype(np.uint8)
+    return np.asarray(numbers == best, np.uint8)
 
 
 def _with_made_object(

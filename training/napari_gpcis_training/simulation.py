@@ -20,7 +20,6 @@ from napari_gpcis_training.clicks import (
     error_click,
     initial_clicks,
 )
-
 from napari_gpcis_training.prompts import box_clicks, stroke_clicks
 
 if TYPE_CHECKING:
@@ -123,9 +122,11 @@ class Interaction:
         Parameters
         ----------
         batch : Batch
+            Crops and the objects that are asked for.
         generators : sequence of Generator
             One for each object.
         config : ClickConfig
+            How many clicks of which kind.
         strokes : bool
             Whether objects begin with strokes instead of clicks.
         """

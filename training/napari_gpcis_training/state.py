@@ -6,7 +6,7 @@ import copy
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from safetensors.torch import load_file
@@ -129,12 +129,12 @@ def spread_prior_path(classifier: GPClassifier) -> None:
     """
     path = classifier.prior_path
     with torch.no_grad():
-        classifier.target_mlp[-1].bias.fill_(_TARGET_BIAS)
+        nn.init.constant_(cast("nn.Linear", classifier.target_mlp[-1]).bias, _TARGET_BIAS)
         if path is not None:
             deep = len(classifier.log_precision)
-            path.theta.weight[:, :deep].normal_(std=_DEEP_FREQUENCY)
-            path.theta.weight[:, deep:].normal_(std=_COLOUR_FREQUENCY)
-            path.theta.bias.uniform_(0, 2 * math.pi)
+            nn.init.normal_(path.theta.weight[:, :deep], std=_DEEP_FREQUENCY)
+            nn.init.normal_(path.theta.weight[:, deep:], std=_COLOUR_FREQUENCY)
+            nn.init.uniform_(path.theta.bias, 0, 2 * math.pi)
 
 
 def _part(network: nn.Module, name: str) -> nn.Module:
