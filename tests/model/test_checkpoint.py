@@ -156,7 +156,8 @@ def test_a_card_is_plain_json_for_other_readers(saved: Path) -> None:
     metadata = metadata_of(saved)
 
     assert (metadata["format"], metadata["format_version"]) == ("napari-gpcis", "1")
-    assert json.loads(metadata["config"]) == asdict(CONFIG)
+    assert NetworkConfig(**json.loads(metadata["config"])) == CONFIG
+    assert set(json.loads(metadata["config"])) == set(asdict(CONFIG))
     assert json.loads(metadata["scores"]) == SCORES
 
 
