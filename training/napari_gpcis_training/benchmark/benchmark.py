@@ -12,8 +12,8 @@ from napari_gpcis_training.benchmark.records import CLICKS, Record, Scores, scor
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from napari_gpcis_training.benchmark.journal import RecordJournal
     from napari_gpcis_training.benchmark.objects import BenchmarkObject, ObjectSet, Place
+    from napari_gpcis_training.benchmark.records import RecordJournal
     from napari_gpcis_training.benchmark.segmenters import Segmenter
 
     Tell = Callable[[str], None]

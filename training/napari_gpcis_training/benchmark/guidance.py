@@ -6,18 +6,24 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from napari_gpcis.engine.guidance import next_click, surroundings
-from napari_gpcis.io.files import saying_why, whole_or_nothing
 from napari_gpcis_training.benchmark.protocol import count_contradicted, intersection_over_union
 from napari_gpcis_training.benchmark.records import Record, mean_curve
 from napari_gpcis_training.benchmark.segmenters import SessionSegmenter
 from napari_gpcis_training.clicks import evaluation_click
-from napari_gpcis_training.plotting.diagrams import draw_lines
-from napari_gpcis_training.plotting.names import markdown
+from napari_gpcis_training.plotting import draw_lines
+from napari_gpcis_training.reports import (
+    markdown,
+    markdown_rows,
+    mean_and_error,
+    with_error,
+    write_texts,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.random import Generator
@@ -131,7 +137,11 @@ def guidance_report(
             for way, curve in curves.items()
         },
     }
-    _write(folder, report)
+    texts = {
+        "guidance.json": json.dumps(report, indent=2, allow_nan=False) + "\n",
+        "guidance.md": _as_markdown(report),
+    }
+    write_texts(folder, texts)
     lines = {
         way: (report["clicks"], 100 - np.array(each["mean"]), np.array(each["error"]))
         for way, each in report["ways"].items()
@@ -201,42 +211,28 @@ def _curve(
 
 def _means(curves: Array) -> dict[str, list[float]]:
     """Mean over objects, and its standard error: (objects, clicks)."""
-    error = curves.std(0, ddof=1) / np.sqrt(len(curves))
-    return {"mean": curves.mean(0).tolist(), "error": error.tolist()}
+    mean, error = mean_and_error(pd.DataFrame(curves))
+    return {"mean": mean.tolist(), "error": error.tolist()}
 
 
-def _write(folder: Path, report: dict[str, Any]) -> None:
-    with saying_why(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    texts = {
-        "guidance.json": json.dumps(report, indent=2, allow_nan=False) + "\n",
-        "guidance.md": "\n".join(_lines(report)) + "\n",
-    }
-    for name, text in texts.items():
-        with whole_or_nothing(folder / name) as part, saying_why(folder / name):
-            part.write_text(text, encoding="utf-8")
-
-
-def _lines(report: dict[str, Any]) -> Iterator[str]:
-    yield "# Click here next"
-    yield ""
-    yield (
+def _as_markdown(report: dict[str, Any]) -> str:
+    columns = {**report["ways"], "click here next − random": report["gain"]["click here next"]}
+    table = pd.DataFrame({"clicks": report["clicks"]})
+    for title, each in columns.items():
+        table[title] = _told(each)
+    gains = (f"{way} {_told(each)[0]}" for way, each in report["mean_gain"].items())
+    sections = (
+        "# Click here next",
         f"Mean IoU, %, of {report['objects']} objects ({', '.join(map(markdown, report['data']))}) "
         "± standard error. The first click is the benchmark's; the others are placed in the middle "
         "of the largest error, where the plugin would click next, or at random in the "
-        f"neighbourhood in which it looks (mean of {REPEATS} draws), and say what the pixel is."
+        f"neighbourhood in which it looks (mean of {REPEATS} draws), and say what the pixel is.",
+        markdown_rows(table),
+        f"Mean gain over random clicks, from the second click on: {'; '.join(gains)}.",
     )
-    yield ""
-    yield f"| clicks | {' | '.join(report['ways'])} | click here next − random |"
-    yield "|---:|" + "---:|" * (len(report["ways"]) + 1)
-    gain = report["gain"]["click here next"]
-    for index, count in enumerate(report["clicks"]):
-        cells = [_cell(each, index) for each in (*report["ways"].values(), gain)]
-        yield f"| {count} | {' | '.join(cells)} |"
-    yield ""
-    told = "; ".join(f"{way} {_cell(each, 0)}" for way, each in report["mean_gain"].items())
-    yield f"Mean gain over random clicks, from the second click on: {told}."
+    return "\n\n".join(sections) + "\n"
 
 
-def _cell(means: dict[str, list[float]], index: int) -> str:
-    return f"{means['mean'][index]:.2f} ± {means['error'][index]:.2f}"
+def _told(means: dict[str, list[float]]) -> list[str]:
+    pairs = zip(means["mean"], means["error"], strict=True)
+    return [with_error(mean, error, 2) for mean, error in pairs]

@@ -1,14 +1,18 @@
-"""What a simulated user saw of one object, and the scores of many such records."""
+"""Records of simulated users, an object each; their scores; and their journal on disk."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+import json
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_gpcis.io.files import saying_why, whole_or_nothing
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -16,6 +20,8 @@ CLICKS = 20
 """Most clicks that NoC@85, NoC@90 and NoC@95 count."""
 MANY_CLICKS = 100
 """Most clicks that NoC₁₀₀@90 and NoF₁₀₀@90 count."""
+RECORDS = "records.jsonl"
+SETTINGS = "settings.json"
 
 
 @dataclass(slots=True)
@@ -136,6 +142,97 @@ def score(records: Sequence[Record], most: int = CLICKS) -> Scores:
 def mean_curve(records: Sequence[Record], most: int = CLICKS) -> NDArray[np.float64]:
     """Mean IoU after 1, 2, … `most` clicks; an object that was done keeps its last IoU."""
     return np.array([_mean(r.after(clicks) for r in records) for clicks in range(1, most + 1)])
+
+
+class RecordJournal:
+    """Records of a run in a folder, a line each.
+
+    Parameters
+    ----------
+    folder : Path
+        Is made when missing.
+    settings : mapping
+        What all records have in common: records made otherwise must not join them.
+    resume : bool
+        Whether to go on from what is in the folder.
+
+    Attributes
+    ----------
+    records : list of Record
+        Those of before, and the new ones.
+
+    Raises
+    ------
+    ValueError
+        If there are records and `resume` is not set, if they were made with other settings, or if
+        one is not a record.
+    OutputFileError
+        If the folder cannot be written to.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any], *, resume: bool) -> None:
+        self.path = folder / RECORDS
+        if self.path.exists() and not resume:
+            raise ValueError(
+                f"expected an output without records, got {self.path}; give --resume to go on "
+                "from them, or another folder"
+            )
+        with saying_why(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._keep_settings(folder / SETTINGS, settings)
+        self.records = self._read()
+
+    def add(self, record: Record) -> None:
+        """Write a record, which is on disk when this returns.
+
+        Raises
+        ------
+        OutputFileError
+            If it cannot be written.
+        """
+        line = json.dumps(asdict(record), ensure_ascii=False)
+        with saying_why(self.path), self.path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+        self.records.append(record)
+
+    def _keep_settings(self, path: Path, settings: Mapping[str, Any]) -> None:
+        new = json.loads(json.dumps(dict(settings)))
+        if self.path.exists() and path.exists():
+            old = json.loads(path.read_text(encoding="utf-8"))
+            different = [name for name in new if name in old and old[name] != new[name]]
+            if different:
+                name = different[0]
+                raise ValueError(
+                    f"expected the settings of the records in {self.path}, got {name} "
+                    f"{new[name]!r} instead of {old[name]!r}; give another folder"
+                )
+            new = old | new
+        with whole_or_nothing(path) as part:
+            part.write_text(json.dumps(new, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    def _read(self) -> list[Record]:
+        """Records of before; a last line that a killed run left unfinished is cut off."""
+        if not self.path.exists():
+            return []
+        content = self.path.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        if len(whole) < len(content):
+            with saying_why(self.path), self.path.open("r+b") as file:
+                file.truncate(len(whole))
+        return [self._parse(line) for line in whole.decode("utf-8").splitlines()]
+
+    def _parse(self, line: str) -> Record:
+        try:
+            values = json.loads(line)
+            known = {each.name for each in fields(Record)}
+            record = Record(**{name: value for name, value in values.items() if name in known})
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"expected records in {self.path}, got another content ({error}); "
+                "give another folder"
+            ) from error
+        record.clicks = [(row, col, positive) for row, col, positive in record.clicks]
+        return record
 
 
 def _mean(values: Iterable[float]) -> float:

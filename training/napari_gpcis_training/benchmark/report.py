@@ -18,7 +18,7 @@ from napari_gpcis_training.benchmark.objects import by_file
 from napari_gpcis_training.benchmark.records import mean_curve
 from napari_gpcis_training.benchmark.sheets import choose_worst, contact_sheet, worst_cases
 from napari_gpcis_training.benchmark.tables import write_tables
-from napari_gpcis_training.plotting.names import file_stem
+from napari_gpcis_training.reports import file_stem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

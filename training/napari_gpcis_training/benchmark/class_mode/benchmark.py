@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_gpcis_training.benchmark.class_mode.clicks import (
+    ClassRecord,
     accuracy,
     correcting_click,
     dice,
     first_clicks,
     shared_clicks,
 )
-from napari_gpcis_training.benchmark.class_mode.records import ClassRecord
 from napari_gpcis_training.data.sets import load_set
 
 if TYPE_CHECKING:
@@ -24,8 +24,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_gpcis.model import SegmentationNetwork
-    from napari_gpcis_training.benchmark.class_mode.clicks import ClassClick
-    from napari_gpcis_training.benchmark.class_mode.records import Classes, ClassImage, Way
+    from napari_gpcis_training.benchmark.class_mode.clicks import (
+        ClassClick,
+        Classes,
+        ClassImage,
+        Way,
+    )
     from napari_gpcis_training.benchmark.class_mode.segmenters import ClassSegmenter
     from napari_gpcis_training.config import DataSource
 
