@@ -25,7 +25,7 @@ from napari_gpcis import load_model
 
 if TYPE_CHECKING:
     from napari_gpcis_training.augment import Crop
-    from napari_gpcis_training.evaluate import Scores
+    from napari_gpcis_training.evaluate import ValidationScores
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "GP head, stride 4": {},
@@ -47,7 +47,7 @@ class Row:
 
     variant: str
     parameters: int
-    scores: dict[str, Scores]
+    scores: dict[str, ValidationScores]
     milliseconds: float
 
 
@@ -80,7 +80,7 @@ def measure(name: str, path: Path, crops: dict[str, list[Crop]]) -> Row:
     return Row(name, count, scores, 1e3 * spent / answers)
 
 
-def _answers(score: Scores) -> float:
+def _answers(score: ValidationScores) -> float:
     # five clicks at least, and until 0.90
     return score.objects * max(5.0, score.noc90)
 

@@ -18,7 +18,7 @@ import tifffile
 import torch
 from napari_gpcis_training.cli import app
 from napari_gpcis_training.data.own import load_own_data
-from napari_gpcis_training.evaluate import Scores
+from napari_gpcis_training.evaluate import ValidationScores
 from napari_gpcis_training.finetuning import run as module
 from napari_gpcis_training.finetuning.options import Request
 from napari_gpcis_training.finetuning.recipe import keep_statistics, recipe
@@ -31,11 +31,11 @@ from napari_gpcis.model.checkpoint import load_model, model_card, save_checkpoin
 from .conftest import draw_cells
 
 
-def scores(noc85: float, noc90: float = 9.0, iou1: float = 50.0) -> Scores:
-    return Scores(6, noc85, noc90, iou1, 80.0, 0, 0, 100, 0)
+def scores(noc85: float, noc90: float = 9.0, iou1: float = 50.0) -> ValidationScores:
+    return ValidationScores(6, noc85, noc90, iou1, 80.0, 0, 0, 100, 0)
 
 
-def scripted(monkeypatch: pytest.MonkeyPatch, *answers: Scores) -> None:
+def scripted(monkeypatch: pytest.MonkeyPatch, *answers: ValidationScores) -> None:
     """Let the validations come out as told."""
     left = list(answers)
     monkeypatch.setattr(module, "evaluate", lambda network, crops: left.pop(0))
@@ -148,7 +148,7 @@ def test_an_impatient_second_stop_still_writes_the_state_that_was_chosen(
 ) -> None:
     left = [scores(9), scores(8), scores(2), scores(3)]
 
-    def evaluate(network: object, crops: object) -> Scores:
+    def evaluate(network: object, crops: object) -> ValidationScores:
         if not left:
             raise KeyboardInterrupt
         return left.pop(0)

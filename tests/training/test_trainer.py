@@ -19,14 +19,14 @@ from napari_gpcis_training.checkpoints import (
 from napari_gpcis_training.config import TrainConfig, load_config
 from napari_gpcis_training.curves import LOG
 from napari_gpcis_training.data.sets import LabelledSet, load_set
-from napari_gpcis_training.progress import Lines
+from napari_gpcis_training.progress import LineProgress
 from napari_gpcis_training.state import initial_state, load_encoder
 from napari_gpcis_training.trainer import FitOptions, fit, training_step
 
 CPU = torch.device("cpu")
 
 
-class Heard(Lines):
+class Heard(LineProgress):
     """Keeps what is said, and may answer it."""
 
     def __init__(self, answer: Callable[[str], None] = lambda message: None) -> None:

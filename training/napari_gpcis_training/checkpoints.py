@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from napari_gpcis.io.files import saying_why, whole_or_nothing
-from napari_gpcis_training.schedule import Schedule
+from napari_gpcis_training.state import Schedule
 from napari_gpcis_training.training_pass import StepReport
 
 if TYPE_CHECKING:

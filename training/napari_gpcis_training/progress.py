@@ -33,8 +33,8 @@ class Progress(AbstractContextManager["Progress"], Protocol):
         ...
 
 
-class Lines(Progress):
-    """Lines, each at once, also into a file."""
+class LineProgress(Progress):
+    """Lines, each printed at once, also into a file."""
 
     def __exit__(
         self,
@@ -63,14 +63,14 @@ class Lines(Progress):
         )
 
 
-class Silence(Lines):
+class NoProgress(LineProgress):
     """Nothing: what every process but the first shows."""
 
     def say(self, message: str) -> None:
         """Print nothing."""
 
 
-class Bar(Progress):
+class BarProgress(Progress):
     """A bar with loss, crops per second and the time that is left.
 
     Parameters
@@ -88,7 +88,7 @@ class Bar(Progress):
         )
         self._task = self._rich.add_task("training", total=1.0, figures="")
 
-    def __enter__(self) -> Bar:
+    def __enter__(self) -> BarProgress:
         self._rich.start()
         return self
 
@@ -119,7 +119,7 @@ class Bar(Progress):
 
 def progress_on(console: Console) -> Progress:
     """A bar where somebody watches, lines where the output goes into a file."""
-    return Bar(console) if console.is_terminal else Lines()
+    return BarProgress(console) if console.is_terminal else LineProgress()
 
 
 def _span(minutes: float) -> str:

@@ -26,12 +26,15 @@ from napari_gpcis_training.checkpoints import (
 from napari_gpcis_training.config import load_config
 from napari_gpcis_training.data.sets import load_set, load_sets
 from napari_gpcis_training.data.splits import write_split
-from napari_gpcis_training.evaluate import Scores, evaluate, evaluation_crops
-from napari_gpcis_training.launch import launch, launched
-from napari_gpcis_training.monitor import Monitor
-from napari_gpcis_training.progress import Silence, progress_on
+from napari_gpcis_training.evaluate import Monitor, ValidationScores, evaluate, evaluation_crops
+from napari_gpcis_training.processes import (
+    AcceleratedProcesses,
+    launch,
+    launched,
+    start_accelerator,
+)
+from napari_gpcis_training.progress import NoProgress, progress_on
 from napari_gpcis_training.state import initial_state
-from napari_gpcis_training.team import Accelerated, start_accelerator
 from napari_gpcis_training.trainer import FitOptions, fit
 
 if TYPE_CHECKING:
@@ -41,9 +44,9 @@ if TYPE_CHECKING:
     from napari_gpcis_training.augment import Crop
     from napari_gpcis_training.config import TrainConfig
     from napari_gpcis_training.data.sets import LabelledSet
+    from napari_gpcis_training.processes import Precision
     from napari_gpcis_training.progress import Progress
     from napari_gpcis_training.state import TrainingState
-    from napari_gpcis_training.team import Precision
 
 MODEL = "model.safetensors"
 CONFIG = "config.yaml"
@@ -130,7 +133,7 @@ def train_model(run: Run) -> None:
     precision = run.precision or ("bf16" if find_device(run.device).type == "cuda" else "no")
     accelerator = start_accelerator(run.device, precision)
     is_main = accelerator.is_main_process
-    progress = progress_on(Console()) if is_main else Silence()
+    progress = progress_on(Console()) if is_main else NoProgress()
     sets = _training_sets(run, config, progress)
     state = initial_state(config, run.encoder_weights, accelerator.device, run.start_from)
     minutes, scaler = run.minutes, None
@@ -142,11 +145,13 @@ def train_model(run: Run) -> None:
         minutes = None
     if scaler is not None and accelerator.scaler is not None:
         accelerator.scaler.load_state_dict(scaler)
-    team = Accelerated(accelerator, state)
+    processes = AcceleratedProcesses(accelerator, state)
     if is_main:
         _describe(run, config, sets)
     count = sum(parameter.numel() for parameter in state.network.parameters())
-    where = f"{accelerator.device}" + (f" × {team.share.size}" if team.share.size > 1 else "")
+    where = f"{accelerator.device}" + (
+        f" × {processes.share.size}" if processes.share.size > 1 else ""
+    )
     progress.say(f"{count:,} parameters on {where}, from step {state.step}")
     options = FitOptions(
         run.output, minutes, run.save_minutes, run.log_steps, run.validate_steps, progress
@@ -154,7 +159,7 @@ def train_model(run: Run) -> None:
     monitor = None
     if run.validate_steps:
         monitor = Monitor.of(run.data, config, run.validate_objects)
-    ended = fit(state, sets, config, options, team, monitor)
+    ended = fit(state, sets, config, options, processes, monitor)
     accelerator.end_training()
     if ended and is_main:
         scores = validate_model(state.average, run.data, config, run.objects)
@@ -168,7 +173,7 @@ def validate_model(
     config: TrainConfig,
     objects: int,
     names: Collection[str] | None = None,
-) -> dict[str, Scores]:
+) -> dict[str, ValidationScores]:
     """Score a network on the validation split of each set (of those named), and print the table."""
     scores = {}
     for name, crops in _held_out(data, config, objects, names):
@@ -242,10 +247,10 @@ def _describe(run: Run, config: TrainConfig, sets: list[LabelledSet]) -> None:
     write_split(run.output / SPLIT, {name: split for name, split in splits.items() if split})
 
 
-def _table(scores: dict[str, Scores]) -> Table:
+def _table(scores: dict[str, ValidationScores]) -> Table:
     table = Table(title="Validation: crops of three object sizes at 192²")
     table.add_column("set")
-    names = [item.name for item in fields(Scores)]
+    names = [item.name for item in fields(ValidationScores)]
     for name in names:
         table.add_column(name.replace("_", " "), justify="right")
     for name, score in scores.items():
@@ -255,7 +260,9 @@ def _table(scores: dict[str, Scores]) -> Table:
     return table
 
 
-def _export(run: Run, state: TrainingState, config: TrainConfig, scores: dict[str, Scores]) -> None:
+def _export(
+    run: Run, state: TrainingState, config: TrainConfig, scores: dict[str, ValidationScores]
+) -> None:
     training = {
         "data": {source.name: source.licence for source in config.data if source.weight > 0},
         "date": date.today().isoformat(),

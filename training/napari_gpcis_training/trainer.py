@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from napari_gpcis_training.batches import Chance, StepDataset, batches_from
+from napari_gpcis_training.batches import StepDataset, StepRandomness, batches_from
 from napari_gpcis_training.checkpoints import BEFORE_DECAY, rotate_state, save_state
 from napari_gpcis_training.logbook import Logbook, row_of
-from napari_gpcis_training.progress import Lines
-from napari_gpcis_training.team import Alone
+from napari_gpcis_training.processes import SingleProcess
+from napari_gpcis_training.progress import LineProgress
 from napari_gpcis_training.training_pass import report_of
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from napari_gpcis_training.batches import Batch
     from napari_gpcis_training.config import TrainConfig
     from napari_gpcis_training.data.sets import LabelledSet
+    from napari_gpcis_training.processes import Processes
     from napari_gpcis_training.progress import Progress
     from napari_gpcis_training.state import TrainingState
-    from napari_gpcis_training.team import Team
     from napari_gpcis_training.training_pass import StepReport
 
     Validate = Callable[[TrainingState, Logbook], None]
@@ -66,7 +66,7 @@ def fit(
     sets: Sequence[LabelledSet],
     config: TrainConfig,
     options: FitOptions,
-    team: Team | None = None,
+    processes: Processes | None = None,
     validate: Validate | None = None,
 ) -> bool:
     """Train until the schedule ends.
@@ -75,12 +75,12 @@ def fit(
     -------
     Whether it came to its end; otherwise it was told to stop, and a checkpoint is there.
     """
-    team = team or Alone()
-    loop = _Loop(state, config, options, team)
-    batches = batches_from(StepDataset(sets, config, team.share), state.step, config.workers)
+    processes = processes or SingleProcess()
+    loop = _Loop(state, config, options, processes)
+    batches = batches_from(StepDataset(sets, config, processes.share), state.step, config.workers)
     with _stop_signals() as stop, loop.log, loop.progress:
         while not _finished(state):
-            report = training_step(state, next(batches), config, team=team)
+            report = training_step(state, next(batches), config, processes=processes)
             stopped = loop.after_step(report, bool(stop))
             if validate is not None and _is_due(state.step, options.validate_steps):
                 loop.validate(validate)
@@ -96,7 +96,7 @@ def training_step(
     batch: Batch,
     config: TrainConfig,
     mixed_precision: bool = False,
-    team: Team | None = None,
+    processes: Processes | None = None,
 ) -> StepReport:
     """Simulate clicks on a batch and take one step of the optimiser on the last answer.
 
@@ -109,34 +109,39 @@ def training_step(
     config : TrainConfig
         The run's settings.
     mixed_precision : bool
-        Whether encoder and decoder run in bfloat16, where there is no team to say so.
-    team : Team, optional
+        Whether encoder and decoder run in bfloat16, where there is no processes to say so.
+    processes : Processes, optional
         The processes that share the crops; one alone when not given.
     """
-    team = team or Alone(mixed_precision)
+    processes = processes or SingleProcess(mixed_precision)
     # for encoders with dropout: a function of the step, so that a resumed run draws the same
-    seed = int(Chance(config.seed, state.step).rounds().integers(2**62))
-    torch.manual_seed(seed + team.share.rank)
+    seed = int(StepRandomness(config.seed, state.step).rounds().integers(2**62))
+    torch.manual_seed(seed + processes.share.rank)
     state.set_learning_rate()
-    loss, sums = team.run(state, batch, config)
-    team.descend(state, loss, config.optimiser.gradient_clip)
+    loss, sums = processes.run(state, batch, config)
+    processes.descend(state, loss, config.optimiser.gradient_clip)
     state.step += 1
     state.update_average(config.optimiser.ema)
-    return report_of(team.add_up(sums))
+    return report_of(processes.add_up(sums))
 
 
 class _Loop:
     """What happens between two steps; only the first process writes."""
 
     def __init__(
-        self, state: TrainingState, config: TrainConfig, options: FitOptions, team: Team
+        self, state: TrainingState, config: TrainConfig, options: FitOptions, processes: Processes
     ) -> None:
-        self._state, self._config, self._options, self._team = state, config, options, team
-        self._is_main = team.share.rank == 0
+        self._state, self._config, self._options, self._processes = (
+            state,
+            config,
+            options,
+            processes,
+        )
+        self._is_main = processes.share.rank == 0
         self._before, self._started = state.seconds, time.perf_counter()
         self._saved = self._logged = self._started
         self._logged_step = state.step
-        self.progress: Progress = options.progress or Lines()
+        self.progress: Progress = options.progress or LineProgress()
         self.log = Logbook(options.output if self._is_main else None, state.step)
         _plan_decay(state, config, options)
 
@@ -148,7 +153,9 @@ class _Loop:
         seconds = self._before + now - self._started
         # the first process's clock is everybody's
         mine = [seconds, float(stop)] if self._is_main else [0.0, float(stop)]
-        state.seconds, stops = self._team.add_up(torch.tensor(mine, dtype=torch.float64)).tolist()
+        state.seconds, stops = self._processes.add_up(
+            torch.tensor(mine, dtype=torch.float64)
+        ).tolist()
         if state.step % options.log_steps == 0:
             self._write_row(now)
         self._show(report, now)
@@ -213,7 +220,7 @@ class _Loop:
         state.schedule.start_decay(state.step, steps)
 
     def _scaler(self) -> dict[str, float] | None:
-        scaler = self._team.scaler()
+        scaler = self._processes.scaler()
         return None if scaler is None else dict(scaler.state_dict())
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from napari_gpcis_training.benchmark.objects import by_file
-from napari_gpcis_training.benchmark.protocol import ENOUGH, click_through
-from napari_gpcis_training.benchmark.records import CLICKS, Record, Scores, score
+from napari_gpcis_training.benchmark.records import Record, Scores, score
+from napari_gpcis_training.protocol import ALWAYS, CLICKS, SimulatedUser, click_through
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +19,11 @@ if TYPE_CHECKING:
     from napari_gpcis_training.benchmark.records import RecordJournal
     from napari_gpcis_training.benchmark.segmenters import Segmenter
 
+    Array = np.ndarray[Any, np.dtype[Any]]
     Tell = Callable[[str], None]
+
+ENOUGH = 0.95
+"""IoU that ends the clicking at an object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +130,7 @@ class Benchmark:
             if key in done:
                 continue
             try:
-                record = click_through(segmenter, item, self.most, enough=self.enough)
+                record = click_object(segmenter, item, self.most, enough=self.enough)
             except Exception as error:  # one image must not cost the night's run
                 where = f"{item.data}, {item.image_name}, object {item.number}, {segmenter.name}"
                 self._failed(f"{where}: {type(error).__name__}: {error}", tell)
@@ -133,6 +140,66 @@ class Benchmark:
     def _failed(self, line: str, tell: Tell) -> None:
         self.errors.append(line)
         tell(f"left out: {line}")
+
+
+def click_object(
+    segmenter: Segmenter,
+    item: BenchmarkObject,
+    most: int = CLICKS,
+    always: int = ALWAYS,
+    enough: float = ENOUGH,
+) -> Record:
+    """Segment an object click by click; see `protocol.click_through`.
+
+    Parameters
+    ----------
+    segmenter : Segmenter
+        The segmenter; is started on the object's image first.
+    item : BenchmarkObject
+        The object.
+    most : int
+        Clicks after which to give up.
+    always : int
+        Clicks that are made however good the mask is.
+    enough : float
+        IoU that ends the clicking.
+
+    Returns
+    -------
+    Record
+        Its seconds are those between a click and its mask.
+    """
+    user = SimulatedUser(item.target, item.valid)
+    seconds: list[float] = []
+
+    def answer(_: list[int]) -> list[Array]:
+        started = time.perf_counter()
+        mask = segmenter.click(*user.clicks[-1])
+        seconds.append(time.perf_counter() - started)
+        return [mask]
+
+    segmenter.start(item.image, item.typical_diameter)
+    click_through([user], answer, most, enough, always)
+    return Record(
+        item.data,
+        item.image_name,
+        item.number,
+        segmenter.name,
+        item.diameter,
+        user.clicks,
+        user.ious,
+        user.contradicted,
+        seconds,
+    )
+
+
+def click_again(segmenter: Segmenter, item: BenchmarkObject, record: Record) -> Array:
+    """Mask after the last of a record's clicks, made once more: bool, shape (Y, X)."""
+    segmenter.start(item.image, item.typical_diameter)
+    mask = np.zeros_like(item.target)
+    for click in record.clicks:
+        mask = segmenter.click(*click)
+    return mask
 
 
 def _key(record: Record) -> tuple[str, ...]:

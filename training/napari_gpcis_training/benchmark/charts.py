@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_gpcis_training.benchmark.records import CLICKS
 from napari_gpcis_training.plotting import (
     INK,
     axes_to,
@@ -16,6 +15,7 @@ from napari_gpcis_training.plotting import (
     shorten,
     styles,
 )
+from napari_gpcis_training.protocol import CLICKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from napari_gpcis.engine.guidance import next_click, surroundings
-from napari_gpcis_training.benchmark.protocol import count_contradicted, intersection_over_union
 from napari_gpcis_training.benchmark.records import Record, mean_curve
 from napari_gpcis_training.benchmark.segmenters import SessionSegmenter
 from napari_gpcis_training.clicks import evaluation_click
 from napari_gpcis_training.plotting import draw_lines
+from napari_gpcis_training.protocol import SimulatedUser
 from napari_gpcis_training.reports import (
     markdown,
     markdown_rows,
@@ -174,23 +174,28 @@ def click_guided(
     seed : int
         For a way that draws at random.
     """
-    record = Record(item.data, item.image_name, item.number, way, item.diameter)
     rng = np.random.default_rng(seed)
+    user = SimulatedUser(item.target, item.valid)
     segmenter.start(item.image, item.typical_diameter)
-    nothing = np.zeros_like(item.target)
-    first = evaluation_click(nothing, item.target, item.valid, nothing)
-    place = None if first is None else first[:2]
-    while place is not None:
-        positive = bool(item.target[place])
-        mask = segmenter.click(*place, positive)
-        record.clicks.append((*place, positive))
-        record.ious.append(intersection_over_union(mask, item.target, item.valid))
-        record.contradicted.append(count_contradicted(mask, record.clicks))
+    user.click()
+    while len(user.clicks) > len(user.ious):
+        user.take(segmenter.click(*user.clicks[-1]))
         result = segmenter.result
-        if result is None or len(record.ious) == clicks:
+        if result is None or len(user.ious) == clicks:
             break
         place = choose(result, item, rng)
-    return record
+        if place is not None:
+            user.click_at(*place)
+    return Record(
+        item.data,
+        item.image_name,
+        item.number,
+        way,
+        item.diameter,
+        user.clicks,
+        user.ious,
+        user.contradicted,
+    )
 
 
 def _unclicked(result: Result, item: BenchmarkObject) -> Array:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_gpcis.io.files import saying_why, whole_or_nothing
+from napari_gpcis_training.protocol import CLICKS, clicks_to, iou_after
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-CLICKS = 20
-"""Most clicks that NoC@85, NoC@90 and NoC@95 count."""
 MANY_CLICKS = 100
 """Most clicks that NoC₁₀₀@90 and NoF₁₀₀@90 count."""
 RECORDS = "records.jsonl"
@@ -60,8 +59,7 @@ class Record:
 
     def clicks_to(self, wanted: float, most: int = CLICKS) -> int:
         """Clicks to an IoU; `most` when it is not reached by then."""
-        reached = (turn for turn, iou in enumerate(self.ious[:most], 1) if iou >= wanted)
-        return next(reached, most)
+        return clicks_to(self.ious, wanted, most)
 
     def fails(self, wanted: float, most: int = CLICKS) -> bool:
         """Whether an IoU is not reached by `most` clicks."""
@@ -69,7 +67,7 @@ class Record:
 
     def after(self, clicks: int) -> float:
         """IoU after so many clicks, or after the last one if there were fewer."""
-        return self.ious[min(clicks, len(self.ious)) - 1] if self.ious else 0.0
+        return iou_after(self.ious, clicks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from napari_gpcis.engine.runner import find_device
-from napari_gpcis_training.benchmark.benchmark import Benchmark, ChosenSet
+from napari_gpcis_training.benchmark.benchmark import ENOUGH, Benchmark, ChosenSet
 from napari_gpcis_training.benchmark.objects import (
     OWN_LAYOUT,
     BenchmarkObject,
@@ -23,8 +23,7 @@ from napari_gpcis_training.benchmark.objects import (
     source_named,
 )
 from napari_gpcis_training.benchmark.peers import GrabCut, RandomWalker
-from napari_gpcis_training.benchmark.protocol import ENOUGH
-from napari_gpcis_training.benchmark.records import CLICKS, RecordJournal
+from napari_gpcis_training.benchmark.records import RecordJournal
 from napari_gpcis_training.benchmark.report import describe_machine, describe_times, write_report
 from napari_gpcis_training.benchmark.segmenters import (
     PAPER_SIZE,
@@ -36,6 +35,7 @@ from napari_gpcis_training.benchmark.tables import terminal_tables
 from napari_gpcis_training.config import load_config
 from napari_gpcis_training.data.sets import load_set
 from napari_gpcis_training.evaluate import evaluation_crops
+from napari_gpcis_training.protocol import CLICKS
 from napari_gpcis_training.reports import file_stem
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_gpcis_training.benchmark.protocol import click_again
+from napari_gpcis_training.benchmark.benchmark import click_again
 from napari_gpcis_training.plotting import figure_to, plain_text, shorten
 
 if TYPE_CHECKING:

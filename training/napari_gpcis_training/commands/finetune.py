@@ -47,12 +47,12 @@ def finetune(
 
     with reporting(as_json) as tell:
         use_threads(None)
-        from napari_gpcis_training.finetuning.curves import Recorder
+        from napari_gpcis_training.curves import TrainingCurves
         from napari_gpcis_training.finetuning.options import Request
         from napari_gpcis_training.finetuning.run import finetune as carry_out
 
         request = Request(images, labels, output, model, minutes, steps, seed, device)
-        recorder = Recorder(tell)
+        recorder = TrainingCurves(tell)
         carry_out(request, recorder)
         if curves:
             recorder.draw(output.with_suffix(".png"))

@@ -10,7 +10,7 @@ import typer
 from napari_gpcis_training.commands.shared import or_exit, use_threads
 
 if TYPE_CHECKING:
-    from napari_gpcis_training.team import Precision
+    from napari_gpcis_training.processes import Precision
 
 
 def train(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from napari_gpcis.model import ModelCard
     from napari_gpcis_training.config import TrainConfig
     from napari_gpcis_training.data.own import OwnData
-    from napari_gpcis_training.evaluate import Scores
+    from napari_gpcis_training.evaluate import ValidationScores
     from napari_gpcis_training.finetuning.options import Request
     from napari_gpcis_training.finetuning.parts import Parts
 
@@ -51,7 +51,7 @@ class Verdict:
 
     Attributes
     ----------
-    before, after : Scores
+    before, after : ValidationScores
         Of the model it began with and of the model that is written.
     step : int
         Step of the state that is written; 0 for the model it began with.
@@ -61,8 +61,8 @@ class Verdict:
         Whether the chosen state did worse on the test, so that it is not written.
     """
 
-    before: Scores
-    after: Scores
+    before: ValidationScores
+    after: ValidationScores
     step: int
     independent: bool
     refused: bool = False
@@ -112,7 +112,7 @@ def progress_event(step: int, loss: float, done: float, clock: Clock) -> Event:
     }
 
 
-def validation_event(step: int, scores: Scores) -> Event:
+def validation_event(step: int, scores: ValidationScores) -> Event:
     """Say how a state does on the selection part."""
     found = figures(scores)
     chosen = {key: found[key] for key in ("noc85", "noc90", "iou1", "objects")}
@@ -166,6 +166,6 @@ def card_scores(verdict: Verdict) -> dict[str, dict[str, float]]:
     return {"held out, before": figures(verdict.before), "held out": figures(verdict.after)}
 
 
-def figures(scores: Scores) -> dict[str, float]:
-    """Scores as JSON holds them."""
+def figures(scores: ValidationScores) -> dict[str, float]:
+    """ValidationScores as JSON holds them."""
     return {key: round(value, 3) for key, value in asdict(scores).items()}

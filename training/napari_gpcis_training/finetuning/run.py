@@ -27,8 +27,7 @@ from napari_gpcis_training.finetuning.record import (
     validation_event,
 )
 from napari_gpcis_training.finetuning.saving import reserved
-from napari_gpcis_training.schedule import Schedule
-from napari_gpcis_training.state import TrainingState, parameter_groups
+from napari_gpcis_training.state import Schedule, TrainingState, parameter_groups
 from napari_gpcis_training.trainer import training_step
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from napari_gpcis_training.augment import Crop
     from napari_gpcis_training.config import TrainConfig
     from napari_gpcis_training.data.sets import LabelledSet
-    from napari_gpcis_training.evaluate import Scores
+    from napari_gpcis_training.evaluate import ValidationScores
     from napari_gpcis_training.finetuning.options import Request
 
     Tell = Callable[[dict[str, Any]], None]
@@ -54,12 +53,12 @@ _CARD_BYTES = 200_000
 class _Best:
     """The best weights so far, by the clicks that the selection part needs."""
 
-    first: Scores
+    first: ValidationScores
     weights: dict[str, Tensor]
-    scores: Scores
+    scores: ValidationScores
     step: int = 0
 
-    def offer(self, network: SegmentationNetwork, scores: Scores, step: int) -> None:
+    def offer(self, network: SegmentationNetwork, scores: ValidationScores, step: int) -> None:
         if _improves(scores, self.first) and _rank(scores) < _rank(self.scores):
             self.scores, self.weights, self.step = scores, _weights(network), step
 
@@ -168,7 +167,7 @@ def _train(
 def _judge(
     network: SegmentationNetwork,
     test: Sequence[Crop] | None,
-    before: Scores | None,
+    before: ValidationScores | None,
     best: _Best,
 ) -> Verdict:
     """Let the test decide between the chosen state and the first; without one, the selection."""
@@ -209,13 +208,13 @@ def _crops(labelled: LabelledSet, count: int) -> list[Crop]:
     return evaluation_crops(labelled, count, per_slice, min_diameter=0.0)
 
 
-def _improves(scores: Scores, start: Scores) -> bool:
+def _improves(scores: ValidationScores, start: ValidationScores) -> bool:
     """Whether neither number of clicks is larger than at the start, and something is better."""
     no_worse = scores.noc85 <= start.noc85 and scores.noc90 <= start.noc90
     return no_worse and _rank(scores) < _rank(start)
 
 
-def _rank(scores: Scores) -> tuple[float, float]:
+def _rank(scores: ValidationScores) -> tuple[float, float]:
     """What counts, the smaller the better: of few objects the sum varies less by chance than one.
 
     Of the first click's overlap, less than a percent is chance.
