@@ -19,7 +19,8 @@ import torch
 from napari_gpcis_training.config import load_config
 from napari_gpcis_training.data.sets import load_set
 from napari_gpcis_training.evaluate import evaluate, evaluation_crops
-from napari_gpcis_training.run import MODEL, Run, train_model
+from napari_gpcis_training.options import TrainOptions
+from napari_gpcis_training.run import MODEL, train_model
 
 from napari_gpcis import load_model
 
@@ -57,7 +58,7 @@ def train_variant(options: argparse.Namespace, name: str) -> Path:
     if not (folder / MODEL).exists():
         overrides = SMALLER_STEPS | {"optimiser__steps": options.steps, "workers": 0}
         train_model(
-            Run(
+            TrainOptions(
                 data=options.data,
                 output=folder,
                 overrides=overrides | VARIANTS[name],

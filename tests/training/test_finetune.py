@@ -20,10 +20,10 @@ from napari_gpcis_training.cli import app
 from napari_gpcis_training.data.own import load_own_data
 from napari_gpcis_training.evaluate import ValidationScores
 from napari_gpcis_training.finetuning import run as module
-from napari_gpcis_training.finetuning.options import Request
 from napari_gpcis_training.finetuning.recipe import keep_statistics, recipe
-from napari_gpcis_training.finetuning.run import finetune
+from napari_gpcis_training.finetuning.run import finetune_model
 from napari_gpcis_training.finetuning.saving import KeptElsewhereError
+from napari_gpcis_training.options import FinetuneOptions
 from typer.testing import CliRunner
 
 from napari_gpcis.model.checkpoint import load_model, model_card, save_checkpoint
@@ -44,7 +44,9 @@ def scripted(monkeypatch: pytest.MonkeyPatch, *answers: ValidationScores) -> Non
 def run(cells: tuple[Path, Path], output: Path, model: Path, **wanted: Any) -> list[dict[str, Any]]:
     events: list[dict[str, Any]] = []
     options = {"steps": 2, **wanted}
-    finetune(Request(*cells, output, str(model), device="cpu", **options), events.append)
+    finetune_model(
+        FinetuneOptions(*cells, output, str(model), device="cpu", **options), events.append
+    )
     return events
 
 
@@ -192,8 +194,8 @@ def test_a_stop_writes_the_best_so_far(
             os.kill(os.getpid(), signal.SIGINT)
 
     output = tmp_path / "mine.safetensors"
-    request = Request(*cells, output, str(tiny_model), steps=8, device="cpu")
-    assert finetune(request, tell)
+    request = FinetuneOptions(*cells, output, str(tiny_model), steps=8, device="cpu")
+    assert finetune_model(request, tell)
     done = events[-1]
     assert (done["stopped"], done["step"], done["after"]["noc85"]) == (True, 1, 8)
     assert model_card(output).training["steps"] == 1
@@ -365,7 +367,7 @@ def test_a_full_disk_is_found_before_the_work(
     events: list[dict[str, Any]] = []
     output = tmp_path / "mine.safetensors"
     with pytest.raises(ValueError, match="No space left"):
-        finetune(Request(*cells, output, str(tiny_model)), events.append)
+        finetune_model(FinetuneOptions(*cells, output, str(tiny_model)), events.append)
     assert events == []
     assert not list(tmp_path.glob("*mine*"))
 

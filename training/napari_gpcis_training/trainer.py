@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,12 +18,12 @@ from napari_gpcis_training.training_pass import report_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
     from types import FrameType
 
     from napari_gpcis_training.batches import Batch
     from napari_gpcis_training.config import TrainConfig
     from napari_gpcis_training.data.sets import LabelledSet
+    from napari_gpcis_training.options import TrainOptions
     from napari_gpcis_training.processes import Processes
     from napari_gpcis_training.progress import Progress
     from napari_gpcis_training.state import TrainingState
@@ -33,56 +32,48 @@ if TYPE_CHECKING:
     Validate = Callable[[TrainingState, Logbook], None]
 
 
-@dataclass(slots=True)
-class FitOptions:
-    """How a run is carried out; none of it changes what a step computes.
-
-    Attributes
-    ----------
-    output
-        Folder of checkpoints and log.
-    minutes
-        Length of the whole run, earlier sessions included; ``None`` counts steps.
-    save_minutes
-        Time between checkpoints.
-    log_steps
-        Steps between two lines of the log.
-    validate_steps
-        Steps between two validations; 0 for none.
-    progress
-        Shows how far it is.
-    """
-
-    output: Path
-    minutes: float | None = None
-    save_minutes: float = 5.0
-    log_steps: int = 50
-    validate_steps: int = 0
-    progress: Progress | None = None
-
-
 def fit(
     state: TrainingState,
     sets: Sequence[LabelledSet],
     config: TrainConfig,
-    options: FitOptions,
+    options: TrainOptions,
     processes: Processes | None = None,
     validate: Validate | None = None,
+    progress: Progress | None = None,
 ) -> bool:
     """Train until the schedule ends.
 
+    Parameters
+    ----------
+    state : TrainingState
+        Where to begin; changes with each step.
+    sets : sequence of LabelledSet
+        Data to train on.
+    config : TrainConfig
+        The run's settings.
+    options : TrainOptions
+        Output folder, length in minutes (None counts the configured steps), and how often to save,
+        log and validate; none of it changes what a step computes.
+    processes : Processes, optional
+        The processes that share the crops; this one alone when not given.
+    validate : callable, optional
+        Called every `options.validate_every` steps.
+    progress : Progress, optional
+        Shows how far the training is; lines when not given.
+
     Returns
     -------
-    Whether it came to its end; otherwise it was told to stop, and a checkpoint is there.
+    bool
+        True at the end of the schedule; False after a signal to stop, with a checkpoint written.
     """
     processes = processes or SingleProcess()
-    loop = _Loop(state, config, options, processes)
+    loop = _Loop(state, config, options, processes, progress or LineProgress())
     batches = batches_from(StepDataset(sets, config, processes.share), state.step, config.workers)
     with _stop_signals() as stop, loop.log, loop.progress:
         while not _finished(state):
             report = training_step(state, next(batches), config, processes=processes)
             stopped = loop.after_step(report, bool(stop))
-            if validate is not None and _is_due(state.step, options.validate_steps):
+            if validate is not None and _is_due(state.step, options.validate_every):
                 loop.validate(validate)
             if stopped:
                 loop.progress.say(f"told to stop: checkpoint at step {state.step}")
@@ -129,19 +120,20 @@ class _Loop:
     """What happens between two steps; only the first process writes."""
 
     def __init__(
-        self, state: TrainingState, config: TrainConfig, options: FitOptions, processes: Processes
+        self,
+        state: TrainingState,
+        config: TrainConfig,
+        options: TrainOptions,
+        processes: Processes,
+        progress: Progress,
     ) -> None:
-        self._state, self._config, self._options, self._processes = (
-            state,
-            config,
-            options,
-            processes,
-        )
+        self._state, self._config, self._options = state, config, options
+        self._processes = processes
+        self.progress = progress
         self._is_main = processes.share.rank == 0
         self._before, self._started = state.seconds, time.perf_counter()
         self._saved = self._logged = self._started
         self._logged_step = state.step
-        self.progress: Progress = options.progress or LineProgress()
         self.log = Logbook(options.output if self._is_main else None, state.step)
         _plan_decay(state, config, options)
 
@@ -233,7 +225,7 @@ def _finished(state: TrainingState) -> bool:
     return last is not None and state.step >= last
 
 
-def _plan_decay(state: TrainingState, config: TrainConfig, options: FitOptions) -> None:
+def _plan_decay(state: TrainingState, config: TrainConfig, options: TrainOptions) -> None:
     """Place the decay at the end of the wanted steps, unless it has begun or minutes count."""
     start = state.schedule.decay_start
     if start is not None and state.step >= start:
@@ -244,14 +236,14 @@ def _plan_decay(state: TrainingState, config: TrainConfig, options: FitOptions) 
         state.schedule.start_decay(config.optimiser.steps - decay, decay)
 
 
-def _part_done(state: TrainingState, options: FitOptions) -> float:
+def _part_done(state: TrainingState, options: TrainOptions) -> float:
     last = state.schedule.last_step
     if options.minutes is None or last is not None:
         return state.step / max(1, last or 1)
     return state.seconds / (60 * options.minutes)
 
 
-def _minutes_left(state: TrainingState, options: FitOptions, seconds_per_step: float) -> float:
+def _minutes_left(state: TrainingState, options: TrainOptions, seconds_per_step: float) -> float:
     last = state.schedule.last_step
     if last is not None:
         return (last - state.step) * seconds_per_step / 60

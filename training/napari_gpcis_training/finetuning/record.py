@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from napari_gpcis_training.config import TrainConfig
     from napari_gpcis_training.data.own import OwnData
     from napari_gpcis_training.evaluate import ValidationScores
-    from napari_gpcis_training.finetuning.options import Request
     from napari_gpcis_training.finetuning.parts import Parts
+    from napari_gpcis_training.options import FinetuneOptions
 
     Event = dict[str, Any]
 
@@ -74,7 +74,7 @@ class Verdict:
 
 
 def start_event(
-    request: Request,
+    options: FinetuneOptions,
     data: OwnData,
     parts: Parts,
     config: TrainConfig,
@@ -95,7 +95,7 @@ def start_event(
         "learning_rate": config.optimiser.learning_rate,
         "steps": clock.steps,
         "minutes": None if clock.seconds is None else clock.seconds / 60,
-        "model": request.model,
+        "model": options.model,
         "device": str(device),
     }
 
@@ -135,7 +135,7 @@ def done_event(output: str, verdict: Verdict, stopped: bool) -> Event:
 
 
 def card_training(
-    request: Request,
+    options: FinetuneOptions,
     parent: ModelCard,
     data: OwnData,
     parts: Parts,
@@ -148,7 +148,7 @@ def card_training(
         "data": {data.name: data.training.source.licence},
         "images": data.slices,
         "held_out_images": len(parts.test.slices),
-        "split": parts.record(request.seed),
+        "split": parts.record(options.seed),
         "objects": data.objects,
         "object_diameter": round(data.diameter, 1),
         "date": date.today().isoformat(),
