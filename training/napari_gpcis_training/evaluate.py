@@ -86,13 +86,13 @@ def evaluation_crops(
     labelled
         The validation split of a set.
     count
-        How many objects at most; ``None`` for all that `per_slice` leaves.
+        Most objects in all; ``None`` for all that `per_slice` leaves.
     per_slice
-        How many objects of a slice at most.
+        Most objects of a slice.
     min_diameter
         Smallest object, px of the image: diameter of the circle of its area.
     seed
-        Of the sample.
+        Seed of the sample.
     """
     chosen = sample_objects(
         (source.objects for source in labelled.slices), count, per_slice, min_diameter, seed
@@ -168,7 +168,7 @@ class Monitor:
     Attributes
     ----------
     crops
-        By data set.
+        Crops by data set.
     """
 
     crops: dict[str, list[Crop]]

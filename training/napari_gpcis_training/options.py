@@ -139,7 +139,7 @@ class FinetuneOptions:
 
 
 class Protocol(StrEnum):
-    """How clicks are answered."""
+    """Protocol by which clicks are answered."""
 
     paper = "paper"
     session = "session"

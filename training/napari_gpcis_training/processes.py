@@ -56,7 +56,7 @@ class SingleProcess:
     Parameters
     ----------
     mixed_precision : bool
-        Whether encoder and decoder run in bfloat16.
+        True to run encoder and decoder in bfloat16.
     """
 
     def __init__(self, mixed_precision: bool = False) -> None:
@@ -97,7 +97,7 @@ class AcceleratedProcesses:
     ----------
     accelerator : Accelerator
     state : TrainingState
-        On the accelerator's device; its batch norms are exchanged where there are several
+        State on the accelerator's device; its batch norms are replaced where there are several
         processes.
     """
 
@@ -150,7 +150,7 @@ def start_accelerator(device: str, precision: Precision) -> Accelerator:
     device : str
         "auto", or a name that torch knows; of several processes on CUDA each takes its own.
     precision : {"no", "bf16", "fp16"}
-        In which encoder and decoder run.
+        Precision of encoder and decoder.
 
     Raises
     ------
@@ -238,7 +238,7 @@ def launch(work: Callable[[Any], None], argument: Any, processes: int) -> None:
     try:
         elastic_launch(settings, _work)(work, argument)
     except SignalException:
-        return  # the processes have been told as well, and have said so
+        return  # the processes have received it too, and have said so
     except ChildFailedError as error:
         raise ValueError(
             f"expected {processes} processes to end well, got exit code "
@@ -247,7 +247,7 @@ def launch(work: Callable[[Any], None], argument: Any, processes: int) -> None:
 
 
 def _work(work: Callable[[Any], None], argument: Any) -> None:
-    """Work in a started process; a user's mistake is told once, as one line."""
+    """Work in a started process; a user's mistake is reported once, as one line."""
     try:
         work(argument)
     except ValueError as error:

@@ -70,7 +70,7 @@ class SimulatedUser:
         self.contradicted.append(count_contradicted(mask, self.clicks))
 
     def is_content(self, enough: float, always: int = ALWAYS) -> bool:
-        """Whether an IoU has been reached and the clicks that are always made are done."""
+        """True once an IoU has been reached and the clicks that are always made are done."""
         return len(self.ious) >= always and max(self.ious) >= enough
 
     def signed_clicks(self) -> Array:

@@ -42,7 +42,7 @@ class Schedule:
     milestones
         Steps after which the rate falls at once.
     milestone_factor
-        What is left of it each time.
+        Factor that each milestone applies.
     """
 
     warmup_steps: int

@@ -1,4 +1,4 @@
-"""The training loop."""
+"""The training loop: steps, and what is logged, saved and planned between them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def fit(
     Parameters
     ----------
     state : TrainingState
-        Where to begin; changes with each step.
+        State to begin with; changes with each step.
     sets : sequence of LabelledSet
         Data to train on.
     config : TrainConfig
@@ -76,7 +76,7 @@ def fit(
             if validate is not None and _is_due(state.step, options.validate_every):
                 loop.validate(validate)
             if stopped:
-                loop.progress.say(f"told to stop: checkpoint at step {state.step}")
+                loop.progress.say(f"stopped as asked, with a checkpoint at step {state.step}")
                 return False
         loop.save()
     return True
@@ -100,7 +100,7 @@ def training_step(
     config : TrainConfig
         The run's settings.
     mixed_precision : bool
-        Whether encoder and decoder run in bfloat16, where there is no processes to say so.
+        True to run encoder and decoder in bfloat16, where no processes are given.
     processes : Processes, optional
         The processes that share the crops; one alone when not given.
     """
@@ -117,7 +117,7 @@ def training_step(
 
 
 class _Loop:
-    """What happens between two steps; only the first process writes."""
+    """Logging, saving and planning between two steps; only the first process writes."""
 
     def __init__(
         self,
@@ -138,7 +138,7 @@ class _Loop:
         _plan_decay(state, config, options)
 
     def after_step(self, report: StepReport, stop: bool) -> bool:
-        """Log, save and plan as is due; returns whether a process was told to stop."""
+        """Log, save and plan as is due; returns True once a process was asked to stop."""
         state, options = self._state, self._options
         state.recent.append(report)
         now = time.perf_counter()
@@ -192,7 +192,7 @@ class _Loop:
             )
 
     def _decay_is_due(self) -> bool:
-        """Whether only the decay's part of the minutes is left."""
+        """Say whether only the decay's part of the minutes is left."""
         minutes, state = self._options.minutes, self._state
         if minutes is None or state.schedule.decay_start is not None:
             return False

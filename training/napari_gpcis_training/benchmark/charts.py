@@ -50,7 +50,7 @@ def draw_curves(path: str | Path, curves: Mapping[str, ArrayLike], title: str) -
     path : path
         A .png, .svg or .pdf file.
     curves : mapping
-        By model, mean IoU (0–1) after 1, 2, … clicks, shape (clicks,), as of
+        Mean IoU (0–1) after 1, 2, … clicks by model, shape (clicks,), as of
         `records.mean_curve`.
     title : str
         Stands above the picture.
@@ -76,9 +76,9 @@ def draw_curve_panels(
     Parameters
     ----------
     path, title
-        As of `draw_curves`.
+        See `draw_curves`.
     panels : mapping
-        By data set, the curves by model. A model looks alike in all panels.
+        Curves by model, by data set. A model looks alike in all panels.
 
     Raises
     ------
@@ -121,9 +121,9 @@ def draw_reached(
     Parameters
     ----------
     path, title
-        As of `draw_curves`.
+        See `draw_curves`.
     shares : mapping
-        By model, what `shares_reached` gives.
+        Shares by model, as of `shares_reached`.
     wanted : float
         The IoU, 0–1.
 

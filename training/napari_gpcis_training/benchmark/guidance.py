@@ -1,4 +1,4 @@
-"""Whether "click here next" helps: it against random clicks and against knowing the errors."""
+"""The use of "click here next", between random clicks and clicks that know the errors."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ __all__ = ["WAYS", "click_guided", "guidance_report"]
 CLICKS = 10
 RANDOM = "random"
 REPEATS = 3
-"""How often random clicks are drawn; their mean counts."""
+"""Number of times that random clicks are drawn; their mean counts."""
 
 
 def click_here_next(
@@ -65,7 +65,7 @@ def click_anywhere(result: Result, item: BenchmarkObject, rng: Generator) -> tup
 def click_largest_error(
     result: Result, item: BenchmarkObject, rng: Generator
 ) -> tuple[int, int] | None:
-    """Where the benchmark clicks: in the middle of the largest error, which no user is told."""
+    """Where the benchmark clicks: in the middle of the largest error, which no user knows."""
     clicked = ~_unclicked(result, item)
     place = evaluation_click(result.mask, item.target, item.valid, clicked)
     return None if place is None else place[:2]
@@ -92,20 +92,20 @@ def guidance_report(
     Parameters
     ----------
     network : SegmentationNetwork
-        Answers as a session.
+        A network with a GP head, which answers as a session.
     objects : sequence of BenchmarkObject
-        Those of an image one after the other are fastest. Two at least.
+        At least two objects; fastest with those of an image next to one another.
     folder : Path
-        Is made if need be.
+        Created if missing.
     clicks : int
-        On each object, the first one included; two at least.
+        Number of clicks on each object, the first one included; two at least.
     device : str
-        As `Session` takes it.
+        Device, as `Session` takes it.
 
     Returns
     -------
     dict
-        What stands in `guidance.json`: for each way, mean IoU and its standard error over the
+        Content of `guidance.json`: for each way, mean IoU and its standard error over the
         objects after 1, 2, … clicks, in percent; `gain`, how much more than with random clicks,
         mean and standard error of the objects' differences; and `mean_gain`, the same of the mean
         over all clicks but the first.
@@ -164,15 +164,16 @@ def click_guided(
     Parameters
     ----------
     segmenter : SessionSegmenter
-        Is started on the object's image first.
+        The segmenter; is started on the object's image first.
     item : BenchmarkObject
         Says of every chosen pixel whether it is of the object.
     way, choose : str, callable
-        Name and way. It may say that there is nothing left to click.
+        Name of the way, and the function that chooses a pixel, or None where nothing is left to
+        click.
     clicks : int
-        In all.
+        Number of clicks in all.
     seed : int
-        For a way that draws at random.
+        Seed of a way that draws at random.
     """
     rng = np.random.default_rng(seed)
     user = SimulatedUser(item.target, item.valid)
@@ -186,16 +187,7 @@ def click_guided(
         place = choose(result, item, rng)
         if place is not None:
             user.click_at(*place)
-    return Record(
-        item.data,
-        item.image_name,
-        item.number,
-        way,
-        item.diameter,
-        user.clicks,
-        user.ious,
-        user.contradicted,
-    )
+    return Record.of(item, way, user, seconds=[])
 
 
 def _unclicked(result: Result, item: BenchmarkObject) -> Array:
@@ -224,8 +216,8 @@ def _as_markdown(report: dict[str, Any]) -> str:
     columns = {**report["ways"], "click here next − random": report["gain"]["click here next"]}
     table = pd.DataFrame({"clicks": report["clicks"]})
     for title, each in columns.items():
-        table[title] = _told(each)
-    gains = (f"{way} {_told(each)[0]}" for way, each in report["mean_gain"].items())
+        table[title] = _with_errors(each)
+    gains = (f"{way} {_with_errors(each)[0]}" for way, each in report["mean_gain"].items())
     sections = (
         "# Click here next",
         f"Mean IoU, %, of {report['objects']} objects ({', '.join(map(markdown, report['data']))}) "
@@ -238,6 +230,6 @@ def _as_markdown(report: dict[str, Any]) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def _told(means: dict[str, list[float]]) -> list[str]:
+def _with_errors(means: dict[str, list[float]]) -> list[str]:
     pairs = zip(means["mean"], means["error"], strict=True)
     return [with_error(mean, error, 2) for mean, error in pairs]

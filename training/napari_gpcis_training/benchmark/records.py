@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_gpcis_training.benchmark.objects import BenchmarkObject
+    from napari_gpcis_training.protocol import SimulatedUser
+
 MANY_CLICKS = 100
 """Most clicks that NoC₁₀₀@90 and NoF₁₀₀@90 count."""
 RECORDS = "records.jsonl"
@@ -36,15 +39,15 @@ class Record:
     model : str
         The segmenter's name.
     diameter : float
-        Of the circle of the object's area, px.
+        Diameter of the circle of the object's area, px.
     clicks : list of (int, int, bool)
         Row, column, positive; in order.
     ious : list of float
-        After each click, 0–1.
+        IoU after each click, 0–1.
     contradicted : list of int
-        After each click: clicked pixels, so far, that the mask contradicts.
+        Number of pixels clicked so far that the mask contradicts, after each click.
     seconds : list of float
-        Of each answer, click simulation and loading excluded.
+        Duration of each answer, without click simulation and loading.
     """
 
     data: str
@@ -57,12 +60,20 @@ class Record:
     contradicted: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
 
+    @classmethod
+    def of(
+        cls, item: BenchmarkObject, model: str, user: SimulatedUser, seconds: list[float]
+    ) -> Record:
+        """Record a user's clicks at an object, and the duration of each answer."""
+        where = (item.data, item.image_name, item.number, model, item.diameter)
+        return cls(*where, user.clicks, user.ious, user.contradicted, seconds)
+
     def clicks_to(self, wanted: float, most: int = CLICKS) -> int:
         """Clicks to an IoU; `most` when it is not reached by then."""
         return clicks_to(self.ious, wanted, most)
 
     def fails(self, wanted: float, most: int = CLICKS) -> bool:
-        """Whether an IoU is not reached by `most` clicks."""
+        """Say whether an IoU is not reached within `most` clicks."""
         return max(self.ious[:most], default=0.0) < wanted
 
     def after(self, clicks: int) -> float:
@@ -148,16 +159,16 @@ class RecordJournal:
     Parameters
     ----------
     folder : Path
-        Is made when missing.
+        Folder of the journal; created if missing.
     settings : mapping
-        What all records have in common: records made otherwise must not join them.
+        Settings that all records have in common; records made otherwise must not join them.
     resume : bool
-        Whether to go on from what is in the folder.
+        True to go on from the records in the folder.
 
     Attributes
     ----------
     records : list of Record
-        Those of before, and the new ones.
+        Records of earlier runs, followed by the new ones.
 
     Raises
     ------

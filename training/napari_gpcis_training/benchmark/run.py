@@ -1,4 +1,4 @@
-"""A benchmark as its user asked for it: opened, run, reported, with what else was wanted."""
+"""A benchmark from its options: opened, run and reported, with the extras that were asked for."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from napari_gpcis.model import SegmentationNetwork
     from napari_gpcis_training.augment import Crop
-    from napari_gpcis_training.benchmark.benchmark import Tell
+    from napari_gpcis_training.benchmark.benchmark import Notify
     from napari_gpcis_training.benchmark.segmenters import Segmenter
     from napari_gpcis_training.options import BenchmarkOptions
 
@@ -67,33 +67,33 @@ def run_benchmark(options: BenchmarkOptions, console: Console | None = None) -> 
     """
     console = console or Console()
 
-    def tell(line: str) -> None:
+    def notify(line: str) -> None:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     device = find_device(options.device)
-    sets = open_sets(options.datasets, options.layout, tell)
+    sets = open_sets(options.datasets, options.layout, notify)
     sampling = Sampling(
         options.objects, options.per_image, split=options.split.value, seed=options.seed
     )
     size = choose_size(options, sets)
     segmenters = make_segmenters(options, size, device)
     journal = RecordJournal(options.output, _settings(options, size), resume=options.resume)
-    chosen = [ChosenSet(each, each.choose(sampling, tell)) for each in sets]
+    chosen = [ChosenSet(each, each.choose(sampling, notify)) for each in sets]
     benchmark = Benchmark(chosen, segmenters, journal, options.clicks)
-    _run(benchmark, console, tell)
+    _run(benchmark, console, notify)
     facts = _facts(options, sampling, size, benchmark) | describe_machine(device)
     written = write_report(benchmark, options.output, facts)
     parameters = {segmenter.name: segmenter.parameters for segmenter in segmenters}
     for table in terminal_tables(benchmark.scores(), parameters):
         console.print(table)
-    tell(f"wrote {', '.join(path.name for path in written)} in {options.output}")
+    notify(f"wrote {', '.join(path.name for path in written)} in {options.output}")
     models = model_names(options.model_paths)
     if options.class_mode:
-        measure_classes(models, sets, options.output, tell)
+        measure_classes(models, sets, options.output, notify)
     if options.calibration:
-        measure_calibration(models, sets, options.output, device, tell)
+        measure_calibration(models, sets, options.output, device, notify)
     if options.guidance:
-        measure_guidance(models, sets, options.output, device, tell)
+        measure_guidance(models, sets, options.output, device, notify)
     return benchmark
 
 
@@ -153,7 +153,7 @@ def model_names(models: Iterable[str]) -> dict[str, str]:
     return names
 
 
-def _run(benchmark: Benchmark, console: Console, tell: Tell) -> None:
+def _run(benchmark: Benchmark, console: Console, notify: Notify) -> None:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -162,11 +162,11 @@ def _run(benchmark: Benchmark, console: Console, tell: Tell) -> None:
     )
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("objects × methods", total=benchmark.size)
-        benchmark.run(tell, lambda count: progress.advance(task, count))
+        benchmark.run(notify, lambda count: progress.advance(task, count))
 
 
 def _settings(options: BenchmarkOptions, size: int) -> dict[str, Any]:
-    """What records in one folder have in common."""
+    """Settings that the records in one folder have in common."""
     settings: dict[str, Any] = {
         "protocol": options.protocol.value,
         "clicks": options.clicks,
@@ -193,7 +193,7 @@ def _facts(
     facts = {
         "protocol": f"{protocol}; clicked until an IoU of {ENOUGH:.0%}, 5 times at least and "
         f"{options.clicks} at most",
-        "objects": _told_sampling(sampling),
+        "objects": _describe_sampling(sampling),
     }
     for segmenter in benchmark.segmenters:
         mine = [
@@ -209,7 +209,7 @@ def _facts(
     return facts | {"date": datetime.datetime.now().astimezone().isoformat(timespec="seconds")}
 
 
-def _told_sampling(sampling: Sampling) -> str:
+def _describe_sampling(sampling: Sampling) -> str:
     count = "all" if sampling.objects is None else f"{sampling.objects} at most"
     return (
         f"{count} of a set; of the papers' sets every mask, of other sets {sampling.per_image} of "
@@ -219,7 +219,7 @@ def _told_sampling(sampling: Sampling) -> str:
 
 
 def measure_classes(
-    models: Mapping[str, str], sets: Sequence[ObjectSet], output: Path, tell: Tell
+    models: Mapping[str, str], sets: Sequence[ObjectSet], output: Path, notify: Notify
 ) -> None:
     """Compare class mode with a random forest, on sets in which "all objects" is a class.
 
@@ -228,10 +228,10 @@ def measure_classes(
     models : mapping of str to str
         Path by name.
     sets : sequence of ObjectSet
-        Those of our own form are used.
+        Data sets, of which those of our own form are used.
     output : Path
         Every model's report goes into a folder of its own in it.
-    tell : callable
+    notify : callable
         Takes a line for people.
     """
     import torch
@@ -243,10 +243,10 @@ def measure_classes(
         source = source_named(each.name)
         if each.layout == OWN_LAYOUT and source.class_mode:
             images += class_images(each.folder.parent, [source])
-    for name, network in _with_gp(models, "class mode", tell):
+    for name, network in _with_gp(models, "class mode", notify):
         folder = output / f"classes_{file_stem(name)}"
-        class_report(network, images, folder, threads=torch.get_num_threads(), notify=tell)
-        tell(f"wrote {folder}")
+        class_report(network, images, folder, threads=torch.get_num_threads(), notify=notify)
+        notify(f"wrote {folder}")
 
 
 def measure_calibration(
@@ -254,7 +254,7 @@ def measure_calibration(
     sets: Sequence[ObjectSet],
     output: Path,
     device: torch.device,
-    tell: Tell,
+    notify: Notify,
 ) -> None:
     """Write reliability diagrams and calibration errors; parameters as for `measure_classes`."""
     from napari_gpcis_training.calibration.report import calibration_report
@@ -263,7 +263,7 @@ def measure_calibration(
     for name, path in models.items():
         folder = output / f"calibration_{file_stem(name)}"
         report = calibration_report(load_network(path).to(device), held_out, folder)
-        tell(f"wrote {folder}; temperature {report['temperature']:.3f}")
+        notify(f"wrote {folder}; temperature {report['temperature']:.3f}")
 
 
 def measure_guidance(
@@ -271,28 +271,28 @@ def measure_guidance(
     sets: Sequence[ObjectSet],
     output: Path,
     device: torch.device,
-    tell: Tell,
+    notify: Notify,
 ) -> None:
     """Compare "click here next" with random clicks; parameters as for `measure_classes`."""
     from napari_gpcis_training.benchmark.guidance import guidance_report
 
-    objects = [item for each in sets for item in _objects(each, tell)]
-    for name, network in _with_gp(models, '"click here next"', tell):
+    objects = [item for each in sets for item in _objects(each, notify)]
+    for name, network in _with_gp(models, '"click here next"', notify):
         folder = output / f"guidance_{file_stem(name)}"
         guidance_report(network, objects, folder, device=str(device))
-        tell(f"wrote {folder}")
+        notify(f"wrote {folder}")
 
 
 def _with_gp(
-    models: Mapping[str, str], feature: str, tell: Tell
+    models: Mapping[str, str], feature: str, notify: Notify
 ) -> Iterator[tuple[str, SegmentationNetwork]]:
-    """Load the models that have a GP head; of the others, tell what they have not."""
+    """Load the models that have a GP head; say of the others what they lack."""
     for name, path in models.items():
         network = load_network(path)
         if network.config.head == "gp":
             yield name, network
         else:
-            tell(f"{name} has no {feature}, which needs a GP head")
+            notify(f"{name} has no {feature}, which needs a GP head")
 
 
 def _crops(each: ObjectSet) -> list[Crop]:
@@ -301,6 +301,6 @@ def _crops(each: ObjectSet) -> list[Crop]:
     return evaluation_crops(held_out, _CALIBRATION_OBJECTS)
 
 
-def _objects(each: ObjectSet, tell: Tell) -> list[BenchmarkObject]:
-    places = each.choose(Sampling(objects=_GUIDANCE_OBJECTS, per_image=2), tell)
+def _objects(each: ObjectSet, notify: Notify) -> list[BenchmarkObject]:
+    places = each.choose(Sampling(objects=_GUIDANCE_OBJECTS, per_image=2), notify)
     return [item for file, chosen in by_file(places) for item in each.read(file, chosen)]

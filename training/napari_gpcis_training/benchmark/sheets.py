@@ -47,7 +47,7 @@ class WorstCase:
     ----------
     image : uint8, shape (Y, X) or (Y, X, 3)
     target, mask : bool, shape (Y, X)
-        What was wanted, and what the last click gave.
+        The wanted mask, and the last answer.
     clicks : sequence of (int, int, bool)
         Row, column, positive; in order.
     caption : str
@@ -98,7 +98,7 @@ def worst_cases(
     segmenter : Segmenter
         The one that the records are of.
     records : iterable of Record
-        Those of other segmenters are passed over.
+        Records; those of other segmenters are skipped.
     items : iterable of BenchmarkObject
         The objects of the records, in any order; may be lazy.
     count : int
@@ -116,8 +116,8 @@ def worst_cases(
         key = item.data, item.image_name, item.number
         if key in wanted:
             mask = click_again(segmenter, item, wanted[key])
-            clicks, told = wanted[key].clicks, _tell(wanted[key])
-            cases[key] = WorstCase(item.image, item.target, mask, clicks, told)
+            clicks, caption = wanted[key].clicks, _caption(wanted[key])
+            cases[key] = WorstCase(item.image, item.target, mask, clicks, caption)
     missing = [key for key in wanted if key not in cases]
     if missing:
         raise ValueError(
@@ -249,7 +249,7 @@ def _legend_handles() -> list[Line2D]:
     return [*outlines, *clicks]
 
 
-def _tell(record: Record) -> str:
+def _caption(record: Record) -> str:
     where = f"{record.image}, object {record.number}"
     final = 100 * record.after(len(record.ious))
     count = len(record.ious)

@@ -37,7 +37,7 @@ Nvidia V100 at 384² px; they take no part in what is bold."""
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """How a score is shown."""
+    """A score's title, format and direction."""
 
     title: str
     key: str
@@ -87,7 +87,7 @@ def write_tables(
     folder : path
         Created if missing; tables in it are replaced.
     scores : mapping
-        By data set and model, in the order of the tables.
+        Scores by data set and model, in the order of the tables.
     parameters : mapping
         Number of parameters by model; None, or left out, for one without weights.
     facts : mapping
@@ -129,8 +129,8 @@ def markdown_table(
         heading = f"## {markdown(data)}{_objects_of(rows)}"
         sections.append(f"{heading}\n\n{markdown_rows(pd.concat([cells, *published]))}")
     if facts:
-        told = (f"- {markdown(name)}: {markdown(value)}" for name, value in facts.items())
-        sections.append("\n".join(["## Measured with", "", *told]))
+        lines = (f"- {markdown(name)}: {markdown(value)}" for name, value in facts.items())
+        sections.append("\n".join(["## Measured with", "", *lines]))
     sections.append(_LEGEND)
     if any_published:
         sections.append(_PUBLISHED)

@@ -1,4 +1,4 @@
-"""Pixels of held-out objects: what a network says of them after some clicks, and the truth."""
+"""Pixels of held-out objects: a network's answers after some clicks, and the truth."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class Pixels:
     latent, variance : float32
         f and v of the network's answer.
     truth, near : bool
-        Whether the pixel is in the object, and in its box, grown by a quarter on each side.
+        True for pixels in the object, and in its box, grown by a quarter on each side.
     clicks : int
-        After how many.
+        Number of clicks that were answered.
     item : int
         Number of the crop.
     """
@@ -59,7 +59,7 @@ class Pixels:
         return len(self.latent)
 
     def where(self, chosen: Array) -> Pixels:
-        """Some of them: bool, shape (n,)."""
+        """Select some of them: bool, shape (n,)."""
         return Pixels(*(getattr(self, name)[chosen] for name in self.__slots__))
 
     def logits(self, *, with_variance: bool, temperature: float = 1.0) -> Array:
@@ -83,13 +83,13 @@ def gather_pixels(
     Parameters
     ----------
     network : SegmentationNetwork
-        On any device; is put into evaluation mode.
+        A network on any device; it is put into evaluation mode.
     crops : sequence of Crop
-        Of one size, as of `evaluate.evaluation_crops`: an object in the middle of three times its
-        size. 4096 of the pixels that count are drawn of each, the same for all answers.
+        Crops of one size, as of `evaluate.evaluation_crops`: an object in the middle of three times
+        its size. 4096 of the pixels that count are drawn of each, the same for all answers.
     clicks : sequence of int
-        After how many clicks to look. An object that has no wrong pixel left by then gives the
-        pixels of its last answer.
+        Numbers of clicks after which to look. An object that has no wrong pixel left by then gives
+        the pixels of its last answer.
 
     Raises
     ------

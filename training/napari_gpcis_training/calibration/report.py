@@ -81,16 +81,16 @@ def calibration_report(
     Parameters
     ----------
     network : SegmentationNetwork
-        On any device.
+        A network on any device.
     held_out : mapping of str to sequence of Crop
-        By data set, as `evaluate.evaluation_crops` gives them; two of one set at least.
+        Crops by data set, as `evaluate.evaluation_crops` gives them; two of one set at least.
     folder : Path
-        Is made if need be.
+        Created if missing.
 
     Returns
     -------
     dict
-        What stands in `calibration.json`: the temperature; scores by region ("near": the object's
+        Content of `calibration.json`: the temperature; scores by region ("near": the object's
         box grown by a quarter; "crop": three times the object), by clicks and by set, each of four
         ways to a probability; and the diagrams' bins.
 
@@ -162,11 +162,11 @@ def calibrate(
     output : Path
         The model with its temperature.
     folder : Path
-        Where the report goes; see `calibration_report`.
+        Folder of the report; see `calibration_report`.
     config : str
         Configuration, by name or path.
     objects : int
-        Of a set at most, half of which the temperature is fitted on.
+        Most objects of a set, half of which the temperature is fitted on.
 
     Returns
     -------

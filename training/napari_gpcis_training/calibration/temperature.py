@@ -33,16 +33,16 @@ def fit_temperature(
     Parameters
     ----------
     network : SegmentationNetwork
-        Its present temperature plays no part.
+        The network, whose present temperature plays no part.
     crops : sequence of Crop
-        Of objects that it was not trained on.
+        Crops of objects that it was not trained on.
     with_variance : bool
         Or, without, sigmoid(f / T).
 
     Returns
     -------
     float
-        For `NetworkConfig.temperature`.
+        The value for `NetworkConfig.temperature`.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def set_temperature(
     output : str or Path
         A .safetensors file; may be the model itself.
     facts : mapping
-        How T was found, for the model card: becomes `training["calibration"]`.
+        Origin of T, for the model card: becomes `training["calibration"]`.
 
     Raises
     ------

@@ -35,7 +35,7 @@ _NUMBERED = ("PUT", "BINPUT", "LONG_BINPUT")
 
 
 class _Record:
-    """What a pickled name stands for: its arguments, kept and never called."""
+    """Stand-in for a pickled name: its arguments, kept and never called."""
 
     __slots__ = ("arguments", "state")
 

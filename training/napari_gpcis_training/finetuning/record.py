@@ -1,4 +1,4 @@
-"""What a fine-tuning tells while it runs, and what it writes into the model's card."""
+"""Events that a fine-tuning reports while it runs, and its entries in the model's card."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CAVEAT = (
 
 @dataclass(slots=True)
 class Clock:
-    """How much of a training is done, by steps or by time, whichever is further."""
+    """Share of a training that is done, by steps or by time, whichever is further."""
 
     steps: int | None
     seconds: float | None
@@ -47,18 +47,18 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a fine-tuning came to.
+    """Outcome of a fine-tuning.
 
     Attributes
     ----------
     before, after : ValidationScores
-        Of the model it began with and of the model that is written.
+        Scores of the model it began with and of the model that is written.
     step : int
         Step of the state that is written; 0 for the model it began with.
     independent : bool
-        Whether the scores are of objects that no state was chosen by.
+        True if the scores are of objects that no state was chosen by.
     refused : bool
-        Whether the chosen state did worse on the test, so that it is not written.
+        True if the chosen state did worse on the test, so that it is not written.
     """
 
     before: ValidationScores
@@ -69,7 +69,7 @@ class Verdict:
 
     @property
     def improved(self) -> bool:
-        """Whether the written model is another one than the one it began with."""
+        """True if the written model is not the one that it began with."""
         return self.step > 0
 
 

@@ -1,4 +1,4 @@
-"""How `napari-gpcis finetune` tells what it does: to people, or to programs as JSON lines."""
+"""Reporting of `napari-gpcis finetune`: to people, or to programs as JSON lines."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ class _Screen:
 
 
 def _remarks(event: Event) -> Iterator[str]:
-    """What a reader of the table has to know, and where the model is."""
+    """Remarks that a reader of the table needs, and the path of the model."""
     if not event["independent"] and event["improved"]:
         yield f"note: {CAVEAT}"
     if event["stopped"]:

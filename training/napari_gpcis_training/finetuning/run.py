@@ -77,7 +77,7 @@ def finetune_model(options: FinetuneOptions, on_event: OnEvent) -> bool:
     Returns
     -------
     bool
-        Whether the written model is better than the one it began with.
+        True if the written model is better than the one it began with.
 
     Raises
     ------
@@ -209,14 +209,15 @@ def _crops(labelled: LabelledSet, count: int) -> list[Crop]:
 
 
 def _improves(scores: ValidationScores, start: ValidationScores) -> bool:
-    """Whether neither number of clicks is larger than at the start, and something is better."""
+    """Say whether something is better than at the start, and neither number of clicks is larger."""
     no_worse = scores.noc85 <= start.noc85 and scores.noc90 <= start.noc90
     return no_worse and _rank(scores) < _rank(start)
 
 
 def _rank(scores: ValidationScores) -> tuple[float, float]:
-    """What counts, the smaller the better: of few objects the sum varies less by chance than one.
+    """Rank scores, the smaller the better.
 
-    Of the first click's overlap, less than a percent is chance.
+    Over few objects the sum of both numbers of clicks varies less by chance than either, and less
+    than a percent of the first click's overlap is chance.
     """
     return scores.noc85 + scores.noc90, -round(scores.iou1)

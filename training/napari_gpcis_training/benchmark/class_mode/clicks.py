@@ -50,15 +50,15 @@ class ClassRecord:
     data, image, model : str
         Names of the data set, the image and the method.
     way : {"shared", "corrected"}
-        Whether the clicks were the same for all methods, or put each one's own errors right.
+        "shared": the same clicks for all methods; "corrected": each one's own errors put right.
     clicks : list of ClassClick
         In order.
     accuracies, dices : list of float
         After each click, 0–1.
     seconds : list of float
-        Of each answer.
+        Duration of each answer.
     start_seconds : float
-        Of what is done before the first click.
+        Duration of the work before the first click.
     contradicted : int
         Clicked pixels that the last map contradicts.
     maps : dict of int to (Y, X) int array
@@ -106,7 +106,7 @@ def shared_clicks(truth: Classes, count: int, seed: int) -> list[ClassClick]:
     count : int
         Clicks in all; fewer when a class has fewer pixels than its share of them.
     seed : int
-        Of the random numbers.
+        Seed of the random numbers.
 
     Returns
     -------

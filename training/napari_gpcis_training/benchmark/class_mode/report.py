@@ -134,18 +134,18 @@ def write_class_report(
     Parameters
     ----------
     folder : path
-        Made when missing.
+        Created if missing.
     records, images, clicks
-        As of `benchmark.class_report`.
+        See `benchmark.class_report`.
     shown : int
         Number of clicks after which the kept maps are drawn.
     facts : dict
-        How it was measured.
+        Conditions of the measurement.
 
     Returns
     -------
     dict
-        What classes.json holds.
+        Content of classes.json.
 
     Raises
     ------
@@ -169,9 +169,11 @@ def write_class_report(
     curves = [(data, "dice") for data in dict.fromkeys(row["data"] for row in rows)]
     for data, measure in (*curves, (every, "accuracy")):
         of_data = [row for row in rows if row["data"] == data]
-        for way, told in _WAYS.items():
+        for way, description in _WAYS.items():
             path = Path(folder) / f"classes_{file_stem(data)}_{way}_{measure}.png"
-            draw_measures(path, of_data, way, measure, f"{data}: {_MEASURES[measure]}, {told}")
+            draw_measures(
+                path, of_data, way, measure, f"{data}: {_MEASURES[measure]}, {description}"
+            )
     draw_examples(Path(folder), records, images, shown)
     return report
 
@@ -180,13 +182,13 @@ def markdown_report(rows: Sequence[Row], facts: Row) -> str:
     """GitHub flavoured Markdown: a table per data set and way, a legend, how it was measured."""
     sections = ["# Classes against the number of clicks"]
     for data in dict.fromkeys(row["data"] for row in rows):
-        for way, told in _WAYS.items():
+        for way, description in _WAYS.items():
             table = [row for row in rows if (row["data"], row["way"]) == (data, way)]
             if table:
-                heading = f"## {markdown(data)}, {told} ({table[0]['images']} images)"
+                heading = f"## {markdown(data)}, {description} ({table[0]['images']} images)"
                 sections.append(f"{heading}\n\n{_table(table)}")
-    told = ", ".join(f"{name} {value}" for name, value in facts.items())
-    return "\n\n".join([*sections, _LEGEND, f"Measured with: {markdown(told)}."]) + "\n"
+    conditions = ", ".join(f"{name} {value}" for name, value in facts.items())
+    return "\n\n".join([*sections, _LEGEND, f"Measured with: {markdown(conditions)}."]) + "\n"
 
 
 def csv_report(answers: pd.DataFrame) -> str:
@@ -233,13 +235,13 @@ def draw_measures(path: Path, rows: Sequence[Row], way: str, measure: str, title
     path : path
         A .png, .svg or .pdf file.
     rows : sequence of dict
-        Of one data set, as of `report.summarise`.
+        Rows of one data set, as of `summarise`.
     way : {"shared", "corrected"}
-        Whose rows to draw.
+        Clicks whose rows to draw.
     measure : {"dice", "accuracy"}
-        What to draw.
+        The measure to draw.
     title : str
-        What stands above the picture.
+        Title above the picture.
     """
     lines = {}
     for model in dict.fromkeys(row["model"] for row in rows):
