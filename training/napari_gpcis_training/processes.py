@@ -241,7 +241,7 @@ def launch(work: Callable[[Any], None], argument: Any, processes: int) -> None:
         return  # the processes have received it too, and have said so
     except ChildFailedError as error:
         raise ValueError(
-            f"expected {processes} processes to end well, got exit code "
+            f"expected {processes} processes to succeed, got exit code "
             f"{error.get_first_failure()[1].exitcode} from one; its own message is above"
         ) from error
 

@@ -61,7 +61,7 @@ def train_model(options: TrainOptions) -> None:
     Raises
     ------
     ValueError
-        If settings, data, checkpoint or device do not do.
+        If settings, data, checkpoint or device are unsuitable.
     """
     config = load_config(options.config, **options.settings)
     _check(options)
@@ -92,9 +92,9 @@ def train_model(options: TrainOptions) -> None:
     if is_main:
         _describe(options, config, sets)
     count = sum(parameter.numel() for parameter in state.network.parameters())
-    where = f"{accelerator.device}" + (
-        f" × {processes.share.size}" if processes.share.size > 1 else ""
-    )
+    where = str(accelerator.device)
+    if processes.share.size > 1:
+        where += f" × {processes.share.size}"
     progress.say(f"{count:,} parameters on {where}, from step {state.step}")
     monitor = None
     if options.validate_every:

@@ -219,7 +219,7 @@ def load_encoder(network: nn.Module, path: str | Path) -> None:
     if unfit:
         raise ValueError(
             f"expected the encoder's {len(wanted)} tensors in {path}, got {len(weights)} of which "
-            f"{len(unfit)} are missing or of another shape, as {unfit[0]}; "
+            f"{len(unfit)} are missing or of another shape, such as {unfit[0]}; "
             "choose the file of this encoder"
         )
     backbone.load_state_dict({key: weights[key].float() for key in wanted}, strict=False)

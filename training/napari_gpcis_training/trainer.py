@@ -207,7 +207,7 @@ class _Loop:
             path = self._options.output / BEFORE_DECAY
             save_state(path, state, self._config, self._scaler())
             self.progress.say(
-                f"step {state.step}: the learning rate falls from here, for {steps} steps"
+                f"step {state.step}: the learning rate falls from here on, over {steps} steps"
             )
         state.schedule.start_decay(state.step, steps)
 

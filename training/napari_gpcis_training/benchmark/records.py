@@ -183,7 +183,7 @@ class RecordJournal:
         self.path = folder / RECORDS
         if self.path.exists() and not resume:
             raise ValueError(
-                f"expected an output without records, got {self.path}; give --resume to go on "
+                f"expected an output without records, got {self.path}; give --resume to continue "
                 "from them, or another folder"
             )
         with saying_why(folder):
@@ -237,7 +237,7 @@ class RecordJournal:
             record = Record(**{name: value for name, value in values.items() if name in known})
         except (ValueError, TypeError, AttributeError) as error:
             raise ValueError(
-                f"expected records in {self.path}, got another content ({error}); "
+                f"expected records in {self.path}, got something else ({error}); "
                 "give another folder"
             ) from error
         record.clicks = [(row, col, positive) for row, col, positive in record.clicks]

@@ -110,8 +110,8 @@ def choose_size(options: BenchmarkOptions, sets: list[ObjectSet]) -> int:
     sizes = {SBD_SIZE if each.layout == "sbd" else PAPER_SIZE for each in sets}
     if len(sizes) > 1 and options.protocol is Protocol.paper:
         raise ValueError(
-            "expected SBD, which has crops of 256 px, in a benchmark of its own, got others "
-            "beside it; give --crop-size to have one for all"
+            "expected SBD, whose crops have 256 px, in a benchmark of its own, got other sets "
+            "beside it; give --crop-size to have one size for all"
         )
     return min(sizes)
 

@@ -166,7 +166,7 @@ def contact_sheet(
         most = int(8 * width)
         name = plain_text(shorten(title, most))
         figure.suptitle(name, x=0.01, ha="left", size=11, weight="bold")
-        figure.legend(handles=_legend_handles(), loc="outside lower left", ncols=4)
+        figure.legend(handles=_legend_handles(), loc="outside lower left", ncols=4, fontsize=9)
 
 
 def crop_window(case: WorstCase) -> Window:
