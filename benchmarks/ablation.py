@@ -19,13 +19,14 @@ import torch
 from napari_gpcis_training.config import load_config
 from napari_gpcis_training.data.sets import load_set
 from napari_gpcis_training.evaluate import evaluate, evaluation_crops
-from napari_gpcis_training.run import MODEL, Run, train_model
+from napari_gpcis_training.options import TrainOptions
+from napari_gpcis_training.run import MODEL, train_model
 
 from napari_gpcis import load_model
 
 if TYPE_CHECKING:
     from napari_gpcis_training.augment import Crop
-    from napari_gpcis_training.evaluate import Scores
+    from napari_gpcis_training.evaluate import ValidationScores
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "GP head, stride 4": {},
@@ -47,7 +48,7 @@ class Row:
 
     variant: str
     parameters: int
-    scores: dict[str, Scores]
+    scores: dict[str, ValidationScores]
     milliseconds: float
 
 
@@ -57,7 +58,7 @@ def train_variant(options: argparse.Namespace, name: str) -> Path:
     if not (folder / MODEL).exists():
         overrides = SMALLER_STEPS | {"optimiser__steps": options.steps, "workers": 0}
         train_model(
-            Run(
+            TrainOptions(
                 data=options.data,
                 output=folder,
                 overrides=overrides | VARIANTS[name],
@@ -80,7 +81,7 @@ def measure(name: str, path: Path, crops: dict[str, list[Crop]]) -> Row:
     return Row(name, count, scores, 1e3 * spent / answers)
 
 
-def _answers(score: Scores) -> float:
+def _answers(score: ValidationScores) -> float:
     # five clicks at least, and until 0.90
     return score.objects * max(5.0, score.noc90)
 

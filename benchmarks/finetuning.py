@@ -39,8 +39,8 @@ def main() -> None:
     wanted = parser.parse_args()
     use_threads(None)
     from napari_gpcis_training.evaluate import evaluate, evaluation_crops
-    from napari_gpcis_training.finetuning.options import Request
-    from napari_gpcis_training.finetuning.run import finetune
+    from napari_gpcis_training.finetuning.run import finetune_model
+    from napari_gpcis_training.options import FinetuneOptions
 
     from napari_gpcis.model.checkpoint import load_model
 
@@ -58,10 +58,10 @@ def main() -> None:
             _copy(wanted.data / wanted.name, train.slices[index], images, labels)
         output = wanted.output or Path(folder) / "mine.safetensors"
         started = time.perf_counter()
-        request = Request(
+        options = FinetuneOptions(
             images, labels, output, wanted.model, wanted.minutes, wanted.steps, wanted.seed
         )
-        finetune(request, _say)
+        finetune_model(options, _say)
         minutes = (time.perf_counter() - started) / 60
         print(f"{wanted.name}: after {evaluate(load_model(output), crops)}; {minutes:.1f} min")
 

@@ -23,9 +23,10 @@ from napari_gpcis_training.config import TrainConfig, load_config
 from napari_gpcis_training.curves import LOG
 from napari_gpcis_training.data.sets import LabelledSet, load_set
 from napari_gpcis_training.logbook import TENSORBOARD
-from napari_gpcis_training.progress import Silence
+from napari_gpcis_training.options import TrainOptions
+from napari_gpcis_training.progress import NoProgress
 from napari_gpcis_training.state import TrainingState, initial_state
-from napari_gpcis_training.trainer import FitOptions, fit
+from napari_gpcis_training.trainer import fit
 
 CPU = torch.device("cpu")
 
@@ -35,12 +36,13 @@ from pathlib import Path
 import torch
 from napari_gpcis_training.config import load_config
 from napari_gpcis_training.data.sets import load_set
-from napari_gpcis_training.progress import Silence
+from napari_gpcis_training.progress import NoProgress
 from napari_gpcis_training.state import initial_state
-from napari_gpcis_training.trainer import FitOptions, fit
+from napari_gpcis_training.options import TrainOptions
+from napari_gpcis_training.trainer import fit
 from napari_gpcis_training import trainer
 
-class Killed(Silence):
+class Killed(NoProgress):
     def row(self, row, minutes_left):
         if row["step"] == 4:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -53,7 +55,8 @@ state = initial_state(config, None, torch.device("cpu"))
 rotate = trainer.rotate_state
 # checkpoints after step 1 and step 3 are written, the one after step 2 is not
 trainer.rotate_state = lambda *given: state.step % 2 and rotate(*given)
-fit(state, sets, config, FitOptions(Path(output), save_minutes=0, log_steps=2, progress=Killed()))
+options = TrainOptions(Path(data), Path(output), save_minutes=0, log_steps=2)
+fit(state, sets, config, options, progress=Killed())
 """
 
 
@@ -97,7 +100,13 @@ def test_a_run_killed_between_checkpoints_goes_on_as_if_nothing_had_happened(
     tmp_path: Path,
 ) -> None:
     undisturbed = initial_state(config, None, CPU)
-    fit(undisturbed, sets, config, FitOptions(tmp_path / "a", log_steps=2, progress=Silence()))
+    fit(
+        undisturbed,
+        sets,
+        config,
+        TrainOptions(data_root, tmp_path / "a", log_steps=2),
+        progress=NoProgress(),
+    )
     program, broken = tmp_path / "program.py", tmp_path / "b"
     program.write_text(PROGRAM, encoding="utf-8")
     done = subprocess.run([sys.executable, program, data_root, config_path, broken], timeout=300)
@@ -107,7 +116,7 @@ def test_a_run_killed_between_checkpoints_goes_on_as_if_nothing_had_happened(
     resume_state(broken, resumed)
     assert resumed.step == 3
     time.sleep(1.1)  # TensorBoard sorts its files by whole seconds
-    fit(resumed, sets, config, FitOptions(broken, log_steps=2, progress=Silence()))
+    fit(resumed, sets, config, TrainOptions(data_root, broken, log_steps=2), progress=NoProgress())
     for name, value in undisturbed.network.state_dict().items():
         assert torch.equal(resumed.network.state_dict()[name], value), name
     for name, value in undisturbed.average.state_dict().items():

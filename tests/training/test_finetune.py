@@ -18,12 +18,12 @@ import tifffile
 import torch
 from napari_gpcis_training.cli import app
 from napari_gpcis_training.data.own import load_own_data
-from napari_gpcis_training.evaluate import Scores
+from napari_gpcis_training.evaluate import ValidationScores
 from napari_gpcis_training.finetuning import run as module
-from napari_gpcis_training.finetuning.options import Request
 from napari_gpcis_training.finetuning.recipe import keep_statistics, recipe
-from napari_gpcis_training.finetuning.run import finetune
+from napari_gpcis_training.finetuning.run import finetune_model
 from napari_gpcis_training.finetuning.saving import KeptElsewhereError
+from napari_gpcis_training.options import FinetuneOptions
 from typer.testing import CliRunner
 
 from napari_gpcis.model.checkpoint import load_model, model_card, save_checkpoint
@@ -31,11 +31,11 @@ from napari_gpcis.model.checkpoint import load_model, model_card, save_checkpoin
 from .conftest import draw_cells
 
 
-def scores(noc85: float, noc90: float = 9.0, iou1: float = 50.0) -> Scores:
-    return Scores(6, noc85, noc90, iou1, 80.0, 0, 0, 100, 0)
+def scores(noc85: float, noc90: float = 9.0, iou1: float = 50.0) -> ValidationScores:
+    return ValidationScores(6, noc85, noc90, iou1, 80.0, 0, 0, 100, 0)
 
 
-def scripted(monkeypatch: pytest.MonkeyPatch, *answers: Scores) -> None:
+def scripted(monkeypatch: pytest.MonkeyPatch, *answers: ValidationScores) -> None:
     """Let the validations come out as told."""
     left = list(answers)
     monkeypatch.setattr(module, "evaluate", lambda network, crops: left.pop(0))
@@ -44,7 +44,9 @@ def scripted(monkeypatch: pytest.MonkeyPatch, *answers: Scores) -> None:
 def run(cells: tuple[Path, Path], output: Path, model: Path, **wanted: Any) -> list[dict[str, Any]]:
     events: list[dict[str, Any]] = []
     options = {"steps": 2, **wanted}
-    finetune(Request(*cells, output, str(model), device="cpu", **options), events.append)
+    finetune_model(
+        FinetuneOptions(*cells, output, str(model), device="cpu", **options), events.append
+    )
     return events
 
 
@@ -148,7 +150,7 @@ def test_an_impatient_second_stop_still_writes_the_state_that_was_chosen(
 ) -> None:
     left = [scores(9), scores(8), scores(2), scores(3)]
 
-    def evaluate(network: object, crops: object) -> Scores:
+    def evaluate(network: object, crops: object) -> ValidationScores:
         if not left:
             raise KeyboardInterrupt
         return left.pop(0)
@@ -192,8 +194,8 @@ def test_a_stop_writes_the_best_so_far(
             os.kill(os.getpid(), signal.SIGINT)
 
     output = tmp_path / "mine.safetensors"
-    request = Request(*cells, output, str(tiny_model), steps=8, device="cpu")
-    assert finetune(request, tell)
+    request = FinetuneOptions(*cells, output, str(tiny_model), steps=8, device="cpu")
+    assert finetune_model(request, tell)
     done = events[-1]
     assert (done["stopped"], done["step"], done["after"]["noc85"]) == (True, 1, 8)
     assert model_card(output).training["steps"] == 1
@@ -365,7 +367,7 @@ def test_a_full_disk_is_found_before_the_work(
     events: list[dict[str, Any]] = []
     output = tmp_path / "mine.safetensors"
     with pytest.raises(ValueError, match="No space left"):
-        finetune(Request(*cells, output, str(tiny_model)), events.append)
+        finetune_model(FinetuneOptions(*cells, output, str(tiny_model)), events.append)
     assert events == []
     assert not list(tmp_path.glob("*mine*"))
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from napari_gpcis_training.curves import CURVES, LOG, read_rows
 from napari_gpcis_training.logbook import Logbook
-from napari_gpcis_training.progress import Bar, Lines, progress_on
+from napari_gpcis_training.progress import BarProgress, LineProgress, progress_on
 from napari_gpcis_training.training_pass import StepReport
 from rich.console import Console
 
@@ -57,14 +57,14 @@ def test_other_processes_write_nothing(tmp_path: Path) -> None:
 def test_a_terminal_sees_a_bar_and_a_file_lines(capsys: pytest.CaptureFixture[str]) -> None:
     terminal = io.StringIO()
     bar = progress_on(Console(file=terminal, force_terminal=True, width=100))
-    assert isinstance(bar, Bar)
+    assert isinstance(bar, BarProgress)
     with bar:
         bar.show(0.25, StepReport(0.5, 0.4, 1, 0.6, 0.7, 3, 12), 0.5, 90.0)
     assert "25%" in terminal.getvalue()
     assert "24.0 crops/s" in terminal.getvalue()
     assert "1 h 30 min left" in terminal.getvalue()
     lines = progress_on(Console(file=io.StringIO()))
-    assert isinstance(lines, Lines)
+    assert isinstance(lines, LineProgress)
     figures = {"minutes": 3, "clicks": 2, "seconds_per_step": 0.5, "crops_per_second": 24}
     lines.row({"step": 50, **ROW, **figures}, 90)
     assert "step 50  loss 0.5000" in capsys.readouterr().out

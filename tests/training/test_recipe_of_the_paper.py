@@ -10,8 +10,7 @@ from napari_gpcis_training.augment import OTHER, OUTSIDE, TARGET, image_crop, tr
 from napari_gpcis_training.batches import StepDataset
 from napari_gpcis_training.config import AugmentConfig, OptimiserConfig, load_config
 from napari_gpcis_training.data.sets import LabelledSlice, index_objects, load_set
-from napari_gpcis_training.schedule import Schedule
-from napari_gpcis_training.state import initial_state
+from napari_gpcis_training.state import Schedule, initial_state
 from napari_gpcis_training.trainer import training_step
 
 from tests.training.conftest import draw_cells

@@ -19,14 +19,15 @@ from napari_gpcis_training.checkpoints import (
 from napari_gpcis_training.config import TrainConfig, load_config
 from napari_gpcis_training.curves import LOG
 from napari_gpcis_training.data.sets import LabelledSet, load_set
-from napari_gpcis_training.progress import Lines
+from napari_gpcis_training.options import TrainOptions
+from napari_gpcis_training.progress import LineProgress
 from napari_gpcis_training.state import initial_state, load_encoder
-from napari_gpcis_training.trainer import FitOptions, fit, training_step
+from napari_gpcis_training.trainer import fit, training_step
 
 CPU = torch.device("cpu")
 
 
-class Heard(Lines):
+class Heard(LineProgress):
     """Keeps what is said, and may answer it."""
 
     def __init__(self, answer: Callable[[str], None] = lambda message: None) -> None:
@@ -147,7 +148,7 @@ def test_fit_runs_to_the_end_of_its_steps_and_logs(
 ) -> None:
     state = initial_state(config, None, CPU)
     heard = Heard()
-    assert fit(state, sets, config, FitOptions(tmp_path, log_steps=2, progress=heard))
+    assert fit(state, sets, config, TrainOptions(tmp_path, tmp_path, log_steps=2), progress=heard)
     assert state.step == config.optimiser.steps
     with (tmp_path / LOG).open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -161,7 +162,9 @@ def test_minutes_bring_the_run_to_its_end_with_a_decay(
     config: TrainConfig, sets: list[LabelledSet], tmp_path: Path
 ) -> None:
     state = initial_state(config, None, CPU)
-    assert fit(state, sets, config, FitOptions(tmp_path, minutes=0.03, progress=Heard()))
+    assert fit(
+        state, sets, config, TrainOptions(tmp_path, tmp_path, minutes=0.03), progress=Heard()
+    )
     assert state.seconds < 60
     assert state.schedule.decay_start is not None
     assert state.step == state.schedule.last_step
@@ -177,11 +180,13 @@ def test_sigterm_leaves_a_checkpoint_from_which_the_run_goes_on(
         if message.startswith("step 2"):
             os.kill(os.getpid(), signal.SIGTERM)
 
-    assert not fit(state, sets, config, FitOptions(tmp_path, log_steps=2, progress=Heard(stop)))
+    assert not fit(
+        state, sets, config, TrainOptions(tmp_path, tmp_path, log_steps=2), progress=Heard(stop)
+    )
     resumed = initial_state(config, None, CPU)
     load_state(tmp_path / CHECKPOINT, resumed)
     assert 2 <= resumed.step <= 3
-    assert fit(resumed, sets, config, FitOptions(tmp_path, progress=Heard()))
+    assert fit(resumed, sets, config, TrainOptions(tmp_path, tmp_path), progress=Heard())
     assert resumed.step == config.optimiser.steps
 
 

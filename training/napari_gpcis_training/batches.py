@@ -173,7 +173,7 @@ class StepDataset(Dataset[Batch]):
 
 
 @dataclass(frozen=True, slots=True)
-class Chance:
+class StepRandomness:
     """Sources of randomness of a step's simulation, none of which knows of processes.
 
     Attributes

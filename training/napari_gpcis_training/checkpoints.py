@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from napari_gpcis.io.files import saying_why, whole_or_nothing
-from napari_gpcis_training.schedule import Schedule
+from napari_gpcis_training.state import Schedule
 from napari_gpcis_training.training_pass import StepReport
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ def save_state(
     Parameters
     ----------
     path : Path
-        The file.
+        File to write.
     state : TrainingState
-        What is written.
+        State to write.
     config : TrainConfig
-        Written beside it, for whoever reads the file.
+        Settings, written beside the state for whoever reads the file.
     scaler : dict, optional
         State of what scales fp16's loss.
 
@@ -69,7 +69,7 @@ def rotate_state(
 
 
 def has_checkpoint(folder: Path) -> bool:
-    """Whether there is a run to go on with."""
+    """Say whether there is a run to go on with."""
     return (folder / CHECKPOINT).exists() or (folder / PREVIOUS).exists()
 
 

@@ -1,4 +1,4 @@
-"""Validation on crops around held-out objects, many at a time, by the benchmark's clicker."""
+"""Validation on crops around held-out objects, many at a time, at the end and on the way."""
 
 from __future__ import annotations
 
@@ -7,32 +7,42 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from napari_gpcis_training.augment import OUTSIDE, TARGET, Crop, plain_crop
-from napari_gpcis_training.clicks import evaluation_click
+from napari_gpcis_training.curves import VALIDATION
 from napari_gpcis_training.data.sampling import sample_objects
-from napari_gpcis_training.losses import intersection_over_union
+from napari_gpcis_training.data.sets import load_set
+from napari_gpcis_training.protocol import (
+    CLICKS,
+    SimulatedUser,
+    click_through,
+    clicks_to,
+    iou_after,
+)
 from napari_gpcis_training.simulation import Encoded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from napari_gpcis.model import SegmentationNetwork
+    from napari_gpcis_training.config import TrainConfig
     from napari_gpcis_training.data.sets import LabelledSet
+    from napari_gpcis_training.logbook import Logbook
+    from napari_gpcis_training.state import TrainingState
 
-Array = np.ndarray[Any, np.dtype[Any]]
+    Array = np.ndarray[Any, np.dtype[Any]]
 
-MAX_CLICKS = 20
 _OBJECT_SIZES = 3.0
 _CROP = 192
 _BATCH = 32
 ENOUGH = 0.90
-_ALWAYS = 5
+_MONITOR_CLICKS = 5
+_SHOWN = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
+class ValidationScores:
     """Scores of a set of objects.
 
     Attributes
@@ -76,13 +86,13 @@ def evaluation_crops(
     labelled
         The validation split of a set.
     count
-        How many objects at most; ``None`` for all that `per_slice` leaves.
+        Most objects in all; ``None`` for all that `per_slice` leaves.
     per_slice
-        How many objects of a slice at most.
+        Most objects of a slice.
     min_diameter
         Smallest object, px of the image: diameter of the circle of its area.
     seed
-        Of the sample.
+        Seed of the sample.
     """
     chosen = sample_objects(
         (source.objects for source in labelled.slices), count, per_slice, min_diameter, seed
@@ -96,107 +106,125 @@ def evaluation_crops(
 def evaluate(
     network: SegmentationNetwork,
     crops: Sequence[Crop],
-    max_clicks: int = MAX_CLICKS,
+    max_clicks: int = CLICKS,
     enough: float = ENOUGH,
-) -> Scores:
+) -> ValidationScores:
     """Click until an IoU of `enough` (and at least five times), feeding the previous mask back."""
     network.eval()
-    runs = [
-        _evaluate_batch(network, crops[start : start + _BATCH], max_clicks, enough)
+    users = [
+        user
         for start in range(0, len(crops), _BATCH)
+        for user in _click_batch(network, crops[start : start + _BATCH], max_clicks, enough)
     ]
-    curves = np.concatenate([run.iou for run in runs])
-    return Scores(
+    curves = [user.ious for user in users]
+    return ValidationScores(
         objects=len(crops),
-        noc85=_number_of_clicks(curves, 0.85),
-        noc90=_number_of_clicks(curves, 0.90),
-        iou1=100 * float(curves[:, 0].mean()),
-        iou5=100 * float(curves[:, min(4, max_clicks - 1)].mean()),
-        contradicted_final=sum(run.contradicted_final for run in runs),
-        contradicted_rounds=sum(run.contradicted_rounds for run in runs),
-        clicks_rounds=sum(run.clicks_rounds for run in runs),
-        failures90=int((curves.max(1) < 0.90).sum()),
+        noc85=_mean(clicks_to(curve, 0.85, max_clicks) for curve in curves),
+        noc90=_mean(clicks_to(curve, 0.90, max_clicks) for curve in curves),
+        iou1=100 * _mean(iou_after(curve, 1) for curve in curves),
+        iou5=100 * _mean(iou_after(curve, 5) for curve in curves),
+        contradicted_final=sum(user.contradicted[-1] for user in users if user.contradicted),
+        contradicted_rounds=sum(sum(user.contradicted) for user in users),
+        clicks_rounds=sum(len(curve) * (len(curve) + 1) // 2 for curve in curves),
+        failures90=sum(max(curve, default=0.0) < 0.90 for curve in curves),
     )
 
 
-class _Run:
-    """The interaction with a batch of crops.
-
-    `iou` has shape (objects, clicks); an object that is done keeps its last value.
-    """
-
-    def __init__(self, crops: Sequence[Crop], max_clicks: int) -> None:
-        codes = np.stack([crop.codes for crop in crops])
-        self.images = torch.from_numpy(np.stack([crop.image for crop in crops]))
-        self.target, self.valid = codes == TARGET, codes != OUTSIDE
-        self.masks = np.zeros_like(self.target)
-        self.clicked = np.zeros_like(self.target)
-        self.clicks: list[list[tuple[int, int, float]]] = [[] for _ in crops]
-        self.iou = np.zeros((len(crops), max_clicks))
-        self.active = np.ones(len(crops), bool)
-        self.contradicted_rounds = 0
-        self.clicks_rounds = 0
-
-    def click(self) -> Array:
-        """Click once in each active crop; returns the indices of those that are left."""
-        for item in np.flatnonzero(self.active):
-            click = evaluation_click(
-                self.masks[item], self.target[item], self.valid[item], self.clicked[item]
-            )
-            if click is None:
-                self.active[item] = False
-            else:
-                self.clicks[item].append(click)
-                self.clicked[item, click[0], click[1]] = True
-        return np.flatnonzero(self.active)
-
-    def take(self, items: Array, masks: Tensor, turn: int, enough: float) -> None:
-        """Take the answers of some crops."""
-        self.masks[items] = masks[:, 0].numpy()
-        target = torch.from_numpy(self.target[items])[:, None]
-        valid = torch.from_numpy(self.valid[items])[:, None]
-        self.iou[items, turn:] = intersection_over_union(masks, target, valid).numpy()[:, None]
-        self.contradicted_rounds += sum(self.contradicted(item) for item in items)
-        self.clicks_rounds += sum(len(self.clicks[item]) for item in items)
-        if turn + 1 >= _ALWAYS:
-            self.active[items] = self.iou[items].max(1) < enough
-
-    def contradicted(self, item: int) -> int:
-        """Clicked pixels whose class the mask does not have."""
-        return sum(
-            bool(self.masks[item, row, col]) != (sign > 0) for row, col, sign in self.clicks[item]
-        )
-
-    @property
-    def contradicted_final(self) -> int:
-        """The same over all crops, with the last masks."""
-        return sum(self.contradicted(item) for item in range(len(self.clicks)))
-
-
 @torch.no_grad()
-def _evaluate_batch(
+def _click_batch(
     network: SegmentationNetwork, crops: Sequence[Crop], max_clicks: int, enough: float
-) -> _Run:
-    run = _Run(crops, max_clicks)
-    device = network.mean.device
-    images = run.images.to(device, memory_format=torch.channels_last)
+) -> list[SimulatedUser]:
+    """Let a user click at each crop, all of them answered at once."""
+    users = [SimulatedUser(crop.codes == TARGET, crop.codes != OUTSIDE) for crop in crops]
+    stacked = torch.from_numpy(np.stack([crop.image for crop in crops]))
+    images = stacked.to(network.mean.device, memory_format=torch.channels_last)
     encoded = Encoded.of(network, images)
     previous = torch.zeros_like(images[:, :1])
-    for turn in range(max_clicks):
-        items = run.click()
-        if not len(items):
-            break
-        index = torch.from_numpy(items).to(device)
+
+    def answer(numbers: list[int]) -> Iterable[Array]:
+        index = torch.tensor(numbers, device=images.device)
         part = encoded[index]
-        clicks = [torch.tensor(run.clicks[item], device=device) for item in items]
+        clicks = [
+            torch.from_numpy(users[number].signed_clicks()).to(images.device) for number in numbers
+        ]
         deep = network.decode(part.pyramid, clicks, previous[index])
         logits = network.classify(deep, part.colour, clicks).logits
         previous[index] = torch.sigmoid(logits)
-        run.take(items, (logits > 0).cpu(), turn, enough)
-    return run
+        masks: Array = (logits[:, 0] > 0).cpu().numpy()
+        return masks
+
+    click_through(users, answer, max_clicks, enough)
+    return users
 
 
-def _number_of_clicks(curves: Array, wanted: float) -> float:
-    reached = curves >= wanted
-    clicks = np.where(reached.any(1), reached.argmax(1) + 1, curves.shape[1])
-    return float(clicks.mean())
+def _mean(values: Iterable[float]) -> float:
+    return float(np.mean(list(values)))
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """Scores the averaged network on the same crops each time.
+
+    Attributes
+    ----------
+    crops
+        Crops by data set.
+    """
+
+    crops: dict[str, list[Crop]]
+
+    @classmethod
+    def of(cls, data: Path, config: TrainConfig, count: int) -> Monitor:
+        """Take `count` held-out objects of every set that is trained on."""
+        crops = {
+            source.name: evaluation_crops(
+                load_set(data, source, "validation", config.min_area), count
+            )
+            for source in config.data
+            if source.weight > 0
+        }
+        return cls({name: items for name, items in crops.items() if items})
+
+    def __call__(self, state: TrainingState, log: Logbook) -> None:
+        """Write the mean IoU after one and after five clicks, in percent, and a picture."""
+        if not self.crops:
+            return
+        scores = {
+            name: evaluate(state.average, crops, max_clicks=_MONITOR_CLICKS)
+            for name, crops in self.crops.items()
+        }
+        row: dict[str, float] = {"step": state.step, "minutes": round(state.seconds / 60, 2)}
+        for figure in ("iou1", "iou5"):
+            values = {name: getattr(score, figure) for name, score in scores.items()}
+            row[figure] = round(float(np.mean(list(values.values()))), 3)
+            row |= {f"{figure}_{name}": round(value, 3) for name, value in values.items()}
+        log.write(row, VALIDATION, "validation")
+        shown = [crop for number in range(_SHOWN) for crop in self._nth(number)][:_SHOWN]
+        name = "validation/image, target, answer to a click"
+        log.picture(name, picture(state.average, shown), state.step)
+
+    def _nth(self, number: int) -> list[Crop]:
+        return [crops[number] for crops in self.crops.values() if number < len(crops)]
+
+
+@torch.no_grad()
+def picture(network: SegmentationNetwork, crops: list[Crop]) -> Array:
+    """Draw crops side by side: the image, the target, and the probability after one click.
+
+    Returns
+    -------
+    uint8, shape (3 S, n S, 3)
+    """
+    network.eval()
+    columns = []
+    for crop in crops:
+        user = SimulatedUser(crop.codes == TARGET, crop.codes != OUTSIDE)
+        if not user.click():
+            user.click_at(0, 0)
+        image = torch.from_numpy(crop.image)[None].to(network.mean.device)
+        clicks = torch.from_numpy(user.signed_clicks()).to(image.device)
+        probability = torch.sigmoid(network(image, [clicks]))[0, 0]
+        rows = [user.target, probability.float().cpu().numpy()]
+        grey = [np.repeat(np.asarray(row)[..., None], 3, axis=2) for row in rows]
+        columns.append(np.concatenate([crop.image.transpose(1, 2, 0), *grey]))
+    return (255 * np.concatenate(columns, axis=1)).astype(np.uint8)

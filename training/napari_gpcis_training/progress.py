@@ -1,4 +1,4 @@
-"""How far a run is: a bar on a terminal, lines elsewhere."""
+"""Progress of a run: a bar on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from rich.progress import BarColumn, TaskProgressColumn, TextColumn
 from rich.progress import Progress as RichProgress
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from napari_gpcis_training.training_pass import StepReport
 
 
@@ -33,15 +31,10 @@ class Progress(AbstractContextManager["Progress"], Protocol):
         ...
 
 
-class Lines(Progress):
-    """Lines, each at once, also into a file."""
+class LineProgress(Progress):
+    """Lines, each printed at once, also into a file."""
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Nothing is left to do."""
 
     def say(self, message: str) -> None:
@@ -63,14 +56,14 @@ class Lines(Progress):
         )
 
 
-class Silence(Lines):
+class NoProgress(LineProgress):
     """Nothing: what every process but the first shows."""
 
     def say(self, message: str) -> None:
         """Print nothing."""
 
 
-class Bar(Progress):
+class BarProgress(Progress):
     """A bar with loss, crops per second and the time that is left.
 
     Parameters
@@ -88,16 +81,11 @@ class Bar(Progress):
         )
         self._task = self._rich.add_task("training", total=1.0, figures="")
 
-    def __enter__(self) -> Bar:
+    def __enter__(self) -> BarProgress:
         self._rich.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Leave the bar as it is."""
         self._rich.stop()
 
@@ -119,7 +107,7 @@ class Bar(Progress):
 
 def progress_on(console: Console) -> Progress:
     """A bar where somebody watches, lines where the output goes into a file."""
-    return Bar(console) if console.is_terminal else Lines()
+    return BarProgress(console) if console.is_terminal else LineProgress()
 
 
 def _span(minutes: float) -> str:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from napari_gpcis.model import SegmentationNetwork
     from napari_gpcis.model.heads import Prediction
-    from napari_gpcis_training.batches import Batch, Chance
+    from napari_gpcis_training.batches import Batch, StepRandomness
     from napari_gpcis_training.config import ClickConfig
 
 
@@ -64,7 +64,7 @@ class Noise:
     So it does not depend on how many processes share the crops.
     """
 
-    chance: Chance
+    chance: StepRandomness
     numbers: tuple[int, ...]
 
     def classify(

@@ -1,4 +1,4 @@
-"""What a training run consists of."""
+"""State of a training run: network, average, optimiser and learning rate schedule."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from napari_gpcis.model import NetworkConfig, build_network, load_model
 from napari_gpcis.model.encoder import published_state
 from napari_gpcis.model.heads import GPHead
-from napari_gpcis_training.schedule import Schedule
 
 if TYPE_CHECKING:
     from napari_gpcis.gp import GPClassifier
@@ -26,6 +25,55 @@ if TYPE_CHECKING:
 
 _TARGET_BIAS = 1.85
 _DEEP_FREQUENCY, _COLOUR_FREQUENCY = 1.0, 0.3
+
+
+@dataclass(slots=True)
+class Schedule:
+    """Factor on the peak learning rate.
+
+    Attributes
+    ----------
+    warmup_steps
+        Steps of linear rise.
+    decay_start
+        Step at which the rate begins to fall; ``None`` while that is not known.
+    decay_steps
+        Steps until it reaches nothing, and the run its end.
+    milestones
+        Steps after which the rate falls at once.
+    milestone_factor
+        Factor that each milestone applies.
+    """
+
+    warmup_steps: int
+    decay_start: int | None
+    decay_steps: int
+    milestones: tuple[int, ...] = ()
+    milestone_factor: float = 1.0
+
+    def factor(self, step: int) -> float:
+        """Return the factor at a step: 1 − √t in the decay.
+
+        References
+        ----------
+        Hägele et al., Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations,
+        NeurIPS 2024.
+        """
+        rise = min(1.0, (step + 1) / (self.warmup_steps + 1))
+        rise *= self.milestone_factor ** sum(step >= milestone for milestone in self.milestones)
+        if self.decay_start is None or step < self.decay_start:
+            return rise
+        part = (step - self.decay_start) / max(1, self.decay_steps)
+        return rise * max(0.0, 1.0 - math.sqrt(part))
+
+    def start_decay(self, step: int, steps: int) -> None:
+        """Let the rate fall from `step` on, over `steps` steps."""
+        self.decay_start, self.decay_steps = step, max(0, steps)
+
+    @property
+    def last_step(self) -> int | None:
+        """Number of steps after which the run is over, if known."""
+        return None if self.decay_start is None else self.decay_start + self.decay_steps
 
 
 @dataclass(slots=True)
@@ -171,7 +219,7 @@ def load_encoder(network: nn.Module, path: str | Path) -> None:
     if unfit:
         raise ValueError(
             f"expected the encoder's {len(wanted)} tensors in {path}, got {len(weights)} of which "
-            f"{len(unfit)} are missing or of another shape, as {unfit[0]}; "
+            f"{len(unfit)} are missing or of another shape, such as {unfit[0]}; "
             "choose the file of this encoder"
         )
     backbone.load_state_dict({key: weights[key].float() for key in wanted}, strict=False)

@@ -1,91 +1,82 @@
-"""The training loop."""
+"""The training loop: steps, and what is logged, saved and planned between them."""
 
 from __future__ import annotations
 
 import signal
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
-from napari_gpcis_training.batches import Chance, StepDataset, batches_from
+from napari_gpcis_training.batches import StepDataset, StepRandomness, batches_from
 from napari_gpcis_training.checkpoints import BEFORE_DECAY, rotate_state, save_state
 from napari_gpcis_training.logbook import Logbook, row_of
-from napari_gpcis_training.progress import Lines
-from napari_gpcis_training.team import Alone
+from napari_gpcis_training.processes import SingleProcess
+from napari_gpcis_training.progress import LineProgress
 from napari_gpcis_training.training_pass import report_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
     from types import FrameType
 
     from napari_gpcis_training.batches import Batch
     from napari_gpcis_training.config import TrainConfig
     from napari_gpcis_training.data.sets import LabelledSet
+    from napari_gpcis_training.options import TrainOptions
+    from napari_gpcis_training.processes import Processes
     from napari_gpcis_training.progress import Progress
     from napari_gpcis_training.state import TrainingState
-    from napari_gpcis_training.team import Team
     from napari_gpcis_training.training_pass import StepReport
 
     Validate = Callable[[TrainingState, Logbook], None]
-
-
-@dataclass(slots=True)
-class FitOptions:
-    """How a run is carried out; none of it changes what a step computes.
-
-    Attributes
-    ----------
-    output
-        Folder of checkpoints and log.
-    minutes
-        Length of the whole run, earlier sessions included; ``None`` counts steps.
-    save_minutes
-        Time between checkpoints.
-    log_steps
-        Steps between two lines of the log.
-    validate_steps
-        Steps between two validations; 0 for none.
-    progress
-        Shows how far it is.
-    """
-
-    output: Path
-    minutes: float | None = None
-    save_minutes: float = 5.0
-    log_steps: int = 50
-    validate_steps: int = 0
-    progress: Progress | None = None
 
 
 def fit(
     state: TrainingState,
     sets: Sequence[LabelledSet],
     config: TrainConfig,
-    options: FitOptions,
-    team: Team | None = None,
+    options: TrainOptions,
+    processes: Processes | None = None,
     validate: Validate | None = None,
+    progress: Progress | None = None,
 ) -> bool:
     """Train until the schedule ends.
 
+    Parameters
+    ----------
+    state : TrainingState
+        State to begin with; changes with each step.
+    sets : sequence of LabelledSet
+        Data to train on.
+    config : TrainConfig
+        The run's settings.
+    options : TrainOptions
+        Output folder, length in minutes (None counts the configured steps), and how often to save,
+        log and validate; none of it changes what a step computes.
+    processes : Processes, optional
+        The processes that share the crops; this one alone when not given.
+    validate : callable, optional
+        Called every `options.validate_every` steps.
+    progress : Progress, optional
+        Shows how far the training is; lines when not given.
+
     Returns
     -------
-    Whether it came to its end; otherwise it was told to stop, and a checkpoint is there.
+    bool
+        True at the end of the schedule; False after a signal to stop, with a checkpoint written.
     """
-    team = team or Alone()
-    loop = _Loop(state, config, options, team)
-    batches = batches_from(StepDataset(sets, config, team.share), state.step, config.workers)
+    processes = processes or SingleProcess()
+    loop = _Loop(state, config, options, processes, progress or LineProgress())
+    batches = batches_from(StepDataset(sets, config, processes.share), state.step, config.workers)
     with _stop_signals() as stop, loop.log, loop.progress:
         while not _finished(state):
-            report = training_step(state, next(batches), config, team=team)
+            report = training_step(state, next(batches), config, processes=processes)
             stopped = loop.after_step(report, bool(stop))
-            if validate is not None and _is_due(state.step, options.validate_steps):
+            if validate is not None and _is_due(state.step, options.validate_every):
                 loop.validate(validate)
             if stopped:
-                loop.progress.say(f"told to stop: checkpoint at step {state.step}")
+                loop.progress.say(f"stopped as asked, with a checkpoint at step {state.step}")
                 return False
         loop.save()
     return True
@@ -96,7 +87,7 @@ def training_step(
     batch: Batch,
     config: TrainConfig,
     mixed_precision: bool = False,
-    team: Team | None = None,
+    processes: Processes | None = None,
 ) -> StepReport:
     """Simulate clicks on a batch and take one step of the optimiser on the last answer.
 
@@ -109,46 +100,54 @@ def training_step(
     config : TrainConfig
         The run's settings.
     mixed_precision : bool
-        Whether encoder and decoder run in bfloat16, where there is no team to say so.
-    team : Team, optional
+        True to run encoder and decoder in bfloat16, where no processes are given.
+    processes : Processes, optional
         The processes that share the crops; one alone when not given.
     """
-    team = team or Alone(mixed_precision)
+    processes = processes or SingleProcess(mixed_precision)
     # for encoders with dropout: a function of the step, so that a resumed run draws the same
-    seed = int(Chance(config.seed, state.step).rounds().integers(2**62))
-    torch.manual_seed(seed + team.share.rank)
+    seed = int(StepRandomness(config.seed, state.step).rounds().integers(2**62))
+    torch.manual_seed(seed + processes.share.rank)
     state.set_learning_rate()
-    loss, sums = team.run(state, batch, config)
-    team.descend(state, loss, config.optimiser.gradient_clip)
+    loss, sums = processes.run(state, batch, config)
+    processes.descend(state, loss, config.optimiser.gradient_clip)
     state.step += 1
     state.update_average(config.optimiser.ema)
-    return report_of(team.add_up(sums))
+    return report_of(processes.add_up(sums))
 
 
 class _Loop:
-    """What happens between two steps; only the first process writes."""
+    """Logging, saving and planning between two steps; only the first process writes."""
 
     def __init__(
-        self, state: TrainingState, config: TrainConfig, options: FitOptions, team: Team
+        self,
+        state: TrainingState,
+        config: TrainConfig,
+        options: TrainOptions,
+        processes: Processes,
+        progress: Progress,
     ) -> None:
-        self._state, self._config, self._options, self._team = state, config, options, team
-        self._is_main = team.share.rank == 0
+        self._state, self._config, self._options = state, config, options
+        self._processes = processes
+        self.progress = progress
+        self._is_main = processes.share.rank == 0
         self._before, self._started = state.seconds, time.perf_counter()
         self._saved = self._logged = self._started
         self._logged_step = state.step
-        self.progress: Progress = options.progress or Lines()
         self.log = Logbook(options.output if self._is_main else None, state.step)
         _plan_decay(state, config, options)
 
     def after_step(self, report: StepReport, stop: bool) -> bool:
-        """Log, save and plan as is due; returns whether a process was told to stop."""
+        """Log, save and plan as is due; returns True once a process was asked to stop."""
         state, options = self._state, self._options
         state.recent.append(report)
         now = time.perf_counter()
         seconds = self._before + now - self._started
         # the first process's clock is everybody's
         mine = [seconds, float(stop)] if self._is_main else [0.0, float(stop)]
-        state.seconds, stops = self._team.add_up(torch.tensor(mine, dtype=torch.float64)).tolist()
+        state.seconds, stops = self._processes.add_up(
+            torch.tensor(mine, dtype=torch.float64)
+        ).tolist()
         if state.step % options.log_steps == 0:
             self._write_row(now)
         self._show(report, now)
@@ -193,7 +192,7 @@ class _Loop:
             )
 
     def _decay_is_due(self) -> bool:
-        """Whether only the decay's part of the minutes is left."""
+        """Say whether only the decay's part of the minutes is left."""
         minutes, state = self._options.minutes, self._state
         if minutes is None or state.schedule.decay_start is not None:
             return False
@@ -208,12 +207,12 @@ class _Loop:
             path = self._options.output / BEFORE_DECAY
             save_state(path, state, self._config, self._scaler())
             self.progress.say(
-                f"step {state.step}: the learning rate falls from here, for {steps} steps"
+                f"step {state.step}: the learning rate falls from here on, over {steps} steps"
             )
         state.schedule.start_decay(state.step, steps)
 
     def _scaler(self) -> dict[str, float] | None:
-        scaler = self._team.scaler()
+        scaler = self._processes.scaler()
         return None if scaler is None else dict(scaler.state_dict())
 
 
@@ -226,7 +225,7 @@ def _finished(state: TrainingState) -> bool:
     return last is not None and state.step >= last
 
 
-def _plan_decay(state: TrainingState, config: TrainConfig, options: FitOptions) -> None:
+def _plan_decay(state: TrainingState, config: TrainConfig, options: TrainOptions) -> None:
     """Place the decay at the end of the wanted steps, unless it has begun or minutes count."""
     start = state.schedule.decay_start
     if start is not None and state.step >= start:
@@ -237,14 +236,14 @@ def _plan_decay(state: TrainingState, config: TrainConfig, options: FitOptions) 
         state.schedule.start_decay(config.optimiser.steps - decay, decay)
 
 
-def _part_done(state: TrainingState, options: FitOptions) -> float:
+def _part_done(state: TrainingState, options: TrainOptions) -> float:
     last = state.schedule.last_step
     if options.minutes is None or last is not None:
         return state.step / max(1, last or 1)
     return state.seconds / (60 * options.minutes)
 
 
-def _minutes_left(state: TrainingState, options: FitOptions, seconds_per_step: float) -> float:
+def _minutes_left(state: TrainingState, options: TrainOptions, seconds_per_step: float) -> float:
     last = state.schedule.last_step
     if last is not None:
         return (last - state.step) * seconds_per_step / 60

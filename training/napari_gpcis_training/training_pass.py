@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from napari_gpcis.gp import amortisation_loss
 from napari_gpcis.model.heads import GPPrediction
-from napari_gpcis_training.batches import Chance
+from napari_gpcis_training.batches import StepRandomness
 from napari_gpcis_training.losses import (
     intersection_over_union,
     normalised_focal_loss,
@@ -75,7 +75,7 @@ class TrainingPass(nn.Module):
         sums : Tensor, shape (8,), float64, on the CPU
             Sums that `report_of` makes a report of, once they are added over the processes.
         """
-        network, chance = self.network, Chance(config.seed, step)
+        network, chance = self.network, StepRandomness(config.seed, step)
         frozen = config.optimiser.freeze_batch_norm
         device = network.mean.device
         target, valid = targets(batch, device)

@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from napari_gpcis_training.benchmark.benchmark import Benchmark, ChosenSet
-from napari_gpcis_training.benchmark.journal import RECORDS, RecordJournal
 from napari_gpcis_training.benchmark.objects import Sampling, open_sets
-from napari_gpcis_training.benchmark.records import Record
+from napari_gpcis_training.benchmark.records import RECORDS, Record, RecordJournal
 
 
 class Threshold:

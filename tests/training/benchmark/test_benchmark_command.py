@@ -9,8 +9,9 @@ import imageio.v3 as iio
 import pytest
 import torch
 import typer
-from napari_gpcis_training.benchmark.run import Request, choose_size, model_names
+from napari_gpcis_training.benchmark.run import choose_size, model_names
 from napari_gpcis_training.commands.benchmark import benchmark
+from napari_gpcis_training.options import BenchmarkOptions
 from typer.testing import CliRunner
 
 from napari_gpcis.model import NetworkConfig, build_network, save_checkpoint
@@ -131,12 +132,12 @@ def test_sbd_has_smaller_crops_and_no_company() -> None:
     from napari_gpcis_training.benchmark.objects import ObjectSet
 
     sbd, davis = ObjectSet("SBD", Path(), "sbd", ()), ObjectSet("DAVIS", Path(), "davis", ())
-    request = Request((), Path("out"))
-    assert choose_size(request, [sbd]) == 256
-    assert choose_size(request, [davis]) == 384
+    options = BenchmarkOptions([], Path("out"))
+    assert choose_size(options, [sbd]) == 256
+    assert choose_size(options, [davis]) == 384
     with pytest.raises(ValueError, match="--crop-size"):
-        choose_size(request, [sbd, davis])
-    assert choose_size(Request((), Path("out"), crop_size=320), [sbd, davis]) == 320
+        choose_size(options, [sbd, davis])
+    assert choose_size(BenchmarkOptions([], Path("out"), crop_size=320), [sbd, davis]) == 320
 
 
 @pytest.mark.slow

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from napari_gpcis_training.benchmark.benchmark import click_object
 from napari_gpcis_training.benchmark.objects import BenchmarkObject
 from napari_gpcis_training.benchmark.peers import GrabCut, RandomWalker
-from napari_gpcis_training.benchmark.protocol import click_through, count_contradicted
 from napari_gpcis_training.benchmark.segmenters import Segmenter
+from napari_gpcis_training.protocol import count_contradicted
 from skimage.data import coins
 from skimage.measure import label, regionprops
 from skimage.morphology import closing, footprint_rectangle
@@ -29,7 +30,7 @@ def coin() -> BenchmarkObject:
 
 @pytest.mark.parametrize("peer", PEERS)
 def test_a_coin_is_found_in_a_few_clicks(peer: type, coin: BenchmarkObject) -> None:
-    record = click_through(peer(), coin, most=10)
+    record = click_object(peer(), coin, most=10)
     assert max(record.ious) > 0.85
     assert record.ious[0] > 0.4
     assert record.contradicted[-1] == 0

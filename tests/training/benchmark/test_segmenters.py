@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from napari_gpcis_training.benchmark.protocol import count_contradicted
 from napari_gpcis_training.benchmark.segmenters import (
     PaperSegmenter,
     SessionSegmenter,
     count_parameters,
     load_network,
 )
+from napari_gpcis_training.protocol import count_contradicted
 from skimage.data import coins
 
 from napari_gpcis.model import (

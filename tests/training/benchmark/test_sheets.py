@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,12 +10,10 @@ import numpy as np
 import pytest
 from imageio.v3 import imread
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from napari_gpcis_training.benchmark import sheets
 from napari_gpcis_training.benchmark.records import Record
 from napari_gpcis_training.benchmark.sheets import (
-    CAPTION,
-    HEADER,
-    TILE,
     WorstCase,
     choose_worst,
     contact_sheet,
@@ -23,6 +22,7 @@ from napari_gpcis_training.benchmark.sheets import (
 )
 from skimage import data
 
+Draw = Callable[..., list[np.ndarray]]
 BLUE, YELLOW, GREEN, RED = "#56b4e9", "#f0e442", "#009e73", "#d55e00"
 
 
@@ -40,20 +40,43 @@ def _near(picture: np.ndarray, color: str) -> np.ndarray:
     return np.abs(picture[..., :3].astype(float) - wanted).max(axis=-1) < 40
 
 
-def _tile(picture: np.ndarray, row: int = 0, column: int = 0) -> np.ndarray:
-    top, left = HEADER + row * (TILE + CAPTION), 12 + column * (TILE + 12)
-    return picture[top : top + TILE, left : left + TILE]
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that the test draws, to be looked into."""
+    figures: list[Figure] = []
+    save = Figure.savefig
+
+    def keep(figure: Figure, *args: Any, **options: Any) -> None:
+        figures.append(figure)
+        save(figure, *args, **options)
+
+    monkeypatch.setattr(Figure, "savefig", keep)
+    return figures
 
 
-def _draw(path: Path, *cases: WorstCase, **options: Any) -> np.ndarray:
-    contact_sheet(path, cases, **options)
-    return imread(path)
+@pytest.fixture
+def draw(tmp_path: Path, drawn: list[Figure]) -> Draw:
+    """Draws a sheet and cuts its tiles out of the picture."""
+
+    def tiles(*cases: WorstCase, **options: Any) -> list[np.ndarray]:
+        contact_sheet(tmp_path / "a.png", cases, **options)
+        picture = imread(tmp_path / "a.png")
+        boxes = [axes.get_window_extent() for axes in drawn[-1].axes if axes.images]
+        return [
+            picture[
+                round(len(picture) - box.y1) : round(len(picture) - box.y0),
+                round(box.x0) : round(box.x1),
+            ]
+            for box in boxes
+        ]
+
+    return tiles
 
 
-def test_outlines_and_clicks_stand_where_they_belong(tmp_path: Path, case: WorstCase) -> None:
-    tile = _tile(_draw(tmp_path / "a.png", case))
+def test_outlines_and_clicks_stand_where_they_belong(draw: Draw, case: WorstCase) -> None:
+    (tile,) = draw(case)
     top, left, side = crop_window(case)
-    scale = TILE / side
+    scale = len(tile) / side
 
     def at(row: float, column: float) -> tuple[int, int]:
         return round((row - top) * scale), round((column - left) * scale)
@@ -72,19 +95,19 @@ def test_outlines_and_clicks_stand_where_they_belong(tmp_path: Path, case: Worst
     assert shown(RED, 120.5, 60.5) and not shown(GREEN, 120.5, 60.5)
 
 
-def test_pixels_of_the_mask_are_tinted_and_others_stay(tmp_path: Path, case: WorstCase) -> None:
-    tile = _tile(_draw(tmp_path / "a.png", case)).astype(int)
+def test_pixels_of_the_mask_are_tinted_and_others_stay(draw: Draw, case: WorstCase) -> None:
+    tile = draw(case)[0].astype(int)
     top, left, side = crop_window(case)
     inside, outside = (
-        tile[round((102 - top) * TILE / side), round((column - left) * TILE / side)]
+        tile[tuple(round(at * len(tile) / side) for at in (102 - top, column - left))]
         for column in (98, 66)
     )
     assert tuple(outside[:3]) == (100, 100, 100)
     assert inside[0] > inside[2] and inside[0] > 105
 
 
-def test_the_target_frames_a_mask_that_agrees(tmp_path: Path, case: WorstCase) -> None:
-    tile = _tile(_draw(tmp_path / "a.png", replace(case, mask=case.target)))
+def test_the_target_frames_a_mask_that_agrees(draw: Draw, case: WorstCase) -> None:
+    (tile,) = draw(replace(case, mask=case.target))
     assert _near(tile, BLUE).sum() > 200
     assert (np.abs(tile[..., :3].astype(int) - [240, 228, 66]).max(axis=-1) < 90).sum() > 200
 
@@ -113,42 +136,48 @@ def test_the_window_of_an_object_in_the_corner_stays_on_the_image(case: WorstCas
     assert crop_window(replace(case, target=np.ones_like(corner), clicks=()))[2] == 375
 
 
-def test_a_mask_that_fills_the_window_is_seen(tmp_path: Path, case: WorstCase) -> None:
+def test_a_mask_that_fills_the_window_is_seen(draw: Draw, case: WorstCase) -> None:
     full = replace(case, mask=np.ones_like(case.mask), clicks=())
     none = replace(case, mask=np.zeros_like(case.mask), clicks=())
-    picture = _draw(tmp_path / "a.png", full, none).astype(int)
-    assert _tile(picture)[3, 3, 0] - _tile(picture)[3, 3, 2] > 10
-    assert tuple(_tile(picture, 0, 1)[3, 3, :3]) == (100, 100, 100)
+    tinted, plain = (tile.astype(int) for tile in draw(full, none))
+    assert tinted[3, 3, 0] - tinted[3, 3, 2] > 10
+    assert tuple(plain[3, 3, :3]) == (100, 100, 100)
 
 
-def test_colour_pictures_keep_their_colours(tmp_path: Path) -> None:
+def test_colour_pictures_keep_their_colours(draw: Draw) -> None:
     image = data.astronaut()
     target = np.zeros(image.shape[:2], bool)
     target[200:300, 200:300] = True
     case = WorstCase(image, target, np.zeros_like(target), [], "astronaut")
-    tile = _tile(_draw(tmp_path / "a.png", case))
-    middle = tile[TILE // 4 : -TILE // 4, TILE // 4 : -TILE // 4, :3].mean(axis=(0, 1))
+    (tile,) = draw(case)
+    quarter = len(tile) // 4
+    middle = tile[quarter:-quarter, quarter:-quarter, :3].mean(axis=(0, 1))
     top, left, side = crop_window(case)
     assert side == 125
     cut = image[top + 31 : top + 94, left + 31 : left + 94].mean(axis=(0, 1))
     assert np.allclose(middle, cut, atol=2)
 
 
-def test_a_sheet_has_rows_of_so_many_tiles(tmp_path: Path, case: WorstCase) -> None:
-    picture = _draw(tmp_path / "a.png", *[case] * 5, columns=3)
-    assert picture.shape[:2] == (HEADER + 2 * (TILE + CAPTION) + 12, 3 * (TILE + 12) + 12)
-    assert np.array_equal(_tile(picture, 0, 0), _tile(picture, 1, 1))
-    assert _tile(picture, 1, 2).min() == 255
+def test_a_sheet_has_rows_of_so_many_tiles(
+    draw: Draw, drawn: list[Figure], case: WorstCase
+) -> None:
+    tiles = draw(*[case] * 5, columns=3)
+    assert len(tiles) == 5
+    shapes = np.array([tile.shape[:2] for tile in tiles])
+    assert np.ptp(shapes) <= 2 and abs(shapes.mean() - 256) < 16
+    boxes = [axes.get_window_extent() for axes in drawn[0].axes if axes.images]
+    assert boxes[0].y0 > boxes[3].y1 and abs(boxes[0].x0 - boxes[3].x0) < 1
 
 
-def test_captions_stand_beneath_their_tiles(tmp_path: Path, case: WorstCase) -> None:
-    bare = replace(case, caption="")
-    picture = _draw(tmp_path / "a.png", replace(case, caption="$x$ " * 40 + "\nb"), bare)
-    beneath = picture[HEADER + TILE : HEADER + TILE + CAPTION]
-    dark = np.nonzero(beneath[..., 0] < 120)
-    assert len(dark[0]) > 50
-    assert dark[1].min() >= 12 and dark[1].max() < 12 + TILE
-    assert 2 < dark[0].min() and dark[0].max() < CAPTION - 8
+def test_captions_stand_beneath_their_tiles(
+    draw: Draw, drawn: list[Figure], case: WorstCase
+) -> None:
+    draw(replace(case, caption="$x$ " * 40 + "\nb"), case)
+    for axes in drawn[0].axes:
+        tile, caption = axes.get_window_extent(), axes._left_title.get_window_extent()
+        assert caption.y1 < tile.y0 < caption.y1 + 10
+        assert tile.x0 <= caption.x0 and caption.x1 < tile.x1
+        assert drawn[0].legends[0].get_window_extent().y1 < caption.y0
 
 
 def test_the_worst_have_the_lowest_final_iou_then_the_most_clicks() -> None:

@@ -14,7 +14,7 @@ from napari_gpcis_training.benchmark.tables import (
     terminal_tables,
     write_tables,
 )
-from napari_gpcis_training.plotting.names import file_stem, markdown
+from napari_gpcis_training.reports import file_stem, markdown
 from rich.console import Console
 
 from napari_gpcis.io.errors import OutputFileError

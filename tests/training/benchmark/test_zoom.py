@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from napari_gpcis_training.benchmark.zoom import View, Zoom, box_iou
+from napari_gpcis_training.benchmark.zoom import Zoom, ZoomedView, box_iou
 
 from napari_gpcis.engine.geometry import Box
 from napari_gpcis.gp.raster import raster_taps, read
@@ -65,7 +65,7 @@ def test_a_tiny_object_is_not_magnified_without_end() -> None:
 @pytest.mark.parametrize("box", [Box(3, 5, 23, 17), Box(0, 0, 100, 120)])
 def test_a_click_is_read_where_its_pixel_is_shown(box: Box) -> None:
     # magnified or shrunk: what is linear in the view at a click is what its pixel gets back
-    view = View(box, 32)
+    view = ZoomedView(box, 32)
     clicks = [(box.r0 + 7, box.c0 + 4, True), (box.r1 - 3, box.c1 - 2, False)]
     placed = view.place(clicks, torch.device("cpu"))
     assert placed[:, 2].tolist() == [1.0, -1.0]
@@ -78,13 +78,13 @@ def test_a_click_is_read_where_its_pixel_is_shown(box: Box) -> None:
 
 
 def test_clicks_outside_the_view_are_left_out() -> None:
-    placed = View(Box(10, 10, 20, 20), 32).place([(5, 15, False)], torch.device("cpu"))
+    placed = ZoomedView(Box(10, 10, 20, 20), 32).place([(5, 15, False)], torch.device("cpu"))
     assert placed.shape == (0, 3)
 
 
 def test_a_view_at_the_images_own_size_is_the_image() -> None:
     raster = torch.rand(1, 3, 40, 40)
-    view = View(Box(4, 4, 36, 36), 32)
+    view = ZoomedView(Box(4, 4, 36, 36), 32)
     torch.testing.assert_close(view.cut(raster), raster[..., 4:36, 4:36])
     torch.testing.assert_close(
         torch.from_numpy(view.to_image(raster[:, :1, 4:36, 4:36])), raster[0, 0, 4:36, 4:36]

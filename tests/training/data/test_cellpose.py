@@ -96,7 +96,7 @@ def test_nothing_in_a_file_is_run(tmp_path: Path, call: Any) -> None:
     attack = Attack(call, argument or str(mark))
     for values in ({"masks": attack}, {"masks": MASKS, "x": [attack]}, attack):
         path = save(tmp_path / "bad_seg.npy", values)
-        with pytest.raises(ValueError, match=r"bad_seg\.npy: it wants to call .* was not run"):
+        with pytest.raises(ValueError, match=r"bad_seg\.npy: it calls .* was not run"):
             read_numpy_labels(path)
     assert not mark.exists()
 

@@ -11,8 +11,8 @@ import pytest
 import tifffile
 import typer
 from napari_gpcis_training.commands.check import check
-from napari_gpcis_training.data.check import check_files, check_set, diameter_quartiles, find_sets
-from napari_gpcis_training.data.layouts import find_pairs
+from napari_gpcis_training.data.check import Check, check_files, diameter_quartiles, find_sets
+from napari_gpcis_training.data.layouts import detect_layout, find_files, find_pairs
 from typer.testing import CliRunner
 
 from tests.training.conftest import draw_cells
@@ -22,6 +22,10 @@ def run(*words: object) -> Any:
     app = typer.Typer()
     app.command()(check)
     return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def check_set(folder: Path) -> Check:
+    return check_files(*find_files(folder, detect_layout(folder)))
 
 
 def test_good_data_are_described(cells: tuple[Path, Path]) -> None:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from napari_gpcis_training.benchmark.objects import by_file
-from napari_gpcis_training.benchmark.protocol import ENOUGH, click_through
-from napari_gpcis_training.benchmark.records import CLICKS, Record, Scores, score
+from napari_gpcis_training.benchmark.records import Record, Scores, score
+from napari_gpcis_training.protocol import ALWAYS, CLICKS, SimulatedUser, click_through
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from napari_gpcis_training.benchmark.journal import RecordJournal
     from napari_gpcis_training.benchmark.objects import BenchmarkObject, ObjectSet, Place
+    from napari_gpcis_training.benchmark.records import RecordJournal
     from napari_gpcis_training.benchmark.segmenters import Segmenter
 
-    Tell = Callable[[str], None]
+    Array = np.ndarray[Any, np.dtype[Any]]
+    Notify = Callable[[str], None]
+
+ENOUGH = 0.95
+"""IoU that ends the clicking at an object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +36,21 @@ class ChosenSet:
 
 @dataclass
 class Benchmark:
-    """What is run, and what came of it.
+    """A benchmark's parts, its run and its results.
 
     Attributes
     ----------
     sets : sequence of ChosenSet
     segmenters : sequence of Segmenter
-        Of different names.
+        Segmenters of different names.
     journal : RecordJournal
-        Gets the records; objects that it has already are passed over.
+        Takes the records; objects that it has already are skipped.
     most : int
         Clicks after which an object is given up.
     enough : float
         IoU that ends the clicking.
     errors : list of str
-        What went wrong with single objects.
+        Errors of single objects.
     """
 
     sets: Sequence[ChosenSet]
@@ -58,14 +65,14 @@ class Benchmark:
         """Records of a complete run."""
         return sum(len(chosen.places) for chosen in self.sets) * len(self.segmenters)
 
-    def run(self, tell: Tell, advance: Callable[[int], None] = lambda count: None) -> None:
+    def run(self, notify: Notify, advance: Callable[[int], None] = lambda count: None) -> None:
         """Click at every object with every segmenter.
 
-        An object that fails is told and left out; the rest goes on.
+        An object that fails is reported and left out; the rest goes on.
 
         Parameters
         ----------
-        tell : callable
+        notify : callable
             Called with a line for every failure.
         advance : callable
             Called with the number of records that were dealt with.
@@ -75,8 +82,8 @@ class Benchmark:
             for number, places in by_file(chosen.places):
                 left = [place for place in places if self._lacking(chosen, place, done)]
                 advance((len(places) - len(left)) * len(self.segmenters))
-                for item in self._read(chosen.data, number, left, tell):
-                    self._click(item, done, tell)
+                for item in self._read(chosen.data, number, left, notify):
+                    self._click(item, done, notify)
                     advance(len(self.segmenters))
 
     def records(self) -> dict[tuple[str, str], list[Record]]:
@@ -108,31 +115,81 @@ class Benchmark:
         )
 
     def _read(
-        self, data: ObjectSet, number: int, places: list[Place], tell: Tell
+        self, data: ObjectSet, number: int, places: list[Place], notify: Notify
     ) -> Iterator[BenchmarkObject]:
         if not places:
             return
         try:
             yield from data.read(number, places)
         except (ValueError, OSError) as error:
-            self._failed(f"{data.name}, {data.files[number].name}: {error}", tell)
+            self._failed(f"{data.name}, {data.files[number].name}: {error}", notify)
 
-    def _click(self, item: BenchmarkObject, done: set[tuple[str, ...]], tell: Tell) -> None:
+    def _click(self, item: BenchmarkObject, done: set[tuple[str, ...]], notify: Notify) -> None:
         for segmenter in self.segmenters:
             key = item.data, item.image_name, str(item.number), segmenter.name
             if key in done:
                 continue
             try:
-                record = click_through(segmenter, item, self.most, enough=self.enough)
+                record = click_object(segmenter, item, self.most, enough=self.enough)
             except Exception as error:  # one image must not cost the night's run
                 where = f"{item.data}, {item.image_name}, object {item.number}, {segmenter.name}"
-                self._failed(f"{where}: {type(error).__name__}: {error}", tell)
+                self._failed(f"{where}: {type(error).__name__}: {error}", notify)
             else:
                 self.journal.add(record)
 
-    def _failed(self, line: str, tell: Tell) -> None:
+    def _failed(self, line: str, notify: Notify) -> None:
         self.errors.append(line)
-        tell(f"left out: {line}")
+        notify(f"left out: {line}")
+
+
+def click_object(
+    segmenter: Segmenter,
+    item: BenchmarkObject,
+    most: int = CLICKS,
+    always: int = ALWAYS,
+    enough: float = ENOUGH,
+) -> Record:
+    """Segment an object click by click; see `protocol.click_through`.
+
+    Parameters
+    ----------
+    segmenter : Segmenter
+        The segmenter; is started on the object's image first.
+    item : BenchmarkObject
+        The object.
+    most : int
+        Clicks after which to give up.
+    always : int
+        Clicks that are made however good the mask is.
+    enough : float
+        IoU that ends the clicking.
+
+    Returns
+    -------
+    Record
+        Its seconds are those between a click and its mask.
+    """
+    user = SimulatedUser(item.target, item.valid)
+    seconds: list[float] = []
+
+    def answer(_: list[int]) -> list[Array]:
+        started = time.perf_counter()
+        mask = segmenter.click(*user.clicks[-1])
+        seconds.append(time.perf_counter() - started)
+        return [mask]
+
+    segmenter.start(item.image, item.typical_diameter)
+    click_through([user], answer, most, enough, always)
+    return Record.of(item, segmenter.name, user, seconds)
+
+
+def click_again(segmenter: Segmenter, item: BenchmarkObject, record: Record) -> Array:
+    """Mask after the last of a record's clicks, made once more: bool, shape (Y, X)."""
+    segmenter.start(item.image, item.typical_diameter)
+    mask = np.zeros_like(item.target)
+    for click in record.clicks:
+        mask = segmenter.click(*click)
+    return mask
 
 
 def _key(record: Record) -> tuple[str, ...]:

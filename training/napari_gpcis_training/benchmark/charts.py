@@ -1,4 +1,4 @@
-"""The benchmark's pictures: IoU against clicks, objects done against clicks, and diagrams."""
+"""The benchmark's charts: IoU against clicks, and objects done against clicks."""
 
 from __future__ import annotations
 
@@ -7,18 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_gpcis_training.benchmark.records import CLICKS
-from napari_gpcis_training.plotting.diagrams import Reliability, draw_lines, draw_reliability
-from napari_gpcis_training.plotting.drawing import (
+from napari_gpcis_training.plotting import (
     INK,
-    chart,
-    label_ends,
-    paper,
+    axes_to,
+    figure_to,
+    plain_text,
     shorten,
-    some,
     styles,
 )
-from napari_gpcis_training.plotting.names import plain_text
+from napari_gpcis_training.protocol import CLICKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,17 +26,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_gpcis_training.benchmark.records import Record
-    from napari_gpcis_training.plotting.drawing import Style
+    from napari_gpcis_training.plotting import Style
 
-__all__ = [
-    "Reliability",
-    "draw_curve_panels",
-    "draw_curves",
-    "draw_lines",
-    "draw_reached",
-    "draw_reliability",
-    "shares_reached",
-]
+__all__ = ["draw_curve_panels", "draw_curves", "draw_reached", "shares_reached"]
 
 # Each with the side of its name that lies on the line: the two stay apart in flat pictures.
 _THRESHOLDS = {85: "top", 90: "bottom"}
@@ -61,7 +50,7 @@ def draw_curves(path: str | Path, curves: Mapping[str, ArrayLike], title: str) -
     path : path
         A .png, .svg or .pdf file.
     curves : mapping
-        By model, mean IoU (0–1) after 1, 2, … clicks, shape (clicks,), as of
+        Mean IoU (0–1) after 1, 2, … clicks by model, shape (clicks,), as of
         `records.mean_curve`.
     title : str
         Stands above the picture.
@@ -73,11 +62,10 @@ def draw_curves(path: str | Path, curves: Mapping[str, ArrayLike], title: str) -
     """
     percents = _in_percent(curves)
     looks = styles(percents)
-    with chart(path, title) as axes:
+    with axes_to(path, title) as axes:
         _plot_curves(axes, percents, looks)
         _limit_percents(axes, percents.values())
         axes.set(xlabel=_CLICKS_LABEL, ylabel=_IOU_LABEL)
-        label_ends(axes, _ends(percents), looks)
 
 
 def draw_curve_panels(
@@ -88,25 +76,25 @@ def draw_curve_panels(
     Parameters
     ----------
     path, title
-        As of `draw_curves`.
+        See `draw_curves`.
     panels : mapping
-        By data set, the curves by model. A model looks alike in all panels.
+        Curves by model, by data set. A model looks alike in all panels.
 
     Raises
     ------
     ValueError
         When there is no data set, or one without curves.
     """
-    if not panels:
+    if not panels or not all(panels.values()):
         raise ValueError(
-            "expected the curves of at least one data set, got none; score one before drawing"
+            "expected at least one data set, each with curves, got none; score one before drawing"
         )
     percents = {data: _in_percent(curves) for data, curves in panels.items()}
     looks = styles(model for curves in percents.values() for model in curves)
     columns = min(3, len(percents))
     rows = math.ceil(len(percents) / columns)
     keys = math.ceil((len(looks) + 1) / 3)
-    with paper(path, max(3.4 * columns, 7), 2.9 * rows + 0.22 * keys + 0.5) as figure:
+    with figure_to(path, max(3.4 * columns, 7), 2.9 * rows + 0.22 * keys + 0.5) as figure:
         grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         for number, (data, curves) in enumerate(percents.items()):
             axes = grid.flat[number]
@@ -122,7 +110,7 @@ def draw_curve_panels(
         for axes in grid.flat[len(percents) :]:
             axes.remove()
         figure.suptitle(plain_text(title), x=0.01, ha="left", weight="bold", size=11)
-        _legend_below(figure, looks)
+        _legend_below(figure)
 
 
 def draw_reached(
@@ -133,9 +121,9 @@ def draw_reached(
     Parameters
     ----------
     path, title
-        As of `draw_curves`.
+        See `draw_curves`.
     shares : mapping
-        By model, what `shares_reached` gives.
+        Shares by model, as of `shares_reached`.
     wanted : float
         The IoU, 0–1.
 
@@ -146,16 +134,22 @@ def draw_reached(
     """
     percents = _in_percent(shares)
     looks = styles(percents)
-    with chart(path, title) as axes:
+    with axes_to(path, title) as axes:
         for name, values in percents.items():
             look = looks[name]
-            clicks = np.arange(1, len(values) + 1)
-            axes.step(clicks, values, where="post", color=look.color, linestyle=look.linestyle)
-            axes.plot(clicks, values, "o", color=look.color, markersize=4)
+            axes.step(
+                np.arange(1, len(values) + 1),
+                values,
+                "o",
+                where="post",
+                color=look.color,
+                linestyle=look.linestyle,
+                markersize=4,
+                label=plain_text(shorten(name, 32)),
+            )
         axes.set(xlabel=_CLICKS_LABEL, ylabel=f"objects with IoU ≥ {wanted:.2f}, %")
         axes.set_ylim(0, 101.5)
         _tick_clicks(axes, percents)
-        label_ends(axes, _ends(percents), looks)
 
 
 def shares_reached(
@@ -197,7 +191,9 @@ def _plot_curves(
         look = looks[name]
         clicks = np.arange(1, len(values) + 1)
         marker = "o" if len(values) <= CLICKS else ""
-        axes.plot(clicks, values, marker, color=look.color, linestyle=look.linestyle, markersize=4)
+        label = plain_text(shorten(name, 32))
+        line: dict[str, Any] = {"color": look.color, "linestyle": look.linestyle, "markersize": 4}
+        axes.plot(clicks, values, marker, label=label, **line)
     _tick_clicks(axes, percents)
 
 
@@ -212,27 +208,18 @@ def _tick_clicks(axes: Axes, percents: Mapping[str, NDArray[np.float64]]) -> Non
     axes.set_xticks(sorted({1, *range(step, most + 1, step)}))
 
 
-def _legend_below(figure: Figure, looks: Mapping[str, Style]) -> None:
-    from matplotlib.lines import Line2D
-
-    threshold = Line2D([], [], **_THRESHOLD_LOOK)
-    handles = [
-        Line2D([], [], color=look.color, linestyle=look.linestyle, marker="o", markersize=4)
-        for look in looks.values()
-    ]
-    labels = [plain_text(shorten(name, 32)) for name in looks]
-    named = " and ".join(f"{wanted} %" for wanted in _THRESHOLDS)
-    figure.legend(
-        [*handles, threshold], [*labels, named], loc="outside lower center", ncols=3, frameon=False
-    )
-
-
-def _ends(percents: Mapping[str, NDArray[np.float64]]) -> dict[str, tuple[float, float]]:
-    return {name: (float(len(values)), float(values[-1])) for name, values in percents.items()}
+def _legend_below(figure: Figure) -> None:
+    """Name each model once, whichever panels it is in, and the thresholds."""
+    handles: dict[Any, Any] = {}
+    for axes in figure.axes:
+        handles.update(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    thresholds = " and ".join(f"{wanted} %" for wanted in _THRESHOLDS)
+    handles[thresholds] = figure.axes[0].lines[0]
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=3)
 
 
 def _in_percent(curves: Mapping[str, ArrayLike]) -> dict[str, NDArray[np.float64]]:
-    percents = {name: 100 * np.asarray(each, dtype=np.float64) for name, each in some(curves)}
+    percents = {name: 100 * np.asarray(each, dtype=np.float64) for name, each in curves.items()}
     for name, values in percents.items():
         if values.ndim != 1 or not len(values):
             raise ValueError(

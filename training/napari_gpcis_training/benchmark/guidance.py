@@ -1,4 +1,4 @@
-"""Whether "click here next" helps: it against random clicks and against knowing the errors."""
+"""The use of "click here next", between random clicks and clicks that know the errors."""
 
 from __future__ import annotations
 
@@ -6,18 +6,24 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from napari_gpcis.engine.guidance import next_click, surroundings
-from napari_gpcis.io.files import saying_why, whole_or_nothing
-from napari_gpcis_training.benchmark.protocol import count_contradicted, intersection_over_union
 from napari_gpcis_training.benchmark.records import Record, mean_curve
 from napari_gpcis_training.benchmark.segmenters import SessionSegmenter
 from napari_gpcis_training.clicks import evaluation_click
-from napari_gpcis_training.plotting.diagrams import draw_lines
-from napari_gpcis_training.plotting.names import markdown
+from napari_gpcis_training.plotting import draw_lines
+from napari_gpcis_training.protocol import SimulatedUser
+from napari_gpcis_training.reports import (
+    markdown,
+    markdown_rows,
+    mean_and_error,
+    with_error,
+    write_texts,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.random import Generator
@@ -34,7 +40,7 @@ __all__ = ["WAYS", "click_guided", "guidance_report"]
 CLICKS = 10
 RANDOM = "random"
 REPEATS = 3
-"""How often random clicks are drawn; their mean counts."""
+"""Number of times that random clicks are drawn; their mean counts."""
 
 
 def click_here_next(
@@ -59,7 +65,7 @@ def click_anywhere(result: Result, item: BenchmarkObject, rng: Generator) -> tup
 def click_largest_error(
     result: Result, item: BenchmarkObject, rng: Generator
 ) -> tuple[int, int] | None:
-    """Where the benchmark clicks: in the middle of the largest error, which no user is told."""
+    """Where the benchmark clicks: in the middle of the largest error, which no user knows."""
     clicked = ~_unclicked(result, item)
     place = evaluation_click(result.mask, item.target, item.valid, clicked)
     return None if place is None else place[:2]
@@ -86,20 +92,20 @@ def guidance_report(
     Parameters
     ----------
     network : SegmentationNetwork
-        Answers as a session.
+        A network with a GP head, which answers as a session.
     objects : sequence of BenchmarkObject
-        Those of an image one after the other are fastest. Two at least.
+        At least two objects; fastest with those of an image next to one another.
     folder : Path
-        Is made if need be.
+        Created if missing.
     clicks : int
-        On each object, the first one included; two at least.
+        Number of clicks on each object, the first one included; two at least.
     device : str
-        As `Session` takes it.
+        Device, as `Session` takes it.
 
     Returns
     -------
     dict
-        What stands in `guidance.json`: for each way, mean IoU and its standard error over the
+        Content of `guidance.json`: for each way, mean IoU and its standard error over the
         objects after 1, 2, … clicks, in percent; `gain`, how much more than with random clicks,
         mean and standard error of the objects' differences; and `mean_gain`, the same of the mean
         over all clicks but the first.
@@ -131,7 +137,11 @@ def guidance_report(
             for way, curve in curves.items()
         },
     }
-    _write(folder, report)
+    texts = {
+        "guidance.json": json.dumps(report, indent=2, allow_nan=False) + "\n",
+        "guidance.md": _as_markdown(report),
+    }
+    write_texts(folder, texts)
     lines = {
         way: (report["clicks"], 100 - np.array(each["mean"]), np.array(each["error"]))
         for way, each in report["ways"].items()
@@ -154,33 +164,30 @@ def click_guided(
     Parameters
     ----------
     segmenter : SessionSegmenter
-        Is started on the object's image first.
+        The segmenter; is started on the object's image first.
     item : BenchmarkObject
         Says of every chosen pixel whether it is of the object.
     way, choose : str, callable
-        Name and way. It may say that there is nothing left to click.
+        Name of the way, and the function that chooses a pixel, or None where nothing is left to
+        click.
     clicks : int
-        In all.
+        Number of clicks in all.
     seed : int
-        For a way that draws at random.
+        Seed of a way that draws at random.
     """
-    record = Record(item.data, item.image_name, item.number, way, item.diameter)
     rng = np.random.default_rng(seed)
+    user = SimulatedUser(item.target, item.valid)
     segmenter.start(item.image, item.typical_diameter)
-    nothing = np.zeros_like(item.target)
-    first = evaluation_click(nothing, item.target, item.valid, nothing)
-    place = None if first is None else first[:2]
-    while place is not None:
-        positive = bool(item.target[place])
-        mask = segmenter.click(*place, positive)
-        record.clicks.append((*place, positive))
-        record.ious.append(intersection_over_union(mask, item.target, item.valid))
-        record.contradicted.append(count_contradicted(mask, record.clicks))
+    user.click()
+    while len(user.clicks) > len(user.ious):
+        user.take(segmenter.click(*user.clicks[-1]))
         result = segmenter.result
-        if result is None or len(record.ious) == clicks:
+        if result is None or len(user.ious) == clicks:
             break
         place = choose(result, item, rng)
-    return record
+        if place is not None:
+            user.click_at(*place)
+    return Record.of(item, way, user, seconds=[])
 
 
 def _unclicked(result: Result, item: BenchmarkObject) -> Array:
@@ -201,42 +208,28 @@ def _curve(
 
 def _means(curves: Array) -> dict[str, list[float]]:
     """Mean over objects, and its standard error: (objects, clicks)."""
-    error = curves.std(0, ddof=1) / np.sqrt(len(curves))
-    return {"mean": curves.mean(0).tolist(), "error": error.tolist()}
+    mean, error = mean_and_error(pd.DataFrame(curves))
+    return {"mean": mean.tolist(), "error": error.tolist()}
 
 
-def _write(folder: Path, report: dict[str, Any]) -> None:
-    with saying_why(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    texts = {
-        "guidance.json": json.dumps(report, indent=2, allow_nan=False) + "\n",
-        "guidance.md": "\n".join(_lines(report)) + "\n",
-    }
-    for name, text in texts.items():
-        with whole_or_nothing(folder / name) as part, saying_why(folder / name):
-            part.write_text(text, encoding="utf-8")
-
-
-def _lines(report: dict[str, Any]) -> Iterator[str]:
-    yield "# Click here next"
-    yield ""
-    yield (
+def _as_markdown(report: dict[str, Any]) -> str:
+    columns = {**report["ways"], "click here next − random": report["gain"]["click here next"]}
+    table = pd.DataFrame({"clicks": report["clicks"]})
+    for title, each in columns.items():
+        table[title] = _with_errors(each)
+    gains = (f"{way} {_with_errors(each)[0]}" for way, each in report["mean_gain"].items())
+    sections = (
+        "# Click here next",
         f"Mean IoU, %, of {report['objects']} objects ({', '.join(map(markdown, report['data']))}) "
         "± standard error. The first click is the benchmark's; the others are placed in the middle "
         "of the largest error, where the plugin would click next, or at random in the "
-        f"neighbourhood in which it looks (mean of {REPEATS} draws), and say what the pixel is."
+        f"neighbourhood in which it looks (mean of {REPEATS} draws), and say what the pixel is.",
+        markdown_rows(table),
+        f"Mean gain over random clicks, from the second click on: {'; '.join(gains)}.",
     )
-    yield ""
-    yield f"| clicks | {' | '.join(report['ways'])} | click here next − random |"
-    yield "|---:|" + "---:|" * (len(report["ways"]) + 1)
-    gain = report["gain"]["click here next"]
-    for index, count in enumerate(report["clicks"]):
-        cells = [_cell(each, index) for each in (*report["ways"].values(), gain)]
-        yield f"| {count} | {' | '.join(cells)} |"
-    yield ""
-    told = "; ".join(f"{way} {_cell(each, 0)}" for way, each in report["mean_gain"].items())
-    yield f"Mean gain over random clicks, from the second click on: {told}."
+    return "\n\n".join(sections) + "\n"
 
 
-def _cell(means: dict[str, list[float]], index: int) -> str:
-    return f"{means['mean'][index]:.2f} ± {means['error'][index]:.2f}"
+def _with_errors(means: dict[str, list[float]]) -> list[str]:
+    pairs = zip(means["mean"], means["error"], strict=True)
+    return [with_error(mean, error, 2) for mean, error in pairs]

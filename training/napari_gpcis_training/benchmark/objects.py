@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 PAPER_LAYOUTS = ("grabcut", "berkeley", "davis", "sbd", "coco_mval")
-"""Of these, every mask is an object of the benchmark."""
+"""Layouts of the papers' sets, in which every mask is an object of the benchmark."""
 OWN_LAYOUT = "folder"
-"""Of pairs of images and labels."""
+"""Layout of pairs of images and labels."""
 _SPLIT_NAMES = {"sbd": "val"}
 
 
@@ -45,10 +45,10 @@ class BenchmarkObject:
     target, valid : bool, shape (Y, X)
         The object, and where errors count.
     diameter : float
-        Of the circle of the object's area, px.
+        Diameter of the circle of the object's area, px.
     typical_diameter : float or None
-        What a user would say of the image: the median of its objects. None in the papers' sets,
-        of whose single objects nobody knows the size beforehand.
+        Size of the image's objects as a user would state it, px: their median. None in the papers'
+        sets, of whose single objects nobody knows the size beforehand.
     """
 
     data: str
@@ -68,13 +68,13 @@ class Sampling:
     Attributes
     ----------
     objects : int or None
-        So many at most; all when None.
+        Most objects of a set; all when None.
     per_image : int or None
-        So many of an image at most; the papers' sets are taken whole.
+        Most objects of an image; the papers' sets are taken whole.
     min_diameter : float
         Smallest object, px; the papers' sets are taken whole.
     split : {"validation", "all"}
-        Of sets of our own form: the files and slices that our models never trained on, or all.
+        Part of sets of our own form: files and slices that our models never trained on, or all.
     seed : int
     """
 
@@ -106,7 +106,7 @@ class ObjectSet:
         One of `data.layouts.LAYOUTS`.
     files : tuple of LabelledFile
     components : bool
-        Whether every connected region of a label is an object of its own.
+        True if every connected region of a label is an object of its own.
     min_area : int
         Smallest object, px.
     """
@@ -118,8 +118,8 @@ class ObjectSet:
     components: bool = False
     min_area: int = 1
 
-    def choose(self, sampling: Sampling, tell: Callable[[str], None]) -> list[Place]:
-        """Choose objects; what cannot be read is told and left out."""
+    def choose(self, sampling: Sampling, notify: Callable[[str], None]) -> list[Place]:
+        """Choose objects; files that cannot be read are reported and left out."""
         planes: list[tuple[int, str]] = []
         objects: list[Array] = []
         held_out = set(split_files([file.name for file in self.files])[1])
@@ -129,7 +129,7 @@ class ObjectSet:
                     objects.append(self._index(plane)[1])
                     planes.append((number, plane.name))
             except (ValueError, OSError) as error:
-                tell(f"left out: {error}")
+                notify(f"left out: {error}")
         of_paper = self.layout in PAPER_LAYOUTS
         chosen = sample_objects(
             objects,
@@ -194,16 +194,18 @@ def by_file(places: Sequence[Place]) -> Iterator[tuple[int, list[Place]]]:
         yield number, list(group)
 
 
-def open_sets(folders: Iterable[Path], layout: str, tell: Callable[[str], None]) -> list[ObjectSet]:
+def open_sets(
+    folders: Iterable[Path], layout: str, notify: Callable[[str], None]
+) -> list[ObjectSet]:
     """Open data sets; a folder may be one, or hold several.
 
     Parameters
     ----------
     folders : iterable of Path
-        Of sets.
+        Folders of data sets.
     layout : str
         One of `data.layouts.LAYOUTS`, or "auto".
-    tell : callable
+    notify : callable
         Called with a line for everything odd in a folder.
 
     Raises
@@ -213,7 +215,7 @@ def open_sets(folders: Iterable[Path], layout: str, tell: Callable[[str], None])
     """
     opened: list[ObjectSet] = []
     for folder in folders:
-        opened += [_open(folder, kind, tell) for folder, kind in _find_sets(folder, layout)]
+        opened += [_open(folder, kind, notify) for folder, kind in _find_sets(folder, layout)]
     names = [each.name for each in opened]
     if len({*names}) < len(names):
         raise ValueError(
@@ -244,14 +246,14 @@ def _layout_of(folder: Path) -> str | None:
         return None
 
 
-def _open(folder: Path, layout: str, tell: Callable[[str], None]) -> ObjectSet:
+def _open(folder: Path, layout: str, notify: Callable[[str], None]) -> ObjectSet:
     if layout not in LAYOUTS:
         raise ValueError(f"expected a layout of {', '.join(LAYOUTS)} or auto, got {layout!r}")
     files, remarks = find_files(folder, layout, _SPLIT_NAMES.get(layout))
     folder = folder.resolve()
     name = folder.name
     for remark in remarks:
-        tell(f"{name}: {remark}")
+        notify(f"{name}: {remark}")
     if not files:
         raise ValueError(f"expected images with labels in {folder}, got none; check the folder")
     if layout in PAPER_LAYOUTS:
@@ -262,6 +264,6 @@ def _open(folder: Path, layout: str, tell: Callable[[str], None]) -> ObjectSet:
 
 
 def source_named(name: str) -> DataSource:
-    """What the default configuration says of a data set; nothing special when it is not there."""
+    """Settings of a data set in the default configuration; plain ones when it is not there."""
     known = {source.name: source for source in load_config("default").data}
     return known.get(name) or DataSource.model_validate({"name": name})

@@ -82,9 +82,9 @@ class RandomWalker(_Peer):
     ----------
     name : str
     longest_side : int
-        Of the image on which it walks, px; larger ones are shrunk.
+        Longest side of the image on which it walks, px; larger ones are shrunk.
     beta : float
-        How much a step between two colours is to be avoided. Of 30, 130 (scikit-image's own), 1000
+        Aversion to a step between two colours. Of 30, 130 (scikit-image's own), 1000
         and 3000, 1000 did best on eight photographs.
 
     References
@@ -129,9 +129,9 @@ class GrabCut(_Peer):
     ----------
     name : str
     longest_side : int
-        Of the image that is cut, px; larger ones are shrunk.
+        Longest side of the image that is cut, px; larger ones are shrunk.
     rounds : int
-        Of fitting and cutting, per click.
+        Rounds of fitting and cutting per click.
 
     References
     ----------

@@ -1,21 +1,29 @@
-"""What a simulated user saw of one object, and the scores of many such records."""
+"""Records of simulated users, an object each; their scores; and their journal on disk."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+import json
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_gpcis.io.files import saying_why, whole_or_nothing
+from napari_gpcis_training.protocol import CLICKS, clicks_to, iou_after
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
-CLICKS = 20
-"""Most clicks that NoC@85, NoC@90 and NoC@95 count."""
+    from napari_gpcis_training.benchmark.objects import BenchmarkObject
+    from napari_gpcis_training.protocol import SimulatedUser
+
 MANY_CLICKS = 100
 """Most clicks that NoC₁₀₀@90 and NoF₁₀₀@90 count."""
+RECORDS = "records.jsonl"
+SETTINGS = "settings.json"
 
 
 @dataclass(slots=True)
@@ -31,15 +39,15 @@ class Record:
     model : str
         The segmenter's name.
     diameter : float
-        Of the circle of the object's area, px.
+        Diameter of the circle of the object's area, px.
     clicks : list of (int, int, bool)
         Row, column, positive; in order.
     ious : list of float
-        After each click, 0–1.
+        IoU after each click, 0–1.
     contradicted : list of int
-        After each click: clicked pixels, so far, that the mask contradicts.
+        Number of pixels clicked so far that the mask contradicts, after each click.
     seconds : list of float
-        Of each answer, click simulation and loading excluded.
+        Duration of each answer, without click simulation and loading.
     """
 
     data: str
@@ -52,18 +60,25 @@ class Record:
     contradicted: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
 
+    @classmethod
+    def of(
+        cls, item: BenchmarkObject, model: str, user: SimulatedUser, seconds: list[float]
+    ) -> Record:
+        """Record a user's clicks at an object, and the duration of each answer."""
+        where = (item.data, item.image_name, item.number, model, item.diameter)
+        return cls(*where, user.clicks, user.ious, user.contradicted, seconds)
+
     def clicks_to(self, wanted: float, most: int = CLICKS) -> int:
         """Clicks to an IoU; `most` when it is not reached by then."""
-        reached = (turn for turn, iou in enumerate(self.ious[:most], 1) if iou >= wanted)
-        return next(reached, most)
+        return clicks_to(self.ious, wanted, most)
 
     def fails(self, wanted: float, most: int = CLICKS) -> bool:
-        """Whether an IoU is not reached by `most` clicks."""
+        """Say whether an IoU is not reached within `most` clicks."""
         return max(self.ious[:most], default=0.0) < wanted
 
     def after(self, clicks: int) -> float:
         """IoU after so many clicks, or after the last one if there were fewer."""
-        return self.ious[min(clicks, len(self.ious)) - 1] if self.ious else 0.0
+        return iou_after(self.ious, clicks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +151,97 @@ def score(records: Sequence[Record], most: int = CLICKS) -> Scores:
 def mean_curve(records: Sequence[Record], most: int = CLICKS) -> NDArray[np.float64]:
     """Mean IoU after 1, 2, … `most` clicks; an object that was done keeps its last IoU."""
     return np.array([_mean(r.after(clicks) for r in records) for clicks in range(1, most + 1)])
+
+
+class RecordJournal:
+    """Records of a run in a folder, a line each.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the journal; created if missing.
+    settings : mapping
+        Settings that all records have in common; records made otherwise must not join them.
+    resume : bool
+        True to go on from the records in the folder.
+
+    Attributes
+    ----------
+    records : list of Record
+        Records of earlier runs, followed by the new ones.
+
+    Raises
+    ------
+    ValueError
+        If there are records and `resume` is not set, if they were made with other settings, or if
+        one is not a record.
+    OutputFileError
+        If the folder cannot be written to.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any], *, resume: bool) -> None:
+        self.path = folder / RECORDS
+        if self.path.exists() and not resume:
+            raise ValueError(
+                f"expected an output without records, got {self.path}; give --resume to continue "
+                "from them, or another folder"
+            )
+        with saying_why(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._keep_settings(folder / SETTINGS, settings)
+        self.records = self._read()
+
+    def add(self, record: Record) -> None:
+        """Write a record, which is on disk when this returns.
+
+        Raises
+        ------
+        OutputFileError
+            If it cannot be written.
+        """
+        line = json.dumps(asdict(record), ensure_ascii=False)
+        with saying_why(self.path), self.path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+        self.records.append(record)
+
+    def _keep_settings(self, path: Path, settings: Mapping[str, Any]) -> None:
+        new = json.loads(json.dumps(dict(settings)))
+        if self.path.exists() and path.exists():
+            old = json.loads(path.read_text(encoding="utf-8"))
+            different = [name for name in new if name in old and old[name] != new[name]]
+            if different:
+                name = different[0]
+                raise ValueError(
+                    f"expected the settings of the records in {self.path}, got {name} "
+                    f"{new[name]!r} instead of {old[name]!r}; give another folder"
+                )
+            new = old | new
+        with whole_or_nothing(path) as part:
+            part.write_text(json.dumps(new, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    def _read(self) -> list[Record]:
+        """Records of before; a last line that a killed run left unfinished is cut off."""
+        if not self.path.exists():
+            return []
+        content = self.path.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        if len(whole) < len(content):
+            with saying_why(self.path), self.path.open("r+b") as file:
+                file.truncate(len(whole))
+        return [self._parse(line) for line in whole.decode("utf-8").splitlines()]
+
+    def _parse(self, line: str) -> Record:
+        try:
+            values = json.loads(line)
+            known = {each.name for each in fields(Record)}
+            record = Record(**{name: value for name, value in values.items() if name in known})
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"expected records in {self.path}, got something else ({error}); "
+                "give another folder"
+            ) from error
+        record.clicks = [(row, col, positive) for row, col, positive in record.clicks]
+        return record
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -1,4 +1,4 @@
-"""What a benchmark leaves behind: tables, curves and contact sheets, and what it was run on."""
+"""Report of a benchmark: tables, curves, contact sheets, and the machine it was run on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from napari_gpcis_training.benchmark.objects import by_file
 from napari_gpcis_training.benchmark.records import mean_curve
 from napari_gpcis_training.benchmark.sheets import choose_worst, contact_sheet, worst_cases
 from napari_gpcis_training.benchmark.tables import write_tables
-from napari_gpcis_training.plotting.names import file_stem
+from napari_gpcis_training.reports import file_stem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,7 +40,7 @@ def write_report(benchmark: Benchmark, folder: Path, facts: dict[str, str]) -> l
     Returns
     -------
     list of Path
-        What was written.
+        The files.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def _write_worst(
 
 
 def describe_machine(device: torch.device) -> dict[str, str]:
-    """What was measured on: processor, device, threads and versions."""
+    """Describe the machine: processor, device, threads and versions."""
     import torch
 
     facts = {"processor": processor_name(), "device": str(device)}

@@ -1,4 +1,4 @@
-"""What the benchmark clicks at: networks by the papers' protocol, and sessions."""
+"""Segmenters of the benchmark: networks by the papers' protocol, and sessions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from napari_gpcis.engine.geometry import Box
 from napari_gpcis.engine.image import ImageSource
 from napari_gpcis.model import import_official, load_model
 from napari_gpcis.model.inference import fast_copy
-from napari_gpcis_training.benchmark.zoom import View, Zoom
+from napari_gpcis_training.benchmark.zoom import Zoom, ZoomedView
 
 if TYPE_CHECKING:
     from napari_gpcis.engine import Result
@@ -35,7 +35,7 @@ class Segmenter(Protocol):
     Attributes
     ----------
     name : str
-        As the tables have it.
+        Name in the tables.
     parameters : int or None
         Numbers that were trained; None for a method without any.
     """
@@ -51,7 +51,7 @@ class Segmenter(Protocol):
         image : uint8, shape (Y, X) or (Y, X, 3)
             Grey or RGB.
         diameter : float or None
-            What the user says of the size of the image's objects, px.
+            Size of the image's objects as a user would state it, px.
         """
         ...
 
@@ -89,7 +89,7 @@ class PaperSegmenter:
     ----------
     name : str
     network : SegmentationNetwork
-        Is copied.
+        The network, which is copied.
     size : int
         Side of the square that the network sees, px; a multiple of its size divisor.
     device : str or torch.device
@@ -97,10 +97,10 @@ class PaperSegmenter:
     Attributes
     ----------
     logits : float32, shape (Y, X)
-        Of the last answer; −20 outside the last box.
+        Logits of the last answer; −20 outside the last box.
     prediction : Prediction or None
-        What the head said in the last view.
-    view : View or None
+        The head's answer in the last view.
+    view : ZoomedView or None
         The last one.
     """
 
@@ -120,7 +120,7 @@ class PaperSegmenter:
         self.network = fast_copy(network, torch.device(device))
         self.size = size
         self.prediction: Prediction | None = None
-        self.view: View | None = None
+        self.view: ZoomedView | None = None
         self._image: Array | None = None
 
     def start(self, image: Array, diameter: float | None) -> None:
@@ -131,7 +131,7 @@ class PaperSegmenter:
             source = ImageSource(image)
             pixels = torch.from_numpy(source.read(0, Box(0, 0, *shape)))[None]
             self._pixels = pixels.to(self.network.mean.device)
-            self._encoded: dict[View, tuple[Tensor, ...]] = {}
+            self._encoded: dict[ZoomedView, tuple[Tensor, ...]] = {}
         self._zoom = Zoom(shape)
         self._clicks: list[tuple[int, int, bool]] = []
         self.logits: Array = np.full(shape, _BEYOND, np.float32)
@@ -142,7 +142,7 @@ class PaperSegmenter:
     def click(self, row: int, col: int, positive: bool) -> Array:
         """Answer one more click: bool, shape (Y, X)."""
         self._clicks.append((row, col, positive))
-        view = View(self._zoom.follow(self.logits > 0, self._clicks), self.size)
+        view = ZoomedView(self._zoom.follow(self.logits > 0, self._clicks), self.size)
         colour, *pyramid = self._features(view)
         clicks = [view.place(self._clicks, colour.device)]
         deep = self.network.decode(tuple(pyramid), clicks, view.cut(self._previous))
@@ -154,10 +154,10 @@ class PaperSegmenter:
         mask: Array = self.logits > 0
         return mask
 
-    def _features(self, view: View) -> tuple[Tensor, ...]:
+    def _features(self, view: ZoomedView) -> tuple[Tensor, ...]:
         """Colour and pyramid of a view; those of the whole image and of the last one are kept."""
         if view not in self._encoded:
-            whole = View(Box(0, 0, *self.logits.shape), self.size)
+            whole = ZoomedView(Box(0, 0, *self.logits.shape), self.size)
             self._encoded = {key: kept for key, kept in self._encoded.items() if key == whole}
             image = view.cut(self._pixels)
             self._encoded[view] = (self.network.colour(image), *self.network.encode(image))
@@ -172,9 +172,9 @@ class SessionSegmenter:
     name : str
     network : SegmentationNetwork
     device : str
-        As `Session` takes it.
+        Device, as `Session` takes it.
     with_diameter : bool
-        Whether the session is told the object diameter, or has to do without.
+        True if the session is told the object diameter.
 
     Attributes
     ----------

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_gpcis_training.benchmark.protocol import click_again
-from napari_gpcis_training.plotting.drawing import DPI, paper, shorten
-from napari_gpcis_training.plotting.names import plain_text
+from napari_gpcis_training.benchmark.benchmark import click_again
+from napari_gpcis_training.plotting import figure_to, plain_text, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
     from napari_gpcis_training.benchmark.objects import BenchmarkObject
     from napari_gpcis_training.benchmark.records import Record
@@ -26,24 +26,9 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
     Window = tuple[int, int, int]
 
-__all__ = [
-    "CAPTION",
-    "HEADER",
-    "TILE",
-    "WorstCase",
-    "choose_worst",
-    "contact_sheet",
-    "crop_window",
-    "worst_cases",
-]
+__all__ = ["WorstCase", "choose_worst", "contact_sheet", "crop_window", "worst_cases"]
 
-TILE = 256
-"""Side of a tile, px."""
-CAPTION = 44
-"""Height of the two lines beneath a tile, px."""
-HEADER = 60
-"""Height of the title and the legend, px."""
-_GAP = 12
+_TILE_INCHES = 2.56
 _MARGIN = 0.25
 _LEAST_SIDE = 32
 _LETTERS = 36
@@ -62,7 +47,7 @@ class WorstCase:
     ----------
     image : uint8, shape (Y, X) or (Y, X, 3)
     target, mask : bool, shape (Y, X)
-        What was wanted, and what the last click gave.
+        The wanted mask, and the last answer.
     clicks : sequence of (int, int, bool)
         Row, column, positive; in order.
     caption : str
@@ -113,7 +98,7 @@ def worst_cases(
     segmenter : Segmenter
         The one that the records are of.
     records : iterable of Record
-        Those of other segmenters are passed over.
+        Records; those of other segmenters are skipped.
     items : iterable of BenchmarkObject
         The objects of the records, in any order; may be lazy.
     count : int
@@ -131,8 +116,8 @@ def worst_cases(
         key = item.data, item.image_name, item.number
         if key in wanted:
             mask = click_again(segmenter, item, wanted[key])
-            clicks, told = wanted[key].clicks, _tell(wanted[key])
-            cases[key] = WorstCase(item.image, item.target, mask, clicks, told)
+            clicks, caption = wanted[key].clicks, _caption(wanted[key])
+            cases[key] = WorstCase(item.image, item.target, mask, clicks, caption)
     missing = [key for key in wanted if key not in cases]
     if missing:
         raise ValueError(
@@ -147,19 +132,16 @@ def contact_sheet(
 ) -> None:
     """Draw a grid of objects, each cropped to its surroundings and clicks.
 
-    A sheet has `columns` tiles side by side, fewer when there are fewer cases (two at least, for
-    the legend), each `TILE` px wide and its captions beneath.
-
     Parameters
     ----------
     path : path
         A .png, .svg or .pdf file.
     cases : sequence of WorstCase
-        In the order of the tiles.
+        Objects in the order of the tiles.
     columns : int
-        Tiles side by side.
+        Tiles side by side at most; a sheet has room for two at least.
     title : str
-        Stands above the legend.
+        Title above the tiles.
 
     Raises
     ------
@@ -173,16 +155,18 @@ def contact_sheet(
             f"expected at least one case and one column, got {len(cases)} and {columns}; give both"
         )
     columns = max(2, min(columns, len(cases)))
-    width = columns * (TILE + _GAP) + _GAP
-    height = HEADER + math.ceil(len(cases) / columns) * (TILE + CAPTION) + _GAP
-    with paper(path, width / DPI, height / DPI) as figure:
-        figure.set_layout_engine("none")
-        _draw_header(figure, title, width, height)
-        for number, case in enumerate(cases):
-            left = _GAP + number % columns * (TILE + _GAP)
-            top = HEADER + number // columns * (TILE + CAPTION)
-            place = (left / width, 1 - (top + TILE) / height, TILE / width, TILE / height)
-            _draw_case(figure.add_axes(place), case)
+    rows = math.ceil(len(cases) / columns)
+    width, height = columns * (_TILE_INCHES + 0.1), rows * (_TILE_INCHES + 0.5) + 0.7
+    with figure_to(path, width, height) as figure:
+        grid = figure.subplots(rows, columns, squeeze=False)
+        for axes, case in zip_longest(grid.flat, cases):
+            axes.set_axis_off()
+            if case is not None:
+                _draw_case(axes, case)
+        most = int(8 * width)
+        name = plain_text(shorten(title, most))
+        figure.suptitle(name, x=0.01, ha="left", size=11, weight="bold")
+        figure.legend(handles=_legend_handles(), loc="outside lower left", ncols=4, fontsize=9)
 
 
 def crop_window(case: WorstCase) -> Window:
@@ -222,13 +206,12 @@ def _draw_case(axes: Axes, case: WorstCase) -> None:
 
     window = crop_window(case)
     top, left, side = window
-    axes.axis("off")
     image = _cut(case.image, window, _OUTSIDE)
-    axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="auto", aspect="auto")
+    axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="auto")
     tint = np.zeros((side, side, 4))
     tint[..., :3] = to_rgb(_MASK)
     tint[..., 3] = 0.15 * _cut(case.mask, window, 0)
-    axes.imshow(tint, interpolation="nearest", aspect="auto")
+    axes.imshow(tint, interpolation="nearest")
     # The target's line is the wider one: where both agree, it frames the mask's.
     for mask, color, width in ((case.target, _TARGET, 4.0), (case.mask, _MASK, 1.4)):
         cut = _cut(mask.astype(np.float32), window, 0)
@@ -248,17 +231,13 @@ def _draw_case(axes: Axes, case: WorstCase) -> None:
         axes.text(*at, str(order), ha="center", va="center_baseline", **look)
     axes.set(xlim=(-0.5, side - 0.5), ylim=(side - 0.5, -0.5))
     lines = case.caption.splitlines()[:2]
-    told = "\n".join(plain_text(shorten(line, _LETTERS)) for line in lines)
-    axes.text(0, -5 / TILE, told, transform=axes.transAxes, va="top", size=8)
+    caption = "\n".join(plain_text(shorten(line, _LETTERS)) for line in lines)
+    axes.set_title(caption, loc="left", y=0, pad=-5, va="top", size=8, weight="normal")
 
 
-def _draw_header(figure: Figure, title: str, width: int, height: int) -> None:
+def _legend_handles() -> list[Line2D]:
     from matplotlib.lines import Line2D
 
-    left = _GAP / width
-    most = (width - 2 * _GAP) // 8
-    place = (left, 1 - 8 / height)
-    figure.text(*place, plain_text(shorten(title, most)), va="top", size=11, weight="bold")
     outlines = [
         Line2D([], [], color=color, linewidth=3, label=label)
         for color, label in ((_TARGET, "wanted"), (_MASK, "mask"))
@@ -267,19 +246,10 @@ def _draw_header(figure: Figure, title: str, width: int, height: int) -> None:
         Line2D([], [], color=color, marker=marker, linestyle="", markersize=8, label=label)
         for color, marker, label in _CLICKS.values()
     ]
-    figure.legend(
-        handles=[*outlines, *clicks],
-        loc="upper left",
-        bbox_to_anchor=(left, 1 - 29 / height),
-        ncols=4,
-        frameon=False,
-        borderaxespad=0,
-        borderpad=0,
-        handletextpad=0.5,
-    )
+    return [*outlines, *clicks]
 
 
-def _tell(record: Record) -> str:
+def _caption(record: Record) -> str:
     where = f"{record.image}, object {record.number}"
     final = 100 * record.after(len(record.ious))
     count = len(record.ious)

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import math
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_gpcis.io.files import saying_why, whole_or_nothing
+import pandas as pd
+
 from napari_gpcis_training.benchmark.published import published_rows
-from napari_gpcis_training.plotting.names import markdown
+from napari_gpcis_training.reports import markdown, markdown_rows, write_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from rich.table import Table
 
-    from napari_gpcis_training.benchmark.published import Published
     from napari_gpcis_training.benchmark.records import Scores
 
     ScoreMap = Mapping[tuple[str, str], Scores]
@@ -41,7 +37,7 @@ Nvidia V100 at 384² px; they take no part in what is bold."""
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """How a score is shown, from a row of its values by name."""
+    """A score's title, format and direction."""
 
     title: str
     key: str
@@ -89,13 +85,13 @@ def write_tables(
     Parameters
     ----------
     folder : path
-        Is made when missing; tables in it are replaced.
+        Created if missing; tables in it are replaced.
     scores : mapping
-        By data set and model, in the order in which the tables shall have them.
+        Scores by data set and model, in the order of the tables.
     parameters : mapping
-        By model; None, or left out, for one without weights.
+        Number of parameters by model; None, or left out, for one without weights.
     facts : mapping
-        What a reader must know: hardware, protocol, threads, date, versions.
+        Conditions of the measurement: hardware, protocol, threads, date, versions.
 
     Returns
     -------
@@ -114,38 +110,27 @@ def write_tables(
         "table.csv": csv_table(scores, parameters),
         "table.json": json_table(scores, parameters, facts),
     }
-    paths = [Path(folder) / name for name in texts]
-    with saying_why(folder):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        # Each is in its temporary place before the first takes its own.
-        for path, text in zip(paths, texts.values(), strict=True):
-            part = stack.enter_context(whole_or_nothing(path))
-            with saying_why(path):
-                part.write_text(text, encoding="utf-8", newline="")
-    return paths
+    return write_texts(folder, texts)
 
 
 def markdown_table(
     scores: ScoreMap, parameters: Mapping[str, int | None], facts: Mapping[str, str]
 ) -> str:
-    """GitHub flavoured Markdown: a table per data set, what was measured how, a legend.
+    """GitHub flavoured Markdown: a table per data set, the conditions, a legend.
 
     Published rows follow where there are any; see `published.published_rows`.
     """
     sections = []
     any_published = False
-    for data, models in _by_data(scores).items():
-        published = published_rows(data)
+    for data, rows in _score_rows(scores, parameters).groupby("data", sort=False):
+        cells = _measured_cells(rows, "**{}**".format, markdown)
+        published = _published_cells(data, cells.columns)
         any_published |= bool(published)
-        heading = f"## {markdown(data)}{_objects_of(models)}"
-        titles, rows = _measured_cells(models, parameters, "**{}**".format)
-        rows += [_published_cells(row, titles) for row in published]
-        lines = [titles, ["---", *["---:"] * (len(titles) - 1)], *rows]
-        sections.append("\n".join([heading, "", *(f"| {' | '.join(row)} |" for row in lines)]))
+        heading = f"## {markdown(data)}{_objects_of(rows)}"
+        sections.append(f"{heading}\n\n{markdown_rows(pd.concat([cells, *published]))}")
     if facts:
-        told = (f"- {markdown(name)}: {markdown(value)}" for name, value in facts.items())
-        sections.append("\n".join(["## Measured with", "", *told]))
+        lines = (f"- {markdown(name)}: {markdown(value)}" for name, value in facts.items())
+        sections.append("\n".join(["## Measured with", "", *lines]))
     sections.append(_LEGEND)
     if any_published:
         sections.append(_PUBLISHED)
@@ -155,28 +140,26 @@ def markdown_table(
 def csv_table(scores: ScoreMap, parameters: Mapping[str, int | None]) -> str:
     """Plain numbers, a row per data set and model; IoU in percent, SPC in seconds.
 
-    What was not measured is left empty.
+    Scores that were not measured are left empty.
     """
-    rows = _plain_rows(scores, parameters)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    text: str = _score_rows(scores, parameters).to_csv(index=False, lineterminator="\n")
+    return text
 
 
 def json_table(
     scores: ScoreMap, parameters: Mapping[str, int | None], facts: Mapping[str, str]
 ) -> str:
-    """Everything: facts, units, measured and published scores; null what was not measured."""
-    published = [
-        {"data": data, **asdict(row)} for data in _by_data(scores) for row in published_rows(data)
-    ]
+    """Everything: facts, units, measured and published scores; null for what was not measured."""
+    rows = _score_rows(scores, parameters)
     tree = {
         "facts": dict(facts),
         "units": _UNITS,
-        "scores": _plain_rows(scores, parameters),
-        "published": published,
+        "scores": rows.to_dict("records"),
+        "published": [
+            {"data": data, **asdict(row)}
+            for data in rows["data"].unique()
+            for row in published_rows(data)
+        ],
     }
     return json.dumps(tree, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -187,99 +170,80 @@ def terminal_tables(scores: ScoreMap, parameters: Mapping[str, int | None]) -> l
     from rich.table import Table
 
     tables = []
-    for data, models in _by_data(scores).items():
-        titles, rows = _measured_cells(models, parameters, "[bold]{}[/bold]".format, escape)
-        table = Table("", title=f"{escape(data)}{_objects_of(models)}")
-        for row in rows:
-            table.add_column(row[0], justify="right", overflow="fold")
-        for place, title in enumerate(titles[1:], 1):
-            table.add_row(title, *(row[place] for row in rows))
+    for data, rows in _score_rows(scores, parameters).groupby("data", sort=False):
+        cells = _measured_cells(rows, "[bold]{}[/bold]".format, escape).set_index("model")
+        table = Table("", title=f"{escape(data)}{_objects_of(rows)}")
+        for model in cells.index:
+            table.add_column(model, justify="right", overflow="fold")
+        for title in cells.columns:
+            table.add_row(title, *cells[title])
         tables.append(table)
     return tables
 
 
-def _by_data(scores: ScoreMap) -> dict[str, dict[str, Scores]]:
+def _score_rows(scores: ScoreMap, parameters: Mapping[str, int | None]) -> pd.DataFrame:
+    """A row per data set and model, the data sets' rows together; None for what is missing.
+
+    Columns are of Python's objects, so that counts stay whole numbers beside a missing one.
+    """
     if not scores:
         raise ValueError(
             "expected the scores of at least one model on one data set, got none; "
             "score a model before its table is written"
         )
-    by_data: dict[str, dict[str, Scores]] = {}
-    for (data, model), value in scores.items():
-        by_data.setdefault(data, {})[model] = value
-    return by_data
+    rows = [
+        {"data": data, "model": model, **asdict(each), "parameters": parameters.get(model)}
+        for (data, model), each in scores.items()
+    ]
+    frame = pd.DataFrame(rows, dtype=object)
+    frame = frame.where(frame.notna(), None)
+    places = {data: place for place, data in enumerate(frame["data"].unique())}
+    return frame.sort_values("data", key=lambda data: data.map(places), kind="stable")
 
 
-def _objects_of(models: Mapping[str, Scores]) -> str:
-    counts = {scores.objects for scores in models.values()}
+def _objects_of(rows: pd.DataFrame) -> str:
+    counts = rows["objects"].unique()
     if len(counts) > 1:
         return " (not the same objects for all)"
-    return f" ({counts.pop()} objects)"
+    return f" ({counts[0]} objects)"
 
 
 def _measured_cells(
-    models: Mapping[str, Scores],
-    parameters: Mapping[str, int | None],
-    emphasise: Callable[[str], str],
-    escape: Callable[[str], str] = markdown,
-) -> tuple[list[str], list[list[str]]]:
-    """The titles, and the rows beneath them: the model and its scores."""
-    rows = [_values(scores, parameters.get(model)) for model, scores in models.items()]
-    columns = [c for c in _COLUMNS if any(row[c.key] is not None for row in rows)]
-    alike = len({scores.objects for scores in models.values()}) == 1
-    if not alike:
-        columns.insert(0, _Column("objects", "objects", str))
-    best = [_best(column, rows) if alike else None for column in columns]
-    cells = []
-    for model, row in zip(models, rows, strict=True):
-        shown = [_cell(column, row) for column in columns]
-        marked = [
-            emphasise(text) if row[c.key] is not None and c.show(row[c.key]) == first else text
-            for text, c, first in zip(shown, columns, best, strict=True)
-        ]
-        cells.append([escape(model), *marked])
-    return ["model", *(column.title for column in columns)], cells
+    rows: pd.DataFrame, emphasise: Callable[[str], str], escape: Callable[[str], str]
+) -> pd.DataFrame:
+    """Scores of a data set as they are shown, a row per model, the best ones emphasised.
+
+    Models that were scored on different objects are not compared.
+    """
+    comparable = rows["objects"].nunique() == 1
+    cells = pd.DataFrame({"model": rows["model"].map(escape)})
+    if not comparable:
+        cells["objects"] = rows["objects"].map(str)
+    for column in _COLUMNS:
+        values = rows[column.key].dropna()
+        if values.empty:
+            continue
+        shown = values.map(column.show)
+        # the best as it is shown, so that what looks equal is equally bold
+        if comparable and column.better and shown.nunique() > 1:
+            best = column.show(values.max() if column.better > 0 else values.min())
+            shown = shown.where(shown != best, emphasise(best))
+        if column.key == "noic_rounds":
+            shown = shown + " of " + rows["clicks_rounds"].map(str)
+        cells[column.title] = shown.reindex(rows.index, fill_value="–")
+    return cells
 
 
-def _cell(column: _Column, row: Mapping[str, Any]) -> str:
-    value = row[column.key]
-    if value is None:
-        return "–"
-    text = column.show(value)
-    return f"{text} of {row['clicks_rounds']}" if column.key == "noic_rounds" else text
+def _published_cells(data: str, titles: pd.Index[str]) -> list[pd.DataFrame]:
+    """Published scores of a data set, in the columns of the measured ones; none if there are none.
 
-
-def _best(column: _Column, rows: list[dict[str, Any]]) -> str | None:
-    """The best of a column as it is shown, so that equal looks are equally bold."""
-    values = [row[column.key] for row in rows if row[column.key] is not None]
-    shown = {column.show(value) for value in values}
-    if not column.better or len(shown) < 2:
-        return None
-    return column.show(max(values) if column.better > 0 else min(values))
-
-
-def _published_cells(row: Published, titles: list[str]) -> list[str]:
-    values = asdict(row)
-    by_title = {column.title: column for column in _COLUMNS}
-    cells = []
-    for title in titles[1:]:
-        column = by_title.get(title)
-        value = values.get(column.key) if column else None
-        cells.append("–" if column is None or value is None else column.show(value))
-    return [f"*{markdown(row.model)}, published*", *cells]
-
-
-def _plain_rows(scores: ScoreMap, parameters: Mapping[str, int | None]) -> list[dict[str, Any]]:
-    return [
-        {"data": data, "model": model, **_values(value, parameters.get(model))}
-        for data, models in _by_data(scores).items()
-        for model, value in models.items()
-    ]
-
-
-def _values(scores: Scores, parameters: int | None) -> dict[str, Any]:
-    """Scores by name, None for what was not measured."""
-    values = asdict(scores)
-    if math.isnan(scores.spc):
-        values["spc"] = None
-    return {**values, "parameters": parameters}
+    A title that the published rows do not have is a dash.
+    """
+    rows = []
+    for each in published_rows(data):
+        found = {"model": f"*{markdown(each.model)}, published*"}
+        for column in _COLUMNS:
+            value = getattr(each, column.key, None)
+            found[column.title] = "–" if value is None else column.show(value)
+        rows.append([found.get(title, "–") for title in titles])
+    return [pd.DataFrame(rows, columns=titles)] if rows else []

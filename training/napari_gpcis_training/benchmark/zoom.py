@@ -94,7 +94,7 @@ def box_iou(box: Box, other: Box) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ZoomedView:
     """A box of the image, resized to a square for the network.
 
     The centre of an image pixel lies at a fraction of a network pixel. There the GP reads its
@@ -104,7 +104,7 @@ class View:
     Attributes
     ----------
     box : Box
-        In image pixels.
+        The box, in image pixels.
     size : int
         Side of the square, network pixels.
     """

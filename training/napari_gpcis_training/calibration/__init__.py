@@ -1,1 +1,1 @@
-"""How well probabilities are calibrated, and the temperature that does it."""
+"""Calibration of probabilities, and the temperature that achieves it."""

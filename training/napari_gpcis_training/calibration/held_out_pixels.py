@@ -1,4 +1,4 @@
-"""Pixels of held-out objects: what a network says of them after some clicks, and the truth."""
+"""Pixels of held-out objects: a network's answers after some clicks, and the truth."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from napari_gpcis.engine.logits import moderate
 from napari_gpcis_training.augment import OUTSIDE, TARGET
-from napari_gpcis_training.clicks import evaluation_click
+from napari_gpcis_training.protocol import SimulatedUser
 from napari_gpcis_training.simulation import Encoded
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ class Pixels:
     latent, variance : float32
         f and v of the network's answer.
     truth, near : bool
-        Whether the pixel is in the object, and in its box, grown by a quarter on each side.
+        True for pixels in the object, and in its box, grown by a quarter on each side.
     clicks : int
-        After how many.
+        Number of clicks that were answered.
     item : int
         Number of the crop.
     """
@@ -59,7 +59,7 @@ class Pixels:
         return len(self.latent)
 
     def where(self, chosen: Array) -> Pixels:
-        """Some of them: bool, shape (n,)."""
+        """Select some of them: bool, shape (n,)."""
         return Pixels(*(getattr(self, name)[chosen] for name in self.__slots__))
 
     def logits(self, *, with_variance: bool, temperature: float = 1.0) -> Array:
@@ -83,13 +83,13 @@ def gather_pixels(
     Parameters
     ----------
     network : SegmentationNetwork
-        On any device; is put into evaluation mode.
+        A network on any device; it is put into evaluation mode.
     crops : sequence of Crop
-        Of one size, as of `evaluate.evaluation_crops`: an object in the middle of three times its
-        size. 4096 of the pixels that count are drawn of each, the same for all answers.
+        Crops of one size, as of `evaluate.evaluation_crops`: an object in the middle of three times
+        its size. 4096 of the pixels that count are drawn of each, the same for all answers.
     clicks : sequence of int
-        After how many clicks to look. An object that has no wrong pixel left by then gives the
-        pixels of its last answer.
+        Numbers of clicks after which to look. An object that has no wrong pixel left by then gives
+        the pixels of its last answer.
 
     Raises
     ------
@@ -114,10 +114,13 @@ def _gather_batch(
     device = network.mean.device
     images = torch.from_numpy(np.stack([crop.image for crop in crops])).to(device)
     encoded = Encoded.of(network, images)
-    users = [_User(crop, seed=first + number) for number, crop in enumerate(crops)]
+    samples = [_Sample(crop, seed=first + number) for number, crop in enumerate(crops)]
+    users = [sample.user for sample in samples]
     previous = torch.zeros_like(images[:, :1])
     for turn in range(1, max(turns) + 1):
-        clicks = [torch.tensor(user.click(), device=device) for user in users]
+        for user in users:
+            user.click()
+        clicks = [torch.from_numpy(user.signed_clicks()).to(device) for user in users]
         deep = network.decode(encoded.pyramid, clicks, previous)
         answer = network.classify(deep, encoded.colour, clicks)
         previous = torch.sigmoid(answer.logits)
@@ -126,39 +129,27 @@ def _gather_batch(
             user.mask = each > 0
         if turn in turns:
             variance = answer.variance()[:, 0].float().cpu().numpy()
-            for number, user in enumerate(users):
-                yield user.sample(latent[number], variance[number], turn, first + number)
+            for number, sample in enumerate(samples):
+                yield sample.pixels(latent[number], variance[number], turn, first + number)
 
 
-class _User:
-    """Clicks at one crop."""
+class _Sample:
+    """A sample of a crop's pixels, and the user who clicks at it."""
 
     def __init__(self, crop: Crop, seed: int) -> None:
-        self.target = crop.codes == TARGET
-        self.valid = crop.codes != OUTSIDE
-        self.mask = np.zeros_like(self.target)
-        self._clicked = np.zeros_like(self.target)
-        self._clicks: list[tuple[int, int, float]] = []
-        places = np.flatnonzero(self.valid)
+        self.user = SimulatedUser(crop.codes == TARGET, crop.codes != OUTSIDE)
+        places = np.flatnonzero(self.user.valid)
         rng = np.random.default_rng(seed)
         self._places = rng.permutation(places)[:_PIXELS]
-        self._near = near_box(self.target)
+        self._near = near_box(self.user.target)
 
-    def click(self) -> list[tuple[int, int, float]]:
-        """Click once more, if there is an error left; all clicks so far."""
-        click = evaluation_click(self.mask, self.target, self.valid, self._clicked)
-        if click is not None:
-            self._clicks.append(click)
-            self._clicked[click[0], click[1]] = True
-        return self._clicks
-
-    def sample(self, latent: Array, variance: Array, turn: int, item: int) -> Pixels:
+    def pixels(self, latent: Array, variance: Array, turn: int, item: int) -> Pixels:
         """Pixels of an answer."""
         count = len(self._places)
         return Pixels(
             latent=latent.ravel()[self._places],
             variance=variance.ravel()[self._places],
-            truth=self.target.ravel()[self._places],
+            truth=self.user.target.ravel()[self._places],
             near=self._near.ravel()[self._places],
             clicks=np.full(count, turn, np.int64),
             item=np.full(count, item, np.int64),

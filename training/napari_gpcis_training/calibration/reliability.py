@@ -1,4 +1,4 @@
-"""How well probabilities agree with what is true: reliability, calibration error, temperature."""
+"""Agreement of probabilities with the truth: reliability, calibration error, temperature."""
 
 from __future__ import annotations
 
@@ -91,9 +91,9 @@ def measure(logits: Array, truth: Array) -> Measures:
     Parameters
     ----------
     logits : array, shape (n,)
-        Of the object.
+        Logits of the object.
     truth : bool array, shape (n,)
-        Whether the pixel is of the object.
+        True for pixels of the object.
 
     References
     ----------
@@ -113,14 +113,14 @@ def find_temperature(logits: Array, truth: Array) -> float:
     Parameters
     ----------
     logits : array, shape (n,)
-        Of the object.
+        Logits of the object.
     truth : bool array, shape (n,)
-        Whether the pixel is of the object.
+        True for pixels of the object.
 
     Returns
     -------
     float
-        Between 0.2 and 10.
+        The temperature, between 0.2 and 10.
 
     Raises
     ------

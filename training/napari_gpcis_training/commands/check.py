@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_gpcis_training.commands.shared import or_exit
+from napari_gpcis_training.commands.shared import report_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,8 +65,7 @@ def check(
 
     Exit code 1 when there are problems, 2 when nothing can be used.
     """
-
-    def command() -> None:
+    with report_errors():
         from napari_gpcis_training.data.check import check_files
         from napari_gpcis_training.data.splits import grouped
 
@@ -90,8 +89,6 @@ def check(
             typer.echo(line, err=as_json)
         if problems:
             raise typer.Exit(_PROBLEMS)
-
-    or_exit(command)
 
 
 def _find(

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from napari_gpcis_training.commands.shared import use_threads
+from napari_gpcis_training.commands.shared import takes, use_threads
+from napari_gpcis_training.options import FinetuneOptions
 
 
+@takes(FinetuneOptions)
 def finetune(
-    images: Annotated[Path, typer.Option(metavar="DIR", help="Folder of images or stacks.")],
-    labels: Annotated[
-        Path,
-        typer.Option(
-            metavar="DIR", help="Folder of their labels or masks, named alike (also NAME_labels …)."
-        ),
-    ],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="MODEL.safetensors", help="Model to write.")
-    ],
-    model: Annotated[
-        str, typer.Option(metavar="NAME_OR_PATH", help="Model to start from.")
-    ] = "default",
-    minutes: Annotated[
-        float | None, typer.Option(min=0.01, help="Length of the training; chosen by the data.")
-    ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Length, in steps.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of split, crops and clicks.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    options: FinetuneOptions,
     curves: Annotated[
         bool, typer.Option("--curves", help="Draw loss and clicks beside the model, as PNG.")
     ] = False,
@@ -45,14 +28,12 @@ def finetune(
     """
     from napari_gpcis_training.finetuning.report import reporting
 
-    with reporting(as_json) as tell:
+    with reporting(as_json) as on_event:
         use_threads(None)
-        from napari_gpcis_training.finetuning.curves import Recorder
-        from napari_gpcis_training.finetuning.options import Request
-        from napari_gpcis_training.finetuning.run import finetune as carry_out
+        from napari_gpcis_training.curves import TrainingCurves
+        from napari_gpcis_training.finetuning.run import finetune_model
 
-        request = Request(images, labels, output, model, minutes, steps, seed, device)
-        recorder = Recorder(tell)
-        carry_out(request, recorder)
+        recorded = TrainingCurves(on_event)
+        finetune_model(options, recorded)
         if curves:
-            recorder.draw(output.with_suffix(".png"))
+            recorded.draw(options.output.with_suffix(".png"))

@@ -35,7 +35,7 @@ _NUMBERED = ("PUT", "BINPUT", "LONG_BINPUT")
 
 
 class _Record:
-    """What a pickled name stands for: its arguments, kept and never called."""
+    """Stand-in for a pickled name: its arguments, kept and never called."""
 
     __slots__ = ("arguments", "state")
 
@@ -131,7 +131,7 @@ def read_numpy_labels(path: Path) -> LabelArray:
             labels = _read(file)
     except _ForbiddenNameError as error:
         raise ValueError(
-            f"{path.name}: it wants to call {error}, which masks do not need, and was not run; "
+            f"{path.name}: it calls {error}, which masks do not need, and was not run; "
             f"{_REMEDY}"
         ) from error
     # a damaged pickle makes its reader raise almost anything

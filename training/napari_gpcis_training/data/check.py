@@ -11,7 +11,7 @@ from skimage.measure import label as connected_regions
 
 from napari_gpcis.engine.geometry import equivalent_diameter
 from napari_gpcis.io.images.open import open_image
-from napari_gpcis_training.data.layouts import detect_layout, find_files
+from napari_gpcis_training.data.layouts import detect_layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ _QUARTILES = (25, 50, 75)
 
 @dataclass(slots=True)
 class FileCheck:
-    """What is in one labelled file.
+    """Findings in one labelled file.
 
     Attributes
     ----------
@@ -36,9 +36,9 @@ class FileCheck:
     labelled : int
         Slices with labels.
     areas : list of int
-        Of the objects (an object counts in each of its slices), px.
+        Areas of the objects (an object counts in each of its slices), px.
     binary : bool
-        Whether it tells no two objects apart; its objects are then the connected regions.
+        True if it tells no two objects apart; its objects are then the connected regions.
     problems : list of str
         Each with what to do.
     """
@@ -67,14 +67,14 @@ class FileCheck:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What is in a data set.
+    """Findings in a data set.
 
     Attributes
     ----------
     layout : str
     files : tuple of FileCheck
     remarks : tuple of str
-        Of files without a counterpart, and of two that show the same.
+        Remarks on files without a counterpart, and on two that show the same.
     """
 
     layout: str
@@ -83,17 +83,17 @@ class Check:
 
     @property
     def problems(self) -> list[str]:
-        """All that is wrong."""
+        """Problems of the data set and of its files."""
         return [*self.remarks, *(line for file in self.files for line in file.problems)]
 
     @property
     def areas(self) -> list[int]:
-        """Of all objects, px."""
+        """Areas of all objects, px."""
         return [area for file in self.files for area in file.areas]
 
     @property
     def usable(self) -> bool:
-        """Whether there is a file without a problem."""
+        """True if there is a file without a problem."""
         return any(not file.problems for file in self.files)
 
     def as_json(self) -> dict[str, Any]:
@@ -107,19 +107,6 @@ class Check:
         }
 
 
-def check_set(folder: Path, layout: str = "auto", min_area: int = 1) -> Check:
-    """Read a whole data set and list what is wrong.
-
-    Raises
-    ------
-    ValueError
-        When the folder is missing or is no data set.
-    """
-    layout = detect_layout(folder) if layout == "auto" else layout
-    files, remarks = find_files(folder, layout)
-    return check_files(files, remarks, min_area)
-
-
 def check_files(
     files: Iterable[LabelledFile], remarks: Sequence[str] = (), min_area: int = 1
 ) -> Check:
@@ -128,7 +115,7 @@ def check_files(
     Parameters
     ----------
     files : iterable of LabelledFile
-        Of one data set.
+        Files of one data set.
     remarks : sequence of str
         Problems of the pairing, as `find_files` gives them.
     min_area : int

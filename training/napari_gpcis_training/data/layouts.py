@@ -48,9 +48,9 @@ class LabelledFile:
     name : str
         Unique in its data set: the image's stem; of Berkeley the mask's.
     image, labels : Path
-        Of DSB2018's own layout the folder of the masks.
+        File of the image's labels; in DSB2018's own layout the folder of the masks.
     group : str
-        What a split keeps together: the photograph, the film; the name when unknown.
+        Name of what a split keeps together: the photograph, the film; the file's name when unknown.
     layout : str
         One of `LAYOUTS`.
     """
@@ -95,7 +95,7 @@ class LabelledFile:
 
     @property
     def _is_pair(self) -> bool:
-        """Whether a set that has a layout of its own is here in the form of a lab's folder."""
+        """Say whether a set that has a layout of its own is here in the form of a lab's folder."""
         return self.layout == "dsb2018" and self.labels.is_file()
 
 
@@ -163,11 +163,11 @@ def find_files(
     Parameters
     ----------
     folder : Path
-        Of the data set.
+        Folder of the data set.
     layout : str
         One of `LAYOUTS`, or "auto".
     part : {"train", "val"}, optional
-        Of SBD, which has lists of them.
+        Split of SBD, which has lists of them.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""How the benchmark sets code their masks."""
+"""Masks of the benchmark sets, decoded."""
 
 from __future__ import annotations
 

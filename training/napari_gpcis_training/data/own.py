@@ -31,14 +31,14 @@ _GENERIC = {"images", "image", "img", "imgs", "raw", "data"}
 
 @dataclass(frozen=True, slots=True)
 class OwnData:
-    """What a model is fine-tuned on.
+    """Data that a model is fine-tuned on.
 
     Attributes
     ----------
     name : str
         The data's folder.
     training, held_out : LabelledSet
-        Of different files, or of different blocks of slices.
+        Sets of different files, or of different blocks of slices.
     diameter : float
         Median equivalent diameter of the objects, px.
     split : data.splits.Split or None
@@ -71,12 +71,12 @@ def load_own_data(images: Path, labels: Path, seed: int) -> OwnData:
         Folders, or one; files are paired by name. Binary masks become objects by connected
         regions.
     seed : int
-        Of the split.
+        Seed of the split.
 
     Raises
     ------
     ValueError
-        With a line for every file that will not do, or when there are too few labelled slices.
+        If files will not do, with a line for each; or if there are too few labelled slices.
     """
     files, problems = find_pairs(images, labels)
     read, more = _read_all(files)
@@ -140,7 +140,7 @@ def _read_all(
 
 
 def _are_binary(read: Sequence[tuple[LabelledFile, LabelledPlane]]) -> bool:
-    """Whether no file tells two objects apart."""
+    """Say whether no file tells two objects apart."""
     values: dict[str, set[int]] = {}
     for file, plane in read:
         values.setdefault(file.name, {0}).update(np.unique(plane.labels).tolist())

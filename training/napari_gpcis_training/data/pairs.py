@@ -28,7 +28,7 @@ _LABELS_END = re.compile(
     r"[-_. ](labels?|masks?|cp[-_]masks|seg|segmentation|gt|ground[-_]?truth|annotations?)$", re.I
 )
 _OTHER_OUTPUT = re.compile(r"_(flows|cp_output|outlines|cp_outlines|dP|cellprob)$")
-"""What Cellpose writes beside an image and its masks."""
+"""Names that Cellpose writes beside an image and its masks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ def join_planes(
     Parameters
     ----------
     name : str
-        Of the planes.
+        Name of the planes.
     image : Path
         Image or stack.
     labels : LabelPages
@@ -117,7 +117,7 @@ def join_planes(
     labels_name : str
         File that messages name.
     chosen : callable, optional
-        Given slice index and number of slices, whether the slice is wanted.
+        Called with slice index and number of slices; true for a slice that is wanted.
 
     Raises
     ------

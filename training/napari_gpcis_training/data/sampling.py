@@ -29,13 +29,13 @@ def sample_objects(
     slices : iterable of int arrays, each of shape (n, 6)
         Index of the objects of each slice.
     count : int or None
-        How many objects at most; all that `per_slice` leaves when None.
+        Most objects in all; all that `per_slice` leaves when None.
     per_slice : int or None
-        How many objects of a slice at most.
+        Most objects of a slice.
     min_diameter : float
         Smallest object, px of the image.
     seed : int
-        Of the sample.
+        Seed of the sample.
 
     Returns
     -------

@@ -68,9 +68,9 @@ class LabelledSet:
     ----------
     source : DataSource
     slices : tuple of LabelledSlice
-        Those with objects.
+        Slices with objects.
     split : data.splits.Split or None
-        What of the data set went where, for `write_split`.
+        Split of the data set, for `write_split`.
     """
 
     source: DataSource
@@ -120,7 +120,7 @@ def load_sets(
     Raises
     ------
     ValueError
-        With what is wrong with all of them.
+        If sets will not do, with the errors of all of them.
     """
     sets: list[LabelledSet] = []
     problems: list[str] = []
@@ -204,7 +204,7 @@ def _find(folder: Path, source: DataSource, part: Part) -> tuple[list[LabelledFi
 
 
 def _listed(layout: str, source: DataSource) -> bool:
-    """Whether the data set itself says what is held out."""
+    """Say whether the data set itself determines what is held out."""
     return layout == "sbd" and source.split == "default" and not source.split_file
 
 

@@ -1,4 +1,4 @@
-"""How slices are divided into those trained on and those held out: by file, by block, by group."""
+"""Rules that divide slices into training and held-out ones: by file, by block, by group."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _ENOUGH_FOR_GAPS = 10
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What a split divides: a slice.
+    """A slice, as a split divides it.
 
     Attributes
     ----------
     file : str
         Name of its file.
     group : str
-        What is never divided by the rule "group".
+        Name of what the rule "group" never divides.
     z, slices : int
-        Its index, and how many slices the file has.
+        Index of the slice, and number of slices in the file.
     """
 
     file: str
@@ -58,7 +58,7 @@ class Split:
     train, held_out : tuple of str
         Names of slices.
     left_out : tuple of str
-        In neither: beside a held-out block, or of the photograph of a held-out file.
+        Slices in neither: beside a held-out block, or of the photograph of a held-out file.
     """
 
     rule: Rule
@@ -70,7 +70,7 @@ class Split:
 
 
 def group_of(name: str, pattern: str | None) -> str:
-    """What the first group of a regular expression finds in a name; else the name.
+    """Match of a regular expression's first group in a name; else the name.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def split_items(
     Parameters
     ----------
     items : sequence of Item
-        In order; the slices of a file one after the other.
+        Slices in order, those of a file one after the other.
     by : {"default", "file", "block", "group"}
         "file" and "group" hold out whole ones of these. "block" holds out a block of neighbouring
         slices of every volume, and single images stay in training. "default" is the fixed rule of
@@ -156,7 +156,7 @@ def split_items(
 
 
 def in_last_sixth(z: int, slices: int) -> bool:
-    """Whether the default rule holds a slice of a volume out."""
+    """Say whether the default rule holds a slice of a volume out."""
     return z >= slices - slices // _HOLD_OUT_SLICES
 
 

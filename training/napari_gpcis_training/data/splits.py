@@ -65,7 +65,7 @@ def grouped(files: Iterable[LabelledFile], pattern: str | None) -> list[Labelled
     files : iterable of LabelledFile
         Whose own groups stand where there is no pattern.
     pattern : str or None
-        Its first group, searched in a name, is the file's group; else the name is.
+        Pattern whose first group, searched in a name, is the file's group; else the name is.
     """
     if pattern is None:
         return list(files)

@@ -32,9 +32,9 @@ class Parts:
     selection : LabelledSet
         The state that needs the fewest clicks on it is kept.
     test : LabelledSet
-        What the scores before and after refer to.
+        Slices that the scores before and after refer to.
     independent : bool
-        Whether selection and test differ; with five images or fewer they are the same.
+        False where selection and test are the same, with five images or fewer.
     """
 
     training: LabelledSet
@@ -43,7 +43,7 @@ class Parts:
     independent: bool
 
     def record(self, seed: int) -> dict[str, Any]:
-        """What the model's card says of the split: the seed, and the names in each part."""
+        """Describe the split for the model's card: the seed, and the names in each part."""
         names = {
             name: [item.name for item in part.slices]
             for name, part in (

@@ -1,4 +1,4 @@
-"""How long and how boldly to fine-tune, from the amount of data."""
+"""Length and learning rate of a fine-tuning, from the amount of data."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def recipe(card: ModelCard, training: LabelledSet, steps: int | None, seed: int)
     Parameters
     ----------
     card : ModelCard
-        Of the model to begin with.
+        Card of the model to begin with.
     training : LabelledSet
-        What is trained on.
+        The set to train on.
     steps : int or None
         Length as wanted; by the number of objects when None.
     seed : int
-        Of crops and clicks.
+        Seed of crops and clicks.
     """
     objects = sum(len(item.objects) for item in training.slices)
     sections: dict[str, dict[str, Any]] = {

@@ -1,4 +1,4 @@
-"""What a fine-tuning tells while it runs, and what it writes into the model's card."""
+"""Events that a fine-tuning reports while it runs, and its entries in the model's card."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from napari_gpcis.model import ModelCard
     from napari_gpcis_training.config import TrainConfig
     from napari_gpcis_training.data.own import OwnData
-    from napari_gpcis_training.evaluate import Scores
-    from napari_gpcis_training.finetuning.options import Request
+    from napari_gpcis_training.evaluate import ValidationScores
     from napari_gpcis_training.finetuning.parts import Parts
+    from napari_gpcis_training.options import FinetuneOptions
 
     Event = dict[str, Any]
 
@@ -28,7 +28,7 @@ CAVEAT = (
 
 @dataclass(slots=True)
 class Clock:
-    """How much of a training is done, by steps or by time, whichever is further."""
+    """Share of a training that is done, by steps or by time, whichever is further."""
 
     steps: int | None
     seconds: float | None
@@ -47,34 +47,34 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a fine-tuning came to.
+    """Outcome of a fine-tuning.
 
     Attributes
     ----------
-    before, after : Scores
-        Of the model it began with and of the model that is written.
+    before, after : ValidationScores
+        Scores of the model it began with and of the model that is written.
     step : int
         Step of the state that is written; 0 for the model it began with.
     independent : bool
-        Whether the scores are of objects that no state was chosen by.
+        True if the scores are of objects that no state was chosen by.
     refused : bool
-        Whether the chosen state did worse on the test, so that it is not written.
+        True if the chosen state did worse on the test, so that it is not written.
     """
 
-    before: Scores
-    after: Scores
+    before: ValidationScores
+    after: ValidationScores
     step: int
     independent: bool
     refused: bool = False
 
     @property
     def improved(self) -> bool:
-        """Whether the written model is another one than the one it began with."""
+        """True if the written model is not the one that it began with."""
         return self.step > 0
 
 
 def start_event(
-    request: Request,
+    options: FinetuneOptions,
     data: OwnData,
     parts: Parts,
     config: TrainConfig,
@@ -95,7 +95,7 @@ def start_event(
         "learning_rate": config.optimiser.learning_rate,
         "steps": clock.steps,
         "minutes": None if clock.seconds is None else clock.seconds / 60,
-        "model": request.model,
+        "model": options.model,
         "device": str(device),
     }
 
@@ -112,7 +112,7 @@ def progress_event(step: int, loss: float, done: float, clock: Clock) -> Event:
     }
 
 
-def validation_event(step: int, scores: Scores) -> Event:
+def validation_event(step: int, scores: ValidationScores) -> Event:
     """Say how a state does on the selection part."""
     found = figures(scores)
     chosen = {key: found[key] for key in ("noc85", "noc90", "iou1", "objects")}
@@ -135,7 +135,7 @@ def done_event(output: str, verdict: Verdict, stopped: bool) -> Event:
 
 
 def card_training(
-    request: Request,
+    options: FinetuneOptions,
     parent: ModelCard,
     data: OwnData,
     parts: Parts,
@@ -148,7 +148,7 @@ def card_training(
         "data": {data.name: data.training.source.licence},
         "images": data.slices,
         "held_out_images": len(parts.test.slices),
-        "split": parts.record(request.seed),
+        "split": parts.record(options.seed),
         "objects": data.objects,
         "object_diameter": round(data.diameter, 1),
         "date": date.today().isoformat(),
@@ -166,6 +166,6 @@ def card_scores(verdict: Verdict) -> dict[str, dict[str, float]]:
     return {"held out, before": figures(verdict.before), "held out": figures(verdict.after)}
 
 
-def figures(scores: Scores) -> dict[str, float]:
-    """Scores as JSON holds them."""
+def figures(scores: ValidationScores) -> dict[str, float]:
+    """ValidationScores as JSON holds them."""
     return {key: round(value, 3) for key, value in asdict(scores).items()}

@@ -1,4 +1,4 @@
-"""How `napari-gpcis finetune` tells what it does: to people, or to programs as JSON lines."""
+"""Reporting of `napari-gpcis finetune`: to people, or to programs as JSON lines."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     Event = dict[str, Any]
-    Tell = Callable[[Event], None]
+    OnEvent = Callable[[Event], None]
 
 _FIGURES = {
     "noc85": "clicks to 85 % (NoC@85)",
@@ -31,16 +31,16 @@ _FIGURES = {
 
 
 @contextmanager
-def reporting(as_json: bool) -> Iterator[Tell]:
+def reporting(as_json: bool) -> Iterator[OnEvent]:
     """Give what takes the events of a run, and turn its errors into a message and an exit code.
 
     SIGTERM comes to the block as a KeyboardInterrupt, like SIGINT.
     """
-    tell: Tell
+    on_event: OnEvent
     with _terminating_as_interrupt():
         if as_json:
-            tell, fail = _print_json, _fail_in_json
-            yield from _guarded(tell, fail)
+            on_event, fail = _print_json, _fail_in_json
+            yield from _guarded(on_event, fail)
             return
         with Progress(
             TextColumn("{task.description}"),
@@ -53,9 +53,9 @@ def reporting(as_json: bool) -> Iterator[Tell]:
             yield from _guarded(_Screen(bar), _fail_in_words)
 
 
-def _guarded(tell: Tell, fail: Callable[..., None]) -> Iterator[Tell]:
+def _guarded(on_event: OnEvent, fail: Callable[..., None]) -> Iterator[OnEvent]:
     try:
-        yield tell
+        yield on_event
     except ValueError as error:
         kept = getattr(error, "kept", None)
         fail(str(error), **({"kept": str(kept)} if kept else {}))
@@ -149,7 +149,7 @@ class _Screen:
 
 
 def _remarks(event: Event) -> Iterator[str]:
-    """What a reader of the table has to know, and where the model is."""
+    """Remarks that a reader of the table needs, and the path of the model."""
     if not event["independent"] and event["improved"]:
         yield f"note: {CAVEAT}"
     if event["stopped"]:

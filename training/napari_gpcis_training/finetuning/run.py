@@ -27,8 +27,7 @@ from napari_gpcis_training.finetuning.record import (
     validation_event,
 )
 from napari_gpcis_training.finetuning.saving import reserved
-from napari_gpcis_training.schedule import Schedule
-from napari_gpcis_training.state import TrainingState, parameter_groups
+from napari_gpcis_training.state import Schedule, TrainingState, parameter_groups
 from napari_gpcis_training.trainer import training_step
 
 if TYPE_CHECKING:
@@ -40,10 +39,10 @@ if TYPE_CHECKING:
     from napari_gpcis_training.augment import Crop
     from napari_gpcis_training.config import TrainConfig
     from napari_gpcis_training.data.sets import LabelledSet
-    from napari_gpcis_training.evaluate import Scores
-    from napari_gpcis_training.finetuning.options import Request
+    from napari_gpcis_training.evaluate import ValidationScores
+    from napari_gpcis_training.options import FinetuneOptions
 
-    Tell = Callable[[dict[str, Any]], None]
+    OnEvent = Callable[[dict[str, Any]], None]
 
 _OBJECTS_CHOSEN_BY, _OBJECTS_TESTED = 40, 60
 _VALIDATIONS = 8
@@ -54,31 +53,31 @@ _CARD_BYTES = 200_000
 class _Best:
     """The best weights so far, by the clicks that the selection part needs."""
 
-    first: Scores
+    first: ValidationScores
     weights: dict[str, Tensor]
-    scores: Scores
+    scores: ValidationScores
     step: int = 0
 
-    def offer(self, network: SegmentationNetwork, scores: Scores, step: int) -> None:
+    def offer(self, network: SegmentationNetwork, scores: ValidationScores, step: int) -> None:
         if _improves(scores, self.first) and _rank(scores) < _rank(self.scores):
             self.scores, self.weights, self.step = scores, _weights(network), step
 
 
-def finetune(request: Request, tell: Tell) -> bool:
+def finetune_model(options: FinetuneOptions, on_event: OnEvent) -> bool:
     """Fine-tune a model; write the best state, or the first where none does better on the test.
 
     Parameters
     ----------
-    request : Request
+    options : FinetuneOptions
         Data, output, and how long.
-    tell : callable
+    on_event : callable
         Takes an event, a dict that JSON can hold: "start", "validation", "progress" and "done",
         under the key "event".
 
     Returns
     -------
     bool
-        Whether the written model is better than the one it began with.
+        True if the written model is better than the one it began with.
 
     Raises
     ------
@@ -90,24 +89,24 @@ def finetune(request: Request, tell: Tell) -> bool:
         If stopped before the training: then nothing is written. Later on, a stop ends the
         training, and the best model so far is written.
     """
-    card = model_card(request.model)
-    with reserved(request.output, card.path.stat().st_size * 2 + _CARD_BYTES) as put:
-        device = find_device(request.device)
-        network = load_model(request.model, device).to(memory_format=torch.channels_last)
-        data = load_own_data(request.images, request.labels, request.seed)
-        parts = divide(data, request.seed)
-        config = recipe(card, parts.training, request.steps, request.seed)
-        tell(start_event(request, data, parts, config, _clock(request, config), device))
+    card = model_card(options.model)
+    with reserved(options.output, card.path.stat().st_size * 2 + _CARD_BYTES) as put:
+        device = find_device(options.device)
+        network = load_model(options.model, device).to(memory_format=torch.channels_last)
+        data = load_own_data(options.images, options.labels, options.seed)
+        parts = divide(data, options.seed)
+        config = recipe(card, parts.training, options.steps, options.seed)
+        on_event(start_event(options, data, parts, config, _clock(options, config), device))
         chosen_by = _crops(parts.selection, _OBJECTS_CHOSEN_BY)
         test = _crops(parts.test, _OBJECTS_TESTED) if parts.independent else None
         first = evaluate(network, chosen_by)
-        tell(validation_event(0, first))
+        on_event(validation_event(0, first))
         before = evaluate(network, test) if test else None
         state = _state(network, config)
         best = _Best(first, _weights(network), first)
         start = best.weights
-        clock = _clock(request, config)
-        stopped = _train(state, config, parts.training, chosen_by, clock, best, tell)
+        clock = _clock(options, config)
+        stopped = _train(state, config, parts.training, chosen_by, clock, best, on_event)
         state.average.load_state_dict(best.weights)
         verdict = _judge(state.average, test, before, best)
         if verdict.improved:
@@ -116,7 +115,7 @@ def finetune(request: Request, tell: Tell) -> bool:
         else:
             state.average.load_state_dict(start)
         minutes = round(clock.elapsed / 60, 2)
-        training = card_training(request, card, data, parts, config, verdict, minutes)
+        training = card_training(options, card, data, parts, config, verdict, minutes)
         put(
             lambda path: save_checkpoint(
                 path,
@@ -126,7 +125,7 @@ def finetune(request: Request, tell: Tell) -> bool:
                 licence=card.licence,
             )
         )
-    tell(done_event(str(request.output), verdict, stopped))
+    on_event(done_event(str(options.output), verdict, stopped))
     return verdict.improved
 
 
@@ -137,7 +136,7 @@ def _train(
     chosen_by: Sequence[Crop],
     clock: Clock,
     best: _Best,
-    tell: Tell,
+    on_event: OnEvent,
 ) -> bool:
     """Train until the clock has run down, validating as it goes; return whether it was stopped."""
     batches = StepDataset([training], config)
@@ -154,12 +153,12 @@ def _train(
                 state.schedule.start_decay(state.step, math.ceil(state.step * left / done))
             report = training_step(state, batches[state.step], config, mixed)
             done = clock.done(state.step)
-            tell(progress_event(state.step, report.loss, done, clock))
+            on_event(progress_event(state.step, report.loss, done, clock))
             if int(_VALIDATIONS * done) > validated:
                 validated = int(_VALIDATIONS * done)
                 scores = evaluate(state.average, chosen_by)
                 best.offer(state.average, scores, state.step)
-                tell(validation_event(state.step, scores))
+                on_event(validation_event(state.step, scores))
     except KeyboardInterrupt:
         return True
     return False
@@ -168,7 +167,7 @@ def _train(
 def _judge(
     network: SegmentationNetwork,
     test: Sequence[Crop] | None,
-    before: Scores | None,
+    before: ValidationScores | None,
     best: _Best,
 ) -> Verdict:
     """Let the test decide between the chosen state and the first; without one, the selection."""
@@ -185,11 +184,11 @@ def _judge(
     return Verdict(before, before, 0, independent=True, refused=True)
 
 
-def _clock(request: Request, config: TrainConfig) -> Clock:
+def _clock(options: FinetuneOptions, config: TrainConfig) -> Clock:
     """Steps as wanted or else, beside a wanted time, none; the recipe's within its time."""
-    if request.minutes:
-        return Clock(request.steps, 60 * request.minutes)
-    return Clock(config.optimiser.steps, None if request.steps else 60 * MINUTES)
+    if options.minutes:
+        return Clock(options.steps, 60 * options.minutes)
+    return Clock(config.optimiser.steps, None if options.steps else 60 * MINUTES)
 
 
 def _state(network: SegmentationNetwork, config: TrainConfig) -> TrainingState:
@@ -209,15 +208,16 @@ def _crops(labelled: LabelledSet, count: int) -> list[Crop]:
     return evaluation_crops(labelled, count, per_slice, min_diameter=0.0)
 
 
-def _improves(scores: Scores, start: Scores) -> bool:
-    """Whether neither number of clicks is larger than at the start, and something is better."""
+def _improves(scores: ValidationScores, start: ValidationScores) -> bool:
+    """Say whether something is better than at the start, and neither number of clicks is larger."""
     no_worse = scores.noc85 <= start.noc85 and scores.noc90 <= start.noc90
     return no_worse and _rank(scores) < _rank(start)
 
 
-def _rank(scores: Scores) -> tuple[float, float]:
-    """What counts, the smaller the better: of few objects the sum varies less by chance than one.
+def _rank(scores: ValidationScores) -> tuple[float, float]:
+    """Rank scores, the smaller the better.
 
-    Of the first click's overlap, less than a percent is chance.
+    Over few objects the sum of both numbers of clicks varies less by chance than either, and less
+    than a percent of the first click's overlap is chance.
     """
     return scores.noc85 + scores.noc90, -round(scores.iou1)

@@ -48,9 +48,9 @@ def reserved(output: Path, size: int) -> Iterator[Callable[[Write], None]]:
     Raises
     ------
     ValueError
-        On entering, if the place cannot hold a model.
+        If the place cannot hold a model, on entering.
     KeptElsewhereError
-        From the callable; says where the model is.
+        If the callable cannot put the model there; says where the model is.
     """
     check_suffix(output, (_SUFFIX,))
     with whole_or_nothing(output) as part:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_gpcis_training.benchmark.class_mode.clicks import (
+    ClassRecord,
     accuracy,
     correcting_click,
     dice,
     first_clicks,
     shared_clicks,
 )
-from napari_gpcis_training.benchmark.class_mode.records import ClassRecord
 from napari_gpcis_training.data.sets import load_set
 
 if TYPE_CHECKING:
@@ -24,8 +24,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_gpcis.model import SegmentationNetwork
-    from napari_gpcis_training.benchmark.class_mode.clicks import ClassClick
-    from napari_gpcis_training.benchmark.class_mode.records import Classes, ClassImage, Way
+    from napari_gpcis_training.benchmark.class_mode.clicks import (
+        ClassClick,
+        Classes,
+        ClassImage,
+        Way,
+    )
     from napari_gpcis_training.benchmark.class_mode.segmenters import ClassSegmenter
     from napari_gpcis_training.config import DataSource
 
@@ -49,7 +53,7 @@ def class_images(
     root : path
         Folder of the data sets.
     sources : sequence of DataSource
-        Those with `class_mode` off are left out.
+        Data sets; those with `class_mode` off are left out.
     count : int
         Images of each set, spread evenly over its split.
     size : int
@@ -100,14 +104,14 @@ def click_classes(
     segmenter : ClassSegmenter
         The method.
     item : (name, image, class map)
-        As of `class_images`; 0 in the map is where the class is not known.
+        An image as of `class_images`; 0 in the map is where the class is not known.
     way : {"shared", "corrected"}
         Clicks of `shared_clicks`, or those of `first_clicks` followed by `correcting_click`s. The
         latter end early where nothing is wrong any more.
     count : int
         Clicks in all.
     seed : int
-        Of shared clicks.
+        Seed of the shared clicks.
     keep : sequence of int
         Numbers of clicks after which the map is kept.
 
@@ -161,27 +165,27 @@ def class_report(
     Parameters
     ----------
     network : SegmentationNetwork
-        With a GP head.
+        A network with a GP head.
     images : sequence of (name, image, class map)
-        As of `class_images`; other ones may have more classes.
+        Images as of `class_images`; other ones may have more classes.
     folder : path
-        Gets classes.md, .csv and .json, curves, and of each data set an image with the maps after
-        half of the clicks; made when missing.
+        Folder of classes.md, .csv and .json, curves, and an image of each data set with the maps
+        after half of the clicks; created if missing.
     clicks : int
         Most clicks on an image.
     seed : int
-        Of the shared clicks (plus the image's place in the sequence) and of the forest.
+        Seed of the shared clicks (plus the image's place in the sequence) and of the forest.
     trees : int
-        Of the forest.
+        Number of trees in the forest.
     threads : int
-        That the forest may use; torch's are left as they are.
+        Threads of the forest; torch's are left as they are.
     notify : callable
         Called with a line before each image.
 
     Returns
     -------
     dict
-        What classes.json holds: facts, and a row per data set, way, method and number of clicks.
+        Content of classes.json: facts, and a row per data set, way, method and number of clicks.
 
     Raises
     ------

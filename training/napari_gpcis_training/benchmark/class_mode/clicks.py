@@ -1,8 +1,9 @@
-"""Class mode's simulated user: where the clicks go, and what a class map is worth."""
+"""Class mode's simulated user: where the clicks go, what a class map is worth, and a record."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from scipy import ndimage
@@ -15,8 +16,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Classes = NDArray[np.integer]
+    ClassImage = tuple[str, NDArray[np.uint8], Classes]
+    Way = Literal["shared", "corrected"]
 
-__all__ = ["ClassClick", "accuracy", "correcting_click", "dice", "first_clicks", "shared_clicks"]
+__all__ = [
+    "ClassClick",
+    "ClassRecord",
+    "accuracy",
+    "correcting_click",
+    "dice",
+    "first_clicks",
+    "shared_clicks",
+]
 
 _DEEP_ENOUGH = 3.0
 """Pixels from an outline beyond which a user does not aim any deeper."""
@@ -28,6 +39,43 @@ class ClassClick(NamedTuple):
     row: int
     col: int
     number: int
+
+
+@dataclass(slots=True)
+class ClassRecord:
+    """One image, clicked at with one method.
+
+    Attributes
+    ----------
+    data, image, model : str
+        Names of the data set, the image and the method.
+    way : {"shared", "corrected"}
+        "shared": the same clicks for all methods; "corrected": each one's own errors put right.
+    clicks : list of ClassClick
+        In order.
+    accuracies, dices : list of float
+        After each click, 0–1.
+    seconds : list of float
+        Duration of each answer.
+    start_seconds : float
+        Duration of the work before the first click.
+    contradicted : int
+        Clicked pixels that the last map contradicts.
+    maps : dict of int to (Y, X) int array
+        Class maps after the numbers of clicks that were asked for.
+    """
+
+    data: str
+    image: str
+    model: str
+    way: Way
+    clicks: list[ClassClick] = field(default_factory=list)
+    accuracies: list[float] = field(default_factory=list)
+    dices: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    start_seconds: float = 0.0
+    contradicted: int = 0
+    maps: dict[int, Classes] = field(default_factory=dict)
 
 
 def first_clicks(truth: Classes) -> list[ClassClick]:
@@ -58,7 +106,7 @@ def shared_clicks(truth: Classes, count: int, seed: int) -> list[ClassClick]:
     count : int
         Clicks in all; fewer when a class has fewer pixels than its share of them.
     seed : int
-        Of the random numbers.
+        Seed of the random numbers.
 
     Returns
     -------

@@ -28,7 +28,7 @@ class ClassSegmenter(Protocol):
     ----------
     name : str
     radius : int
-        Of the brush, px: how many pixels around a click it learns from; 0: the clicked one alone.
+        Radius of the brush, px, around a click; 0 to learn from the clicked pixel alone.
     """
 
     name: str
@@ -60,10 +60,10 @@ class SessionClasses:
     Parameters
     ----------
     network : SegmentationNetwork
-        With a GP head.
+        A network with a GP head.
     name : str
     object_diameter : float, optional
-        In pixels, as of `Session`.
+        Diameter in pixels, as `Session` takes it.
     """
 
     radius = 0
@@ -96,13 +96,13 @@ class ForestClasses:
     Parameters
     ----------
     radius : int
-        Of the brush, px.
+        Radius of the brush, px.
     trees : int
         100, as ilastik has.
     seed : int
-        Of the forest's random numbers.
+        Seed of the forest.
     threads : int
-        On which to grow the trees and to ask them.
+        Threads on which the trees are grown and asked.
 
     References
     ----------

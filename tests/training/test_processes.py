@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 from napari_gpcis_training.batches import Batch, Share
+from napari_gpcis_training.processes import start_accelerator
 from napari_gpcis_training.shared_norm import SharedBatchNorm
-from napari_gpcis_training.team import start_accelerator
 
 PROGRAM = """
 import json, sys
@@ -18,9 +18,9 @@ import torch
 from napari_gpcis_training.batches import StepDataset
 from napari_gpcis_training.config import load_config
 from napari_gpcis_training.data.sets import load_set
-from napari_gpcis_training.launch import launch
+from napari_gpcis_training.processes import launch
 from napari_gpcis_training.state import initial_state
-from napari_gpcis_training.team import Accelerated, start_accelerator
+from napari_gpcis_training.processes import AcceleratedProcesses, start_accelerator
 from napari_gpcis_training.trainer import training_step
 
 def work(arguments):
@@ -30,10 +30,12 @@ def work(arguments):
     accelerator = start_accelerator("cpu", "no")
     sets = [load_set(data, source, "train", 30) for source in config.data]
     state = initial_state(config, None, accelerator.device)
-    team = Accelerated(accelerator, state)
-    dataset = StepDataset(sets, config, team.share)
+    processes = AcceleratedProcesses(accelerator, state)
+    dataset = StepDataset(sets, config, processes.share)
     start = {name: value.detach().clone() for name, value in state.network.named_parameters()}
-    reports = [training_step(state, dataset[step], config, team=team) for step in range(4)]
+    reports = [
+        training_step(state, dataset[step], config, processes=processes) for step in range(4)
+    ]
     if accelerator.is_main_process:
         torch.save([start, state.network.state_dict()], f"{output}.pt")
         sizes = [len(dataset[step].images) for step in range(4)]

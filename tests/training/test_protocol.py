@@ -2,14 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from napari_gpcis_training.benchmark.benchmark import click_again, click_object
 from napari_gpcis_training.benchmark.objects import BenchmarkObject
-from napari_gpcis_training.benchmark.protocol import (
-    click_again,
-    click_through,
-    count_contradicted,
-    intersection_over_union,
-)
 from napari_gpcis_training.clicks import evaluation_click
+from napari_gpcis_training.protocol import count_contradicted, intersection_over_union
 
 
 class Scripted:
@@ -81,7 +77,7 @@ def test_ignored_pixels_attract_no_click_and_do_not_count() -> None:
 
 def test_an_oracle_needs_one_click_and_is_left_alone_when_nothing_is_wrong() -> None:
     target = box_mask(slice(5, 14), slice(5, 14))
-    record = click_through(Scripted(target), make_object(target))
+    record = click_object(Scripted(target), make_object(target))
     assert record.clicks == [(9, 9, True)]
     assert record.clicks_to(0.95) == 1
     assert record.ious == [1.0]
@@ -91,14 +87,14 @@ def test_a_mask_that_is_good_but_not_perfect_is_clicked_five_times() -> None:
     target = box_mask(slice(2, 22), slice(2, 22))
     nearly = target.copy()
     nearly[2, 2:8] = False
-    record = click_through(Scripted(nearly), make_object(target))
+    record = click_object(Scripted(nearly), make_object(target))
     assert len(record.clicks) == 5
     assert record.clicks_to(0.95) == 1
 
 
 def test_an_obstinate_segmenter_gets_twenty_different_clicks() -> None:
     target = box_mask(slice(5, 14), slice(5, 14))
-    record = click_through(Scripted(np.zeros_like(target)), make_object(target))
+    record = click_object(Scripted(np.zeros_like(target)), make_object(target))
     assert len(set(record.clicks)) == 20
     assert record.clicks_to(0.85) == 20
     assert record.fails(0.85)
@@ -108,16 +104,16 @@ def test_an_obstinate_segmenter_gets_twenty_different_clicks() -> None:
 def test_clicking_stops_at_the_wanted_iou() -> None:
     target = box_mask(slice(2, 22), slice(2, 22))
     masks = [box_mask(slice(2, 22), slice(2, 22 - missing)) for missing in (18, 15, 12, 9, 6, 3, 1)]
-    record = click_through(Scripted(*masks), make_object(target))
+    record = click_object(Scripted(*masks), make_object(target))
     assert len(record.ious) == 7
     assert record.ious == sorted(record.ious)
-    assert click_through(Scripted(*masks), make_object(target), enough=0.8).after(20) == 0.85
+    assert click_object(Scripted(*masks), make_object(target), enough=0.8).after(20) == 0.85
 
 
 def test_contradicted_clicks_are_counted_in_every_round() -> None:
     target = box_mask(slice(5, 14), slice(5, 14))
     none, all_of_it = np.zeros_like(target), np.ones_like(target)
-    record = click_through(Scripted(none, none, all_of_it), make_object(target), most=4)
+    record = click_object(Scripted(none, none, all_of_it), make_object(target), most=4)
     # positive, positive, positive, then a negative one: the last mask has the wrong sign there
     assert [positive for *_, positive in record.clicks] == [True, True, True, False]
     assert record.contradicted == [1, 2, 0, 1]
@@ -127,7 +123,7 @@ def test_contradicted_clicks_are_counted_in_every_round() -> None:
 def test_a_segmenter_is_told_the_typical_diameter_and_the_record_keeps_the_true_one() -> None:
     target = box_mask(slice(5, 14), slice(5, 14))
     oracle = Scripted(target)
-    record = click_through(oracle, make_object(target))
+    record = click_object(oracle, make_object(target))
     assert oracle.diameters == [12.0]
     assert (record.data, record.image, record.number, record.diameter) == ("set", "image", 3, 10.0)
 
@@ -136,7 +132,7 @@ def test_clicking_again_gives_the_last_mask() -> None:
     target = box_mask(slice(2, 22), slice(2, 22))
     masks = [box_mask(slice(2, 22), slice(2, stop)) for stop in (9, 12, 15)]
     item, segmenter = make_object(target), Scripted(*masks)
-    record = click_through(segmenter, item, most=3)
+    record = click_object(segmenter, item, most=3)
     np.testing.assert_array_equal(click_again(segmenter, item, record), masks[-1])
     assert segmenter.clicks == record.clicks
 
@@ -144,4 +140,4 @@ def test_clicking_again_gives_the_last_mask() -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 1)])
 def test_thin_images_can_be_clicked(shape: tuple[int, int]) -> None:
     target = np.ones(shape, bool)
-    assert click_through(Scripted(target), make_object(target)).ious == [1.0]
+    assert click_object(Scripted(target), make_object(target)).ious == [1.0]

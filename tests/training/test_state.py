@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from napari_gpcis_training.schedule import Schedule
+from napari_gpcis_training.state import Schedule
 
 
 def test_the_rate_rises_stays_and_falls_to_nothing() -> None:

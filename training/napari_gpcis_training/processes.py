@@ -1,9 +1,11 @@
-"""One process, or several that share each step's crops and act as one."""
+"""One process, or several that share each step's crops and act as one; and how to start them."""
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING, Any, Literal, Protocol
+from uuid import uuid4
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +16,8 @@ from napari_gpcis_training.shared_norm import SharedBatchNorm, share_norms
 from napari_gpcis_training.training_pass import TrainingPass
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from accelerate import Accelerator
 
     from napari_gpcis_training.batches import Batch
@@ -21,10 +25,11 @@ if TYPE_CHECKING:
     from napari_gpcis_training.state import TrainingState
 
 Precision = Literal["no", "bf16", "fp16"]
+_USER_ERROR = 2
 
 
-class Team(Protocol):
-    """What a step needs of whoever carries it out."""
+class Processes(Protocol):
+    """The process or processes that carry out a step together."""
 
     share: Share
 
@@ -41,17 +46,17 @@ class Team(Protocol):
         ...
 
     def scaler(self) -> Any | None:
-        """What scales fp16's loss, as it has a state."""
+        """Scaler of fp16's loss, which has a state; None without one."""
         ...
 
 
-class Alone:
-    """One process without further ado.
+class SingleProcess:
+    """One process, without accelerate.
 
     Parameters
     ----------
     mixed_precision : bool
-        Whether encoder and decoder run in bfloat16.
+        True to run encoder and decoder in bfloat16.
     """
 
     def __init__(self, mixed_precision: bool = False) -> None:
@@ -59,14 +64,14 @@ class Alone:
         self._mixed_precision = mixed_precision
 
     def run(self, state: TrainingState, batch: Batch, config: TrainConfig) -> tuple[Tensor, Tensor]:
-        """See `Team`."""
+        """See `Processes`."""
         device = state.network.mean.device
         with torch.autocast(device.type, torch.bfloat16, enabled=self._mixed_precision):
             loss, sums = TrainingPass(state.network)(batch, config, state.step)
         return loss, sums
 
     def descend(self, state: TrainingState, loss: Tensor, gradient_clip: float | None) -> None:
-        """See `Team`."""
+        """See `Processes`."""
         state.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         limit = float("inf") if gradient_clip is None else gradient_clip
@@ -74,15 +79,15 @@ class Alone:
             state.optimiser.step()
 
     def add_up(self, values: Tensor) -> Tensor:
-        """See `Team`."""
+        """See `Processes`."""
         return values
 
     def scaler(self) -> None:
-        """See `Team`."""
+        """See `Processes`."""
         return None
 
 
-class Accelerated:
+class AcceleratedProcesses:
     """Processes under accelerate, which gives devices, mixed precision and data parallelism.
 
     Losses and gradients are those of one process. Batch norms are over all processes: torch's on
@@ -92,7 +97,7 @@ class Accelerated:
     ----------
     accelerator : Accelerator
     state : TrainingState
-        On the accelerator's device; its batch norms are exchanged where there are several
+        State on the accelerator's device; its batch norms are replaced where there are several
         processes.
     """
 
@@ -105,7 +110,7 @@ class Accelerated:
         self._optimiser = accelerator.prepare_optimizer(state.optimiser)
 
     def run(self, state: TrainingState, batch: Batch, config: TrainConfig) -> tuple[Tensor, Tensor]:
-        """See `Team`."""
+        """See `Processes`."""
         counted = batch.weight > 0
         for module in state.network.modules():
             if isinstance(module, SharedBatchNorm):
@@ -115,7 +120,7 @@ class Accelerated:
         return loss * (batch.weight * self.share.size), sums * counted
 
     def descend(self, state: TrainingState, loss: Tensor, gradient_clip: float | None) -> None:
-        """See `Team`."""
+        """See `Processes`."""
         self._optimiser.zero_grad(set_to_none=True)
         self._accelerator.backward(loss)
         limit = float("inf") if gradient_clip is None else gradient_clip
@@ -125,7 +130,7 @@ class Accelerated:
             self._optimiser.step()
 
     def add_up(self, values: Tensor) -> Tensor:
-        """See `Team`."""
+        """See `Processes`."""
         if self.share.size == 1:
             return values
         on_device = values.to(self._accelerator.device, torch.float32)
@@ -133,7 +138,7 @@ class Accelerated:
         return total.to("cpu", torch.float64)
 
     def scaler(self) -> Any | None:
-        """See `Team`."""
+        """See `Processes`."""
         return self._accelerator.scaler
 
 
@@ -145,7 +150,7 @@ def start_accelerator(device: str, precision: Precision) -> Accelerator:
     device : str
         "auto", or a name that torch knows; of several processes on CUDA each takes its own.
     precision : {"no", "bf16", "fp16"}
-        In which encoder and decoder run.
+        Precision of encoder and decoder.
 
     Raises
     ------
@@ -187,3 +192,67 @@ def _share_norms(network: nn.Module, device: torch.device) -> None:
     # timm's knows of norms with an activation of their own
     convert: Any = vars(layers)["convert_sync_batchnorm"]
     convert(network)
+
+
+def launched() -> bool:
+    """Say whether this process is one of several that a launcher has started."""
+    return "RANK" in os.environ and "WORLD_SIZE" in os.environ
+
+
+def launch(work: Callable[[Any], None], argument: Any, processes: int) -> None:
+    """Call `work(argument)` in processes that find each other over the loopback.
+
+    Signals reach all of them: on SIGTERM or SIGINT each ends as it would alone.
+
+    Parameters
+    ----------
+    work : callable
+        Function at the top of a module.
+    argument : object
+        Its argument, which can be pickled.
+    processes : int
+        Number of processes.
+
+    Raises
+    ------
+    ValueError
+        If one of them failed, after its own message on the standard error.
+    """
+    from torch.distributed.elastic.multiprocessing import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    settings = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=processes,
+        run_id=uuid4().hex,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        local_addr="localhost",
+        max_restarts=0,
+        start_method="spawn",
+    )
+    # its own account of a failure is a page of text beside ours
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    try:
+        elastic_launch(settings, _work)(work, argument)
+    except SignalException:
+        return  # the processes have received it too, and have said so
+    except ChildFailedError as error:
+        raise ValueError(
+            f"expected {processes} processes to succeed, got exit code "
+            f"{error.get_first_failure()[1].exitcode} from one; its own message is above"
+        ) from error
+
+
+def _work(work: Callable[[Any], None], argument: Any) -> None:
+    """Work in a started process; a user's mistake is reported once, as one line."""
+    try:
+        work(argument)
+    except ValueError as error:
+        if os.environ.get("RANK", "0") == "0":
+            from rich.console import Console
+
+            Console(stderr=True).print(f"[red]error:[/red] {error}", highlight=False)
+        raise SystemExit(_USER_ERROR) from error

@@ -3,8 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from napari_gpcis_training.benchmark.journal import RECORDS, RecordJournal
-from napari_gpcis_training.benchmark.records import Record
+from napari_gpcis_training.benchmark.records import RECORDS, Record, RecordJournal
 
 SETTINGS = {"protocol": "paper", "clicks": 20}
 

@@ -1,1 +1,0 @@
-"""Figures and diagrams with matplotlib."""
