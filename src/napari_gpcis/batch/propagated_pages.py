@@ -9,7 +9,7 @@ from napari_gpcis.batch.outlines import Outline, answer, by_object
 from napari_gpcis.batch.records import pack_anchors, pack_held, unpack_anchors, unpack_held
 from napari_gpcis.engine.document.annotation import Question
 from napari_gpcis.engine.document.history import CarriedMask, State
-from napari_gpcis.engine.logits import sigmoid
+from napari_gpcis.engine.masks import sigmoid
 from napari_gpcis.engine.propagation.step import held
 from napari_gpcis.engine.propagation.sweep import Anchor, Sweep, between
 

@@ -18,7 +18,7 @@ from napari_gpcis.batch.page import Page
 from napari_gpcis.batch.propagated_pages import propagated_pages
 from napari_gpcis.batch.run import Run, open_stack
 from napari_gpcis.batch.threads import Crew, available_cores
-from napari_gpcis.engine.runner import find_device
+from napari_gpcis.engine.device import find_device
 from napari_gpcis.io.errors import StoppedError, UserError
 from napari_gpcis.model import ModelFileError
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_gpcis.engine.geometry import Box, bounding_box
-from napari_gpcis.engine.logits import logit, moderate, sigmoid
+from napari_gpcis.engine.masks import logit, moderate, sigmoid
 
 if TYPE_CHECKING:
     from napari_gpcis.engine.result import Result

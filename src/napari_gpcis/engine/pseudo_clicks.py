@@ -1,4 +1,4 @@
-"""A mask as the start of an answer: where no click was yet, or where the answers are gone."""
+"""Pseudo-clicks: pixels, and latents, that stand for a mask from which an answer starts."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from torch.nn import functional as F
 from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.document.history import CarriedMask
 from napari_gpcis.engine.geometry import paste
-from napari_gpcis.engine.masks import depth
+from napari_gpcis.engine.masks import depth, signed_distance
 from napari_gpcis.engine.request import Latent
 
 if TYPE_CHECKING:
     from napari_gpcis.engine.geometry import Box, Scale
+    from napari_gpcis.engine.result import Result
+    from napari_gpcis.engine.types import Array
 
 SURE = 4.0
 """Logit of a pixel that the mask holds; minus it, of one that it does not."""
@@ -24,6 +26,12 @@ WRONG = 1.4
 """Radius around the click."""
 RIM = 0.7
 """Depth of what is left, below which it is not believed."""
+DEEPEST = 3
+SAMPLES = 12
+# Network pixels.
+APART = 10.0
+MARGIN = 6.0
+BAND = 36.0
 
 
 def believed(seed: CarriedMask, clicks: tuple[Click, ...]) -> CarriedMask:
@@ -75,3 +83,46 @@ def seed_latent(seed: CarriedMask, window: Box, scale: Scale) -> Latent:
     size = window.times(scale.cell).shape
     values = F.interpolate(torch.from_numpy(mask)[None, None], size, mode="area")
     return Latent((2 * values - 1) * SURE, scale, window)
+
+
+def deepest(distance: Array, pixel: float) -> list[tuple[int, int]]:
+    """Choose up to three of the deepest pixels, each more than twice its depth from the others.
+
+    Parameters
+    ----------
+    distance : float32, shape (rows, columns)
+        To the outline, px, positive inside.
+    pixel : float
+        Size of a network pixel in px.
+
+    Returns
+    -------
+    list of (int, int)
+        Row and column; the deepest first.
+    """
+    left = distance.copy()
+    places: list[tuple[int, int]] = []
+    rows, cols = np.ogrid[: left.shape[0], : left.shape[1]]
+    for _ in range(DEEPEST):
+        row, col = divmod(int(left.argmax()), left.shape[1])
+        if left[row, col] <= 0:
+            break
+        places.append((row, col))
+        radius = max(2 * float(distance[row, col]), APART * pixel)
+        left[(rows - row) ** 2 + (cols - col) ** 2 <= radius**2] = 0
+    return places
+
+
+def sample(answer: Result) -> list[Click]:
+    """Clicks and further pixels that say what an object looks like, and what is around it."""
+    distance = signed_distance(answer.box_mask) * answer.scale.factor
+    inside = distance >= min(2 * MARGIN, 0.6 * float(distance.max()))
+    outside = (distance < -MARGIN) & (distance > -BAND)
+    rng = np.random.default_rng(0)  # the same click gives the same mask, always
+    chosen = {(click.row, click.col): click for click in answer.clicks}
+    for region, positive in ((inside & answer.box_mask, True), (outside, False)):
+        places = np.argwhere(region) + np.array(answer.box[:2])
+        for row, col in rng.permutation(places)[:SAMPLES].tolist():
+            click = Click(answer.z, row, col, positive, answer.request.object_id)
+            chosen.setdefault((row, col), click)
+    return list(chosen.values())

@@ -8,6 +8,14 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 
 from napari_gpcis.engine.cache import EmbeddingCache
+from napari_gpcis.engine.device import (
+    CPU_BYTES,
+    GPU_BYTES,
+    HOST_BYTES,
+    empty_device_cache,
+    find_device,
+    is_out_of_memory,
+)
 from napari_gpcis.engine.embedding import LARGEST_TILE, SMALLEST_TILE, Embedder
 from napari_gpcis.engine.predictor import Predictor
 from napari_gpcis.model.inference import fast_copy, memory_format
@@ -20,10 +28,6 @@ if TYPE_CHECKING:
     from napari_gpcis.engine.request import Request
     from napari_gpcis.engine.result import Result
     from napari_gpcis.model import SegmentationNetwork
-
-HOST_BYTES = 1 << 28
-CPU_BYTES = 1 << 28
-GPU_BYTES = 1 << 30
 
 T = TypeVar("T")
 
@@ -120,49 +124,10 @@ class Runner:
     def _drop(self, message: str) -> str:
         self.cache.clear()
         self.forget()
-        _empty_device_cache(self.device)
+        empty_device_cache(self.device)
         self._notify(f"out of memory: napari-gpcis {message}")
         return message
 
 
-def find_device(name: str) -> torch.device:
-    """Device by name; "auto" is the fastest that is there.
-
-    Raises
-    ------
-    ValueError
-        If torch does not know the name, or the device is not there.
-    """
-    has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    if name == "auto":
-        return torch.device("cuda" if has_cuda else "mps" if has_mps else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ValueError(
-            f"expected a device such as 'auto', 'cpu', 'cuda' or 'mps', got {name!r}; use 'auto'"
-        ) from error
-    if (device.type == "cuda" and not has_cuda) or (device.type == "mps" and not has_mps):
-        raise ValueError(
-            f"expected a device that this machine has, got {name!r}; use 'auto' or 'cpu'"
-        )
-    return device
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that a device or the host has run out of memory."""
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return True
-    text = str(error).lower()
-    return "out of memory" in text or "can't allocate memory" in text
-
-
 def _warn(text: str) -> None:
     warnings.warn(text, RuntimeWarning, stacklevel=7)
-
-
-def _empty_device_cache(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-    elif device.type == "mps":
-        torch.mps.empty_cache()

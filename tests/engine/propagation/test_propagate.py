@@ -12,8 +12,8 @@ from napari_gpcis.engine.masks import signed_distance
 from napari_gpcis.engine.planner import Planner
 from napari_gpcis.engine.propagation.propagate import StopRule, joined, propagate
 from napari_gpcis.engine.propagation.step import Held, held
+from napari_gpcis.engine.pseudo_clicks import deepest, sample
 from napari_gpcis.engine.runner import Runner
-from napari_gpcis.engine.stand_ins import deepest, sample
 from napari_gpcis.model import load_model
 from tests.engine.conftest import disk
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 
 from napari_gpcis.engine.geometry import paste
-from napari_gpcis.engine.logits import sigmoid
+from napari_gpcis.engine.masks import sigmoid
 from napari_gpcis.engine.options import Direction
 from napari_gpcis.engine.propagation.step import Appearance, Carrier, Held, cut, held
 

@@ -19,11 +19,10 @@ from torch.nn import functional as F
 from napari_gpcis.engine.class_gp import Likeness
 from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.geometry import Box, found_in, paste
-from napari_gpcis.engine.logits import logit, sigmoid
-from napari_gpcis.engine.masks import signed_distance, touched_pieces
+from napari_gpcis.engine.masks import logit, sigmoid, signed_distance, touched_pieces
 from napari_gpcis.engine.propagation.optical_flow import follow
+from napari_gpcis.engine.pseudo_clicks import deepest, sample
 from napari_gpcis.engine.request import Latent, Request
-from napari_gpcis.engine.stand_ins import deepest, sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
