@@ -65,15 +65,14 @@ def _anchors(run: Run, spool: Spool) -> Anchors:
 
 
 def _anchor(run: Run, clicks: tuple[Click, ...]) -> Anchor | None:
-    return Anchor.of(answer(run.answerer, clicks))
+    return Anchor.of(answer(run.segmenter, clicks))
 
 
 def _sweep(run: Run, anchors: Anchors, volume: range, spool: Spool, *, is_up: bool) -> None:
     """Carry the objects of a volume one way, from where an earlier run came to."""
-    answerer = run.answerer
     sweep = Sweep(
-        answerer.planner,
-        answerer.runner.predict,
+        run.segmenter.source,
+        run.segmenter.predictor,
         anchors,
         volume,
         up=is_up,
@@ -92,7 +91,7 @@ def _sweep(run: Run, anchors: Anchors, volume: range, spool: Spool, *, is_up: bo
 
 def _outlines(run: Run, z: int, anchors: Anchors, up: Spool, down: Spool) -> list[Outline]:
     volume = run.image.volume_of(z)
-    temperature = run.answerer.runner.network.config.temperature
+    temperature = run.segmenter.predictor.network.config.temperature
     above, below = (unpack_held(spool[z]) if z in spool else {} for spool in (up, down))
     outlines = []
     for object_id, of_object in anchors.items():
@@ -122,7 +121,7 @@ class _Corrections:
     """
 
     def __init__(self, run: Run) -> None:
-        self._answerer = run.answerer
+        self._segmenter = run.segmenter
         self._clicks: dict[tuple[int, int], tuple[Click, ...]] = {}
         for z, clicks in run.clicks_of.items():
             for object_id in {click.object_id for click in clicks} - by_object(clicks).keys():
@@ -135,5 +134,5 @@ class _Corrections:
             return carried
         seed = CarriedMask(*carried.tight)
         question = Question(State(clicks=clicks), object_id, carried.z, None, seed)
-        result = self._answerer.answer(question)
+        result = self._segmenter.answer(question)
         return held(result) if result.box_mask.any() else None

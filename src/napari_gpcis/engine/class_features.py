@@ -47,7 +47,7 @@ class ClassFeatures:
         clicks : Tensor, shape (n, 2 + K)
             Row, column, and ±1 for each of the K classes: one against the rest.
         """
-        source, scale, window = request.source, request.scale, request.window
+        source, scale, window = request.source, request.scale, request.decoded
         here: list[Click] = []
         elsewhere: list[Click] = []
         for click in request.clicks:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from napari_gpcis.engine.class_gp import ColourTerm, condition_on
+from napari_gpcis.engine.class_gp import ColourTerm, condition
 from napari_gpcis.engine.click_patches import cut_patch
 from napari_gpcis.engine.geometry import Box
 from napari_gpcis.engine.request import class_of, place_in
@@ -163,7 +163,7 @@ class ClassMap:
             for click in clicks:
                 patches.append(cut_patch(deep, colour, *place_in(click, self.scale, window)))
                 classes.append(class_of(click))
-        return condition_on(network, patches, classes, self.ids).contrasts()
+        return condition(network, patches, classes, self.ids).contrasts()
 
 
 class ClassSlice:

@@ -34,7 +34,7 @@ MARGIN = 6.0
 BAND = 36.0
 
 
-def believed(seed: CarriedMask, clicks: tuple[Click, ...]) -> CarriedMask:
+def trim_by_negative_clicks(seed: CarriedMask, clicks: tuple[Click, ...]) -> CarriedMask:
     """What is left of a mask after the negative clicks in it, each of which stands for a disk.
 
     Users click in the middle of what is wrong, which the mask's depth there measures. If only a

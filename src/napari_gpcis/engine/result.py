@@ -36,9 +36,9 @@ class Result:
     ----------
     request : Request
     latent : Tensor, shape (1, K, H, W)
-        Logits of `request.core` at network scale.
+        Logits of `request.window` at network scale.
     parts : Prediction or None
-        Of `request.core` at network scale, (1, K, H, W). Made again by `again` when it is asked
+        Of `request.window` at network scale, (1, K, H, W). Made again by `again` when it is asked
         for and not there.
     again : callable
         Request → Prediction.
@@ -70,11 +70,6 @@ class Result:
         return f"Result(z={self.z}, box={tuple(self.box)}, clicks={len(self.clicks)})"
 
     @property
-    def generation(self) -> int:
-        """Number of the request that this answers."""
-        return self.request.generation
-
-    @property
     def z(self) -> int:
         """Slice index."""
         return self.request.z
@@ -102,12 +97,12 @@ class Result:
     @property
     def as_previous(self) -> Latent:
         """What the next round starts from."""
-        return Latent(self.latent, self.request.scale, self.request.core)
+        return Latent(self.latent, self.request.scale, self.request.window)
 
     @cached_property
     def box(self) -> Box:
         """Pixels that were answered: rows r0 … r1 − 1, columns c0 … c1 − 1."""
-        return self.request.core.times(self.scale.pixels).clip(self.shape)
+        return self.request.window.times(self.scale.pixels).clip(self.shape)
 
     @property
     def window(self) -> Box:
@@ -122,7 +117,7 @@ class Result:
     @cached_property
     def _logits(self) -> tuple[Array, int]:
         """Logits in the box, (K, rows, columns), and how many clicks had to be put right."""
-        logits = to_pixels(self.latent, self.scale, self.request.core, self.box)
+        logits = to_pixels(self.latent, self.scale, self.request.window, self.box)
         corrections = []
         for click in self.clicks:
             if click.z == self.z and self.box.holds(click.row, click.col):
@@ -269,7 +264,7 @@ class Result:
         parts = self._parts
         if parts is None:
             parts = self._parts = self._again(self.request)
-        maps = to_pixels(choose(parts).float(), self.scale, self.request.core, self.box)
+        maps = to_pixels(choose(parts).float(), self.scale, self.request.window, self.box)
         ids = self.class_ids
         wanted = self.request.object_id
         chosen: Array = maps[ids.index(wanted) if len(maps) > 1 and wanted in ids else 0]

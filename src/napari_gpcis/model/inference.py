@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-3
 
 
-def fast_copy(network: SegmentationNetwork, device: torch.device) -> SegmentationNetwork:
+def inference_copy(network: SegmentationNetwork, device: torch.device) -> SegmentationNetwork:
     """Copy of a network with batch norms folded into the convolutions before them.
 
     On two CPU cores the default network encodes and decodes in 60 % of the time, half of it by

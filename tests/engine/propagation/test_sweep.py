@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from napari_gpcis.engine.image import ImageSource
-from napari_gpcis.engine.planner import Planner
+from napari_gpcis.engine.predictor import Predictor
 from napari_gpcis.engine.propagation.propagate import propagate
 from napari_gpcis.engine.propagation.sweep import Anchor, Sweep, between
-from napari_gpcis.engine.runner import Runner
 from napari_gpcis.model import load_model
 from tests.engine.conftest import Watched, disk
 from tests.engine.propagation.test_propagate import DIAMETER, SHAPE, Bench, ellipsoid, image_of
@@ -28,7 +27,7 @@ OBJECTS = {
 @pytest.fixture(scope="module")
 def bench():
     masks = [ellipsoid(COUNT, centre, DIAMETER, height) for centre, height, _ in OBJECTS.values()]
-    return Bench(Runner(load_model("default"), "cpu", device_bytes=1 << 30), image_of(*masks))
+    return Bench(Predictor(load_model("default"), "cpu", device_bytes=1 << 30), image_of(*masks))
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +39,8 @@ def answers(bench):
     for object_id, ((_, row, col), _, slices) in OBJECTS.items():
         for z in slices:
             click = Click(z, row, col, True, object_id)
-            request = bench.planner.for_object(object_id, z, (click,), DIAMETER, None, click)
-            found.setdefault(object_id, {})[z] = bench.runner.predict(request)
+            request = bench.segmenter.object_request(object_id, z, (click,), DIAMETER, None, click)
+            found.setdefault(object_id, {})[z] = bench.predictor.predict(request)
     return found
 
 
@@ -54,7 +53,7 @@ def anchors(answers):
 
 
 def sweep(bench, anchors, *, up, within=range(COUNT), share=map):
-    return Sweep(bench.planner, bench.predict, anchors, within, up=up, share=share)
+    return Sweep(bench.source, bench.predictor, anchors, within, up=up, share=share)
 
 
 def both_ways(bench, anchors, **options):
@@ -72,9 +71,7 @@ def both_ways(bench, anchors, **options):
 def alone(bench, answers):
     found = {}
     for object_id, of_object in answers.items():
-        for carried in propagate(
-            of_object, source=bench.source, planner=bench.planner, predict=bench.runner.predict
-        ):
+        for carried in propagate(of_object, source=bench.source, predictor=bench.predictor):
             found[object_id, carried.z] = carried
     return found
 
@@ -91,19 +88,20 @@ def test_each_object_is_carried_as_it_would_be_alone(bench, answers, anchors):
 
 
 def test_every_slice_is_encoded_once_in_a_sweep(bench, anchors, monkeypatch):
-    runner = Runner(load_model("default"), "cpu", device_bytes=1 << 30)
+    predictor = Predictor(load_model("default"), "cpu", device_bytes=1 << 30)
     encoded = []
-    encode = runner.network.encode
-    monkeypatch.setattr(runner.network, "encode", lambda image: encoded.append(1) or encode(image))
-    planner = Planner(bench.source, runner.embedder, class_mode=False, threshold=0.5)
-    dict(Sweep(planner, runner.predict, anchors, range(COUNT), up=True).steps())
+    encode = predictor.network.encode
+    monkeypatch.setattr(
+        predictor.network, "encode", lambda image: encoded.append(1) or encode(image)
+    )
+    dict(Sweep(bench.source, predictor, anchors, range(COUNT), up=True).steps())
     assert len(encoded) == COUNT
 
 
 def test_the_next_slice_is_encoded_while_objects_are_carried(bench, anchors, monkeypatch):
     ahead = []
     monkeypatch.setattr(
-        bench.runner.embedder, "encode_slice", lambda source, z, scale: ahead.append(z)
+        bench.predictor.embedder, "encode_slice", lambda source, z, scale: ahead.append(z)
     )
     assert [z for z, carried in sweep(bench, anchors, up=True).steps() if carried] == [
         z - 1 for z in (*ahead, COUNT)
@@ -111,9 +109,8 @@ def test_the_next_slice_is_encoded_while_objects_are_carried(bench, anchors, mon
 
 
 def test_objects_of_a_tile_come_one_after_the_other(bench, anchors):
-    runner = Runner(load_model("default"), "cpu", tile=64)
-    planner = Planner(bench.source, runner.embedder, class_mode=False, threshold=0.5)
-    layout = runner.embedder.layout(bench.source, anchors[1][5].appearance.scale)
+    predictor = Predictor(load_model("default"), "cpu", tile=64)
+    layout = predictor.embedder.layout(bench.source, anchors[1][5].appearance.scale)
     calls = []
 
     def share(work, tracks):
@@ -125,7 +122,7 @@ def test_objects_of_a_tile_come_one_after_the_other(bench, anchors):
         row, col = (box.r0 + box.r1) // 2 // pixels, (box.c0 + box.c1) // 2 // pixels
         return layout.tile_at(row, col)
 
-    tiled = Sweep(planner, runner.predict, anchors, range(COUNT), up=True, share=share)
+    tiled = Sweep(bench.source, predictor, anchors, range(COUNT), up=True, share=share)
     for _, carried in tiled.steps():
         assert list(carried) == sorted(carried)
     orders = [[track.object_id for track in tracks] for tracks in calls]
@@ -161,9 +158,8 @@ def test_a_sweep_goes_on_from_any_slice(bench, anchors, up, done):
 
 def test_slices_without_objects_cost_nothing():
     stack = Watched(np.zeros((500, *SHAPE), np.uint8))
-    runner = Runner(load_model("default"), "cpu")
-    planner = Planner(ImageSource(stack), runner.embedder, class_mode=False, threshold=0.5)
-    assert list(Sweep(planner, runner.predict, {}, range(500), up=True).steps()) == [
+    predictor = Predictor(load_model("default"), "cpu")
+    assert list(Sweep(ImageSource(stack), predictor, {}, range(500), up=True).steps()) == [
         (z, {}) for z in range(500)
     ]
     assert stack.reads == []

@@ -15,12 +15,11 @@ from napari_gpcis.engine.options import Direction
 from napari_gpcis.engine.propagation.step import Appearance, Carrier, Held, cut, held
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from napari_gpcis.engine.geometry import Box
     from napari_gpcis.engine.image import ImageSource
-    from napari_gpcis.engine.planner import Planner
-    from napari_gpcis.engine.request import Request
+    from napari_gpcis.engine.predictor import Predictor
     from napari_gpcis.engine.result import Result
     from napari_gpcis.engine.types import Array
 
@@ -124,8 +123,7 @@ def propagate(
     answers: Mapping[int, Result],
     *,
     source: ImageSource,
-    planner: Planner,
-    predict: Callable[[Request], Result],
+    predictor: Predictor,
     direction: Direction = "both",
     stop: StopRule | None = None,
     within: range | None = None,
@@ -142,10 +140,8 @@ def propagate(
         object ends.
     source : ImageSource
         Of the answers.
-    planner : Planner
-        Of object mode.
-    predict : callable
-        Request → Result. Requests of both modes are made.
+    predictor : Predictor
+        Answers requests of both modes.
     direction : {"both", "up", "down"}
         Up is towards larger slice indices. Slices between clicked ones belong to either.
     stop : StopRule, optional
@@ -171,22 +167,22 @@ def propagate(
         del clicked[z]
     if not clicked:
         raise ValueError("expected a slice with a mask to carry on, got none; click the object")
-    return _propagate(clicked, empty, within, planner, predict, direction, stop or StopRule())
+    return _propagate(clicked, empty, within, source, predictor, direction, stop or StopRule())
 
 
 def _propagate(
     clicked: Mapping[int, Held],
     empty: Collection[int],
     within: range,
-    planner: Planner,
-    predict: Callable[[Request], Result],
+    source: ImageSource,
+    predictor: Predictor,
     direction: Direction,
     stop: StopRule,
 ) -> Iterator[Carried]:
     looks = {z: Appearance.of(here.result) for z, here in clicked.items() if here.result}
 
     def carry(start: Held, towards: range, examples: list[Held]) -> Iterator[Held]:
-        carrier = Carrier(planner, predict, [looks[example.z] for example in examples])
+        carrier = Carrier(source, predictor, [looks[example.z] for example in examples])
         yield from _pass(
             carrier, start, itertools.takewhile(lambda z: z not in empty, towards), stop
         )

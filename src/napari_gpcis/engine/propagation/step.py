@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from napari_gpcis.engine.class_gp import Likeness
+from napari_gpcis.engine.class_gp import ConditionedGP
 from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.geometry import Box, found_in, paste
 from napari_gpcis.engine.masks import logit, sigmoid, signed_distance, touched_pieces
@@ -25,10 +25,11 @@ from napari_gpcis.engine.pseudo_clicks import deepest, sample
 from napari_gpcis.engine.request import Latent, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from napari_gpcis.engine.geometry import Scale
-    from napari_gpcis.engine.planner import Planner
+    from napari_gpcis.engine.image import ImageSource
+    from napari_gpcis.engine.predictor import Predictor
     from napari_gpcis.engine.result import Result
     from napari_gpcis.engine.types import Array
 
@@ -142,30 +143,31 @@ class Carrier:
 
     Parameters
     ----------
-    planner : Planner
-    predict : callable
-        Request → Result.
+    source : ImageSource
+        The image.
+    predictor : Predictor
+        Answers requests of both modes.
     appearances : sequence of Appearance
         In clicked slices; the first one says how the object is looked at.
     """
 
     def __init__(
         self,
-        planner: Planner,
-        predict: Callable[[Request], Result],
+        source: ImageSource,
+        predictor: Predictor,
         appearances: Sequence[Appearance],
     ) -> None:
-        self.planner = planner
-        self.predict = predict
+        self.source = source
+        self.predictor = predictor
         first = appearances[0]
-        self.source, self.object_id = planner.source, first.object_id
+        self.object_id = first.object_id
         self.scale, self.level = first.scale, first.level
         self.threshold = first.threshold
-        self._examples: tuple[Click, ...] = ()
+        self._likeness: ConditionedGP | None = None
         # only a Gaussian process can be trained by pixels of another slice
-        if planner.embedder.network.config.head == "gp":
-            self._examples = tuple(click for seen in appearances for click in seen.examples)
-        self._taught = Likeness()
+        if predictor.network.config.head == "gp":
+            examples = [click for seen in appearances for click in seen.examples]
+            self._likeness = ConditionedGP(source, first.scale, examples)
 
     def step(self, last: Held, z: int) -> Held | None:
         """The object in slice `z`, next to that of `last`; None where nothing is left of it."""
@@ -181,10 +183,12 @@ class Carrier:
         clicks = self._clicks(z, box, distance)
         expected = distance * (self.scale.factor / OUTLINE)
         latent = latent_of(expected.clip(-SUREST_MASK, SUREST_MASK), window, self.scale)
-        result = self.predict(self._request(z, clicks, window, latent, class_mode=False))
+        result = self.predictor.predict(self._request(z, clicks, window, latent))
         logits = latent_in(result).clip(-SUREST_NETWORK, SUREST_NETWORK)
-        if self._examples:
-            logits = logits + self._likeness(z, window)
+        if self._likeness is not None:
+            alike = self._request(z, self._likeness.clicks, window, class_mode=True)
+            likeness = latent_in(self.predictor.predict(alike, self._likeness))
+            logits = logits + likeness.clip(-SUREST_LIKENESS, SUREST_LIKENESS)
         touched = tuple((click.row, click.col) for click in clicks)
         mask = cut(logits, box, touched, self.threshold)
         sureness = float(sigmoid(logits[mask]).mean()) if mask.any() else 0.0
@@ -194,7 +198,7 @@ class Carrier:
     @property
     def _margin(self) -> int:
         """Diameter of an object of the training, in image pixels."""
-        return round(self.planner.trained_diameter / self.scale.factor)
+        return round(self.predictor.trained_diameter / self.scale.factor)
 
     def _follow(self, last: Held, z: int) -> tuple[Box, Array]:
         """Mask of `last` and what is around it, moved as the image moves."""
@@ -212,23 +216,16 @@ class Carrier:
             for row, col in deepest(distance, 1 / self.scale.factor)
         )
 
-    def _likeness(self, z: int, window: Box) -> Array:
-        """Logits that a pixel looks like the object in the clicked slices."""
-        result = self.predict(self._request(z, self._examples, window, None, class_mode=True))
-        likeness: Array = latent_in(result).clip(-SUREST_LIKENESS, SUREST_LIKENESS)
-        return likeness
-
     def _request(
         self,
         z: int,
         clicks: tuple[Click, ...],
         window: Box,
-        previous: Latent | None,
+        previous: Latent | None = None,
         *,
-        class_mode: bool,
+        class_mode: bool = False,
     ) -> Request:
         return Request(
-            generation=next(self.planner.numbers),
             source=self.source,
             z=z,
             object_id=self.object_id,
@@ -236,11 +233,9 @@ class Carrier:
             scale=self.scale,
             level=self.level,
             window=window,
-            core=window,
             previous=previous,
             class_mode=class_mode,
             threshold=self.threshold,
-            likeness=self._taught if class_mode else None,
         )
 
 

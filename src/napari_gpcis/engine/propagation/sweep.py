@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import TypeAlias
 
-    from napari_gpcis.engine.planner import Planner
-    from napari_gpcis.engine.request import Request
+    from napari_gpcis.engine.image import ImageSource
+    from napari_gpcis.engine.predictor import Predictor
     from napari_gpcis.engine.result import Result
 
     Anchors: TypeAlias = Mapping[int, Mapping[int, "Anchor"]]
@@ -77,10 +77,10 @@ class Sweep:
 
     Parameters
     ----------
-    planner : Planner
-        Of object mode.
-    predict : callable
-        Request → Result.
+    source : ImageSource
+        The image.
+    predictor : Predictor
+        Answers requests of both modes.
     anchors : mapping of int to mapping of int to Anchor
         Object → slice → what is known of it there.
     within : range
@@ -97,8 +97,8 @@ class Sweep:
 
     def __init__(
         self,
-        planner: Planner,
-        predict: Callable[[Request], Result],
+        source: ImageSource,
+        predictor: Predictor,
         anchors: Anchors,
         within: range,
         *,
@@ -107,8 +107,8 @@ class Sweep:
         share: Share = map,
         correct: Correct = lambda object_id, held: held,
     ) -> None:
-        self._planner = planner
-        self._predict = predict
+        self._source = source
+        self._predictor = predictor
         self._slices = within if up else within[::-1]
         self._sign = 1 if up else -1
         self._stop = stop or StopRule()
@@ -170,13 +170,13 @@ class Sweep:
     def _place(self, track: Track) -> tuple[int, ...]:
         """Level, and tile of the slice; then the object's number."""
         scale, box = track.carrier.scale, track.last.box
-        rows, cols = self._planner.embedder.layout(self._planner.source, scale).core
+        rows, cols = self._predictor.embedder.layout(self._source, scale).core
         row, col = (box.r0 + box.r1) // 2 // scale.pixels, (box.c0 + box.c1) // 2 // scale.pixels
         return scale.cell, scale.pixels, row // rows, col // cols, track.object_id
 
     def _encode_ahead(self, z: int, going: list[Track]) -> None:
         """Encode a slice that most of the objects will reach, if it is a single tile."""
-        embedder, source = self._planner.embedder, self._planner.source
+        embedder, source = self._predictor.embedder, self._source
         for scale in {track.carrier.scale for track in going}:
             if embedder.layout(source, scale).halo == 0:
                 # memory that is short is found by those who need it, too, and they know what to do
@@ -217,7 +217,7 @@ class Sweep:
         if ahead:
             nearest = min(ahead, key=lambda at: self._sign * at)
             seen.append(of_object[nearest].appearance)
-        carrier = Carrier(self._planner, self._predict, seen)
+        carrier = Carrier(self._source, self._predictor, seen)
         return Track(object_id, of_object[start].held, last, carrier, bool(ahead))
 
 
