@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_gpcis.engine.masks import touched_pieces
+from napari_gpcis.engine.masks import keep_clicked_components
 from napari_gpcis.engine.request import Latent, Request, class_of
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ class Result:
             for click in self.clicks
             if click.positive and click.z == self.z and self.box.holds(click.row, click.col)
         ]
-        return touched_pieces(self._target > self._cut, touched)
+        return keep_clicked_components(self._target > self._cut, touched)
 
     @cached_property
     def box_classes(self) -> Array:

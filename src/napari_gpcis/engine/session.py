@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_gpcis.engine.document.history import Committed, State
     from napari_gpcis.engine.normalise import Normalisation
     from napari_gpcis.engine.options import Direction, Mode, Overlap
-    from napari_gpcis.engine.propagation.propagate import Carried
+    from napari_gpcis.engine.propagation.slice_mask import SliceMask
     from napari_gpcis.engine.result import Result
     from napari_gpcis.engine.types import Array, ArrayLike
     from napari_gpcis.model import SegmentationNetwork
@@ -456,7 +456,7 @@ class Session:
         object_id: int,
         direction: Direction = "both",
         within: range | None = None,
-    ) -> Iterator[Carried]:
+    ) -> Iterator[SliceMask]:
         """Masks of an object slice by slice, for `Annotation.carry`; see `propagate`.
 
         Parameters

@@ -11,8 +11,9 @@ from napari_gpcis.engine.image import ImageSource
 from napari_gpcis.engine.masks import signed_distance
 from napari_gpcis.engine.options import Options
 from napari_gpcis.engine.predictor import Predictor
-from napari_gpcis.engine.propagation.propagate import StopRule, joined, propagate
-from napari_gpcis.engine.propagation.step import Held, held
+from napari_gpcis.engine.propagation.propagate import propagate
+from napari_gpcis.engine.propagation.slice_mask import SliceMask, joined
+from napari_gpcis.engine.propagation.stop_rule import StopRule
 from napari_gpcis.engine.pseudo_clicks import deepest, sample
 from napari_gpcis.engine.segmenter import ImageSegmenter
 from napari_gpcis.model import load_model
@@ -134,7 +135,7 @@ def test_between_clicked_slices_both_sides_are_heard(shipped):
 
 def test_where_two_passes_disagree_the_nearer_clicked_slice_decides(shipped):
     target = ellipsoid(1, (0, 48, 60), DIAMETER, 9)
-    sure = held(Bench(shipped, image_of(target)).click(0, (48, 60, True)))
+    sure = SliceMask.of(Bench(shipped, image_of(target)).click(0, (48, 60, True)))
     other = replace(sure, logits=-sure.logits, mask=np.zeros_like(sure.mask))
     assert joined(sure, other, 0.75, 0.5).mask.any()
     assert not joined(sure, other, 0.25, 0.5).mask[48 - sure.box.r0, 60 - sure.box.c0]
@@ -220,10 +221,10 @@ def test_a_stop_rule_that_makes_no_sense_is_refused(wrong):
         StopRule(**wrong)
 
 
-def seen(centre, diameter, sureness=0.9):
+def seen(centre, diameter, confidence=0.9):
     mask = disk((60, 80), centre, diameter)
     box = Box(10, 20, 70, 100)
-    return Held(0, box, mask, np.zeros(mask.shape, np.float32), (), sureness, None)
+    return SliceMask(0, box, mask, np.zeros(mask.shape, np.float32), (), confidence)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +236,7 @@ def seen(centre, diameter, sureness=0.9):
         (seen((30, 30), 9), True),
         (seen((30, 30), 24), False),
         (seen((30, 30), 27), True),
-        (seen((30, 30), 20, sureness=0.5), True),
+        (seen((30, 30), 20, confidence=0.5), True),
     ],
     ids=["same", "moved", "jumped", "shrunk", "grown", "burst", "unsure"],
 )
@@ -244,7 +245,7 @@ def test_the_stop_rule_tells_an_end_from_a_change(now, ends):
     assert StopRule().ends(before, before, now) is ends
 
 
-def test_stand_ins_lie_deep_inside_and_apart():
+def test_pseudo_clicks_lie_deep_inside_and_apart():
     mask = disk((60, 80), (30, 20), 30) | disk((60, 80), (30, 60), 20)
     places = deepest(signed_distance(mask), 1.0)
     assert places[:2] == [(30, 20), (30, 60)]

@@ -12,15 +12,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch.nn import functional as F
 
 from napari_gpcis.engine.class_gp import ConditionedGP
 from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.geometry import Box, found_in, paste
-from napari_gpcis.engine.masks import logit, sigmoid, signed_distance, touched_pieces
+from napari_gpcis.engine.masks import sigmoid, signed_distance
 from napari_gpcis.engine.propagation.optical_flow import follow
+from napari_gpcis.engine.propagation.slice_mask import SliceMask, cut, network_logits
 from napari_gpcis.engine.pseudo_clicks import deepest, sample
 from napari_gpcis.engine.request import Latent, Request
 
@@ -37,49 +37,6 @@ OUTLINE = 6.0
 """Network pixels from the expected outline within which the mask that is fed back is unsure."""
 # Logits. Neither side may outvote the other by being very sure.
 SUREST_NETWORK, SUREST_LIKENESS, SUREST_MASK = 2.0, 1.5, 4.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Held:
-    """An object in one slice.
-
-    Attributes
-    ----------
-    z : int
-        Slice index.
-    box : Box
-        In image pixels.
-    mask : bool, shape of `box`
-    logits : float32, shape of `box`
-        What the mask was cut from.
-    touched : tuple of (int, int)
-        Pixels of the slice that the mask's pieces have to touch.
-    sureness : float
-        Mean probability in the mask, 0–1.
-    result : Result or None
-        What the network said, where that is still needed.
-    """
-
-    z: int
-    box: Box
-    mask: Array
-    logits: Array
-    touched: tuple[tuple[int, int], ...]
-    sureness: float
-    result: Result | None = None
-
-    @property
-    def tight(self) -> tuple[Box, Array]:
-        """Bounding box of the mask, and the mask in it; an empty box if the mask is empty."""
-        found = found_in(self.mask, self.box) or Box(0, 0, 0, 0)
-        return found, paste(self.mask, self.box, found)
-
-    @property
-    def cropped(self) -> Held:
-        """The same, cut to the mask and without the result; goes on as well as the whole."""
-        box, mask = self.tight
-        logits = paste(self.logits, self.box, box)
-        return Held(self.z, box, mask, logits, self.touched, self.sureness)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,28 +74,7 @@ class Appearance:
         )
 
 
-def held(answer: Result) -> Held:
-    """An object in a slice that the user clicked."""
-    probability = answer.box_probability
-    inside = probability[answer.box_mask]
-    return Held(
-        answer.z,
-        answer.box,
-        answer.box_mask,
-        latent_in(answer),
-        tuple((click.row, click.col) for click in answer.clicks if click.positive),
-        float(inside.mean()) if inside.size else 0.0,
-        answer,
-    )
-
-
-def latent_in(answer: Result) -> Array:
-    """Logits in an answer's box as the network gave them: the bounds here are in their units."""
-    latent: Array = answer.temperature * logit(answer.box_probability)
-    return latent
-
-
-class Carrier:
+class PropagationStep:
     """Carries one object from slice to slice.
 
     Parameters
@@ -169,7 +105,7 @@ class Carrier:
             examples = [click for seen in appearances for click in seen.examples]
             self._likeness = ConditionedGP(source, first.scale, examples)
 
-    def step(self, last: Held, z: int) -> Held | None:
+    def apply(self, last: SliceMask, z: int) -> SliceMask | None:
         """The object in slice `z`, next to that of `last`; None where nothing is left of it."""
         region, moved = self._follow(last, z)
         around = found_in(moved, region)
@@ -184,23 +120,22 @@ class Carrier:
         expected = distance * (self.scale.factor / OUTLINE)
         latent = latent_of(expected.clip(-SUREST_MASK, SUREST_MASK), window, self.scale)
         result = self.predictor.predict(self._request(z, clicks, window, latent))
-        logits = latent_in(result).clip(-SUREST_NETWORK, SUREST_NETWORK)
+        logits = network_logits(result).clip(-SUREST_NETWORK, SUREST_NETWORK)
         if self._likeness is not None:
             alike = self._request(z, self._likeness.clicks, window, class_mode=True)
-            likeness = latent_in(self.predictor.predict(alike, self._likeness))
+            likeness = network_logits(self.predictor.predict(alike, self._likeness))
             logits = logits + likeness.clip(-SUREST_LIKENESS, SUREST_LIKENESS)
-        touched = tuple((click.row, click.col) for click in clicks)
-        mask = cut(logits, box, touched, self.threshold)
-        sureness = float(sigmoid(logits[mask]).mean()) if mask.any() else 0.0
-        result.release()  # all of it can be made again, and a stack has many slices
-        return Held(z, box, mask, logits, touched, sureness, result)
+        places = tuple((click.row, click.col) for click in clicks)
+        mask = cut(logits, box, places, self.threshold)
+        confidence = float(sigmoid(logits[mask]).mean()) if mask.any() else 0.0
+        return SliceMask(z, box, mask, logits, places, confidence)
 
     @property
     def _margin(self) -> int:
         """Diameter of an object of the training, in image pixels."""
         return round(self.predictor.trained_diameter / self.scale.factor)
 
-    def _follow(self, last: Held, z: int) -> tuple[Box, Array]:
+    def _follow(self, last: SliceMask, z: int) -> tuple[Box, Array]:
         """Mask of `last` and what is around it, moved as the image moves."""
         tight, mask = last.tight
         if tight.empty:
@@ -237,13 +172,6 @@ class Carrier:
             class_mode=class_mode,
             threshold=self.threshold,
         )
-
-
-def cut(logits: Array, box: Box, touched: Sequence[tuple[int, int]], threshold: float) -> Array:
-    """Mask of the pieces above the threshold that hold one of the touched pixels."""
-    places = [(row - box.r0, col - box.c0) for row, col in touched]
-    mask: Array = touched_pieces(logits > np.log(threshold / (1 - threshold)), places)
-    return mask
 
 
 def latent_of(logits: Array, window: Box, scale: Scale) -> Latent:
