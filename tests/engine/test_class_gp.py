@@ -80,7 +80,7 @@ def test_windows_of_a_tile_share_its_features(network, monkeypatch):
 def test_a_window_across_tiles_has_something_of_each(network):
     predictor, segmenter = bench(network, GREY, tile=64)
     features, scale = ClassFeatures(predictor.embedder), segmenter.scale(None)
-    tiles = list(predictor.embedder.layout(segmenter.source, scale).tiles(Box(0, 0, 4, 5)))
+    tiles = list(predictor.embedder.tile_grid(segmenter.source, scale).tiles(Box(0, 0, 4, 5)))
     assert len(tiles) > 3
     window = Box(0, 0, *scale.canvas(GREY[1:]))
     joined, _ = features.cut(segmenter.source, 1, scale, window)

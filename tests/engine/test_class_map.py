@@ -122,7 +122,7 @@ def test_a_tile_says_which_pixels_it_holds(network):
     stack = np.zeros((1, 70, 90), np.uint8)
     clicks = [Click(0, 5, 2, True, 1), Click(0, 60, 80, True, 2)]
     classes = class_map(network, stack, clicks, 40, tile=64)
-    for core in classes.layout.tiles(Box(0, 0, *classes.layout.canvas)):
+    for core in classes.tile_grid.tiles(Box(0, 0, *classes.tile_grid.canvas)):
         box, found = classes.tile(0, core)
         assert found.shape == box.shape
         assert box == core.times(classes.scale.pixels).clip((70, 90))

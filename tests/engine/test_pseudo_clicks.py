@@ -5,7 +5,7 @@ import pytest
 
 from napari_gpcis.engine import Session
 from napari_gpcis.engine.click import Click
-from napari_gpcis.engine.document.history import CarriedMask
+from napari_gpcis.engine.document.history import StoredMask
 from napari_gpcis.engine.geometry import Box
 from napari_gpcis.engine.pseudo_clicks import seed_click, trim_by_negative_clicks
 from tests.engine.conftest import disk
@@ -15,7 +15,7 @@ BOX = Box(10, 20, 70, 120)
 
 def seed_of(*disks):
     masks = [disk(BOX.shape, centre, diameter) for centre, diameter in disks]
-    return CarriedMask(BOX, np.logical_or.reduce(masks))
+    return StoredMask(BOX, np.logical_or.reduce(masks))
 
 
 def click(row, col, positive=False):
@@ -41,7 +41,7 @@ def test_a_negative_click_takes_the_part_that_it_is_in_the_middle_of():
     left = trim_by_negative_clicks(seed, (click(30, 74),)).mask
     assert left[disk(BOX.shape, (30, 30), 30)].all()
     assert not left[30, 60:89].any()
-    stands_for = seed_click(CarriedMask(BOX, left), 0, 1)
+    stands_for = seed_click(StoredMask(BOX, left), 0, 1)
     assert (stands_for.row - BOX.r0, stands_for.col - BOX.c0) == (30, 30)
 
 

@@ -8,7 +8,7 @@ from napari_gpcis.batch.object_pages import find_diameter, object_page
 from napari_gpcis.batch.outlines import Outline, answer, by_object
 from napari_gpcis.batch.records import pack_anchors, pack_held, unpack_anchors, unpack_held
 from napari_gpcis.engine.document.annotation import Question
-from napari_gpcis.engine.document.history import CarriedMask, State
+from napari_gpcis.engine.document.history import State, StoredMask
 from napari_gpcis.engine.masks import sigmoid
 from napari_gpcis.engine.propagation.slice_mask import SliceMask
 from napari_gpcis.engine.propagation.sweep import ClickedSlice, Sweep, between
@@ -131,7 +131,7 @@ class _Corrections:
         clicks = self._clicks.get((object_id, carried.z))
         if clicks is None:
             return carried
-        seed = CarriedMask(*carried.tight)
+        seed = StoredMask(*carried.tight)
         question = Question(State(clicks=clicks), object_id, carried.z, None, seed)
         result = self._segmenter.answer(question)
         return SliceMask.of(result) if result.box_mask.any() else None

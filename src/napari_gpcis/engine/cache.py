@@ -21,7 +21,8 @@ class EmbeddingCache:
     Parameters
     ----------
     device : torch.device
-        Where entries are computed and handed out. On a GPU they are kept in half precision, too.
+        Device on which entries are computed and handed out. On a GPU they are kept in half
+        precision, too.
     device_bytes, host_bytes : int
         Budgets; entries that are in use elsewhere may outlive them.
     """
@@ -47,7 +48,7 @@ class EmbeddingCache:
         return self._sizes["far"]
 
     def __contains__(self, key: Hashable) -> bool:
-        """Whether an entry is held anywhere."""
+        """Tell whether an entry is held anywhere."""
         return key in self._near or key in self._far
 
     def get(self, key: Hashable, make: Callable[[], Entry]) -> Entry:
@@ -56,9 +57,9 @@ class EmbeddingCache:
         Parameters
         ----------
         key : hashable
-            Everything that the entry depends on.
+            All that the entry depends on.
         make : callable
-            Returns the tensors, on the device.
+            Function that returns the tensors, on the device.
 
         Returns
         -------

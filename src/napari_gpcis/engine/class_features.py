@@ -26,6 +26,7 @@ class ClassFeatures:
     Parameters
     ----------
     embedder : Embedder
+        Encodes the windows.
     """
 
     def __init__(self, embedder: Embedder) -> None:
@@ -88,7 +89,7 @@ class ClassFeatures:
         network = self.embedder.network
         parts = [
             (tile.intersect(window), tile, self.of_window(source, z, scale, tile))
-            for tile in self.embedder.layout(source, scale).tiles(window)
+            for tile in self.embedder.tile_grid(source, scale).tiles(window)
         ]
         deep, colour = (
             join(
@@ -105,9 +106,9 @@ class ClassFeatures:
         return deep, colour
 
     def patch(self, source: ImageSource, scale: Scale, click: Click) -> ClickPatch:
-        """Surroundings of a click, read as `cut` reads them; not kept."""
+        """Surroundings of a click, cut out of its tile as `cut` does; not kept."""
         row, col = click.row // scale.pixels, click.col // scale.pixels
-        tile = self.embedder.layout(source, scale).tile_at(row, col)
+        tile = self.embedder.tile_grid(source, scale).tile_at(row, col)
         deep, colour = self.of_window(source, click.z, scale, tile)
         return cut_patch(deep, colour, *place_in(click, scale, tile))
 
@@ -124,6 +125,6 @@ def class_window(
     embedder: Embedder, source: ImageSource, scale: Scale, row: int, col: int
 ) -> tuple[Box, Box]:
     """Tile that holds a pixel, with its halo and without, in cells."""
-    layout = embedder.layout(source, scale)
-    core = layout.tile_at(row // scale.pixels, col // scale.pixels)
-    return layout.with_halo(core), core
+    tile_grid = embedder.tile_grid(source, scale)
+    core = tile_grid.tile_at(row // scale.pixels, col // scale.pixels)
+    return tile_grid.with_halo(core), core

@@ -1,4 +1,4 @@
-"""Where the network runs, how much memory it may keep there, and when there is not enough."""
+"""The device that the network runs on, and its memory."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def find_device(name: str) -> torch.device:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that a device or the host has run out of memory."""
+    """Tell whether an error says that a device or the host has run out of memory."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     text = str(error).lower()

@@ -39,6 +39,7 @@ class Axes:
     is_stack : bool
         Whether there is a slice axis; it comes before the rows and the columns.
     channel_axis : int or None
+        Position of the axis of the channels.
     """
 
     slice_count: int
@@ -78,7 +79,7 @@ class Axes:
         Raises
         ------
         ValueError
-            If there is none, or one that the image has not.
+            If there is none, or one that the image does not have.
         """
         wanted = tuple(range(self.channel_count)) if channels is None else tuple(channels)
         count = self.channel_count
@@ -121,8 +122,9 @@ class ImageSource:
     channels : sequence of int, optional
         Channels to use; all when not given. See `composite` for how they become 3.
     normalisation : Normalisation, optional
+        Percentiles, per slice (the default) or per stack.
     identity : hashable, optional
-        Says that two sources hold the same data, so that embeddings are found again in the cache.
+        Equal for two sources of the same data, so that embeddings are found again in the cache.
 
     Raises
     ------
@@ -159,7 +161,7 @@ class ImageSource:
 
     @property
     def is_stack(self) -> bool:
-        """Whether the array has a slice axis."""
+        """True if the array has a slice axis."""
         return self.axes.is_stack
 
     def read(self, z: int, box: Box) -> Array:
@@ -170,12 +172,12 @@ class ImageSource:
         z : int
             Slice index.
         box : Box
-            In pixels; beyond the slice its border is reflected.
+            Box of pixels; beyond the slice its border is reflected.
 
         Returns
         -------
         float32, shape (3, rows, columns)
-            In 0–1.
+            Values in 0–1.
         """
         inside = box.clip(self.shape[1:])
         planes = composite(self._pixels(z, inside), self.range_of(z), rgb=self.is_rgb)

@@ -39,7 +39,7 @@ def moderate(logits: Array, variance: Array) -> Array:
 
 
 def keep_clicked_components(mask: Array, places: Sequence[tuple[int, int]]) -> Array:
-    """Leave out connected pieces that no place lies on: look-alikes of the object.
+    """Leave out the connected components that no click lies on: look-alikes of the object.
 
     On 60 held-out nuclei, with a checkpoint from the middle of the default model's training, this
     brought the IoU after the first click from 0.65 to 0.82.
@@ -47,9 +47,9 @@ def keep_clicked_components(mask: Array, places: Sequence[tuple[int, int]]) -> A
     Parameters
     ----------
     mask : bool, shape (rows, columns)
-        Pieces are 4-connected.
+        Components are 4-connected.
     places : sequence of (row, column)
-        In pixels of the mask. If there is none, all pieces are kept.
+        Pixels of the mask that were clicked. If there is none, all components are kept.
 
     Returns
     -------
@@ -57,11 +57,11 @@ def keep_clicked_components(mask: Array, places: Sequence[tuple[int, int]]) -> A
     """
     if not places:
         return mask
-    count, pieces = cv2.connectedComponents(mask.view(np.uint8), connectivity=4)
+    count, components = cv2.connectedComponents(mask.view(np.uint8), connectivity=4)
     is_kept = np.zeros(count, bool)
-    is_kept[[pieces[place] for place in places]] = True
+    is_kept[[components[place] for place in places]] = True
     is_kept[0] = False  # what is not in the mask
-    kept: Array = is_kept[pieces]
+    kept: Array = is_kept[components]
     return kept
 
 

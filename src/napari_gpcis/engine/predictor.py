@@ -236,12 +236,12 @@ class CroppedPrediction:
 
     @property
     def prior(self) -> Tensor:
-        """Prior path: what the image alone suggests."""
+        """Prior path, from the image alone."""
         return self._cut(self.prediction.prior)
 
     @property
     def update(self) -> Tensor:
-        """Function-space update: what the clicks add."""
+        """Function-space update by the clicks."""
         return self._cut(self.prediction.update)
 
     def variance(self) -> Tensor:

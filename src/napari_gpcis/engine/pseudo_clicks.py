@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from napari_gpcis.engine.click import Click
-from napari_gpcis.engine.document.history import CarriedMask
+from napari_gpcis.engine.document.history import StoredMask
 from napari_gpcis.engine.geometry import paste
 from napari_gpcis.engine.masks import depth, signed_distance
 from napari_gpcis.engine.request import Latent
@@ -34,18 +34,18 @@ MARGIN = 6.0
 BAND = 36.0
 
 
-def trim_by_negative_clicks(seed: CarriedMask, clicks: tuple[Click, ...]) -> CarriedMask:
-    """What is left of a mask after the negative clicks in it, each of which stands for a disk.
+def trim_by_negative_clicks(seed: StoredMask, clicks: tuple[Click, ...]) -> StoredMask:
+    """Trim a mask by the negative clicks in it, each of which stands for a disk.
 
-    Users click in the middle of what is wrong, which the mask's depth there measures. If only a
-    rim is left, and no positive click holds it, nothing is: the object is not in the slice.
+    Users click in the middle of a wrong part, whose size the mask's depth there tells. A mere rim
+    that no positive click holds is trimmed, too: the object is not in the slice.
 
     Parameters
     ----------
-    seed : CarriedMask
-        Not empty.
+    seed : StoredMask
+        Mask to trim, not empty.
     clicks : tuple of Click
-        The user's, in the slice.
+        Clicks of the user in the slice.
     """
     inside, depths = seed.mask.copy(), depth(seed.mask)
     rows, cols = np.ogrid[: inside.shape[0], : inside.shape[1]]
@@ -59,25 +59,25 @@ def trim_by_negative_clicks(seed: CarriedMask, clicks: tuple[Click, ...]) -> Car
     is_rim = float(depth(inside).max()) < RIM * wrong
     if is_rim and not any(click.positive for click in clicks):
         inside[:] = False
-    return CarriedMask(seed.box, inside, seed.clicks)
+    return StoredMask(seed.box, inside, seed.clicks)
 
 
-def seed_click(seed: CarriedMask, z: int, object_id: int) -> Click:
+def seed_click(seed: StoredMask, z: int, object_id: int) -> Click:
     """Positive click that stands for a mask: its deepest pixel.
 
     Parameters
     ----------
-    seed : CarriedMask
-        Not empty.
+    seed : StoredMask
+        The mask, not empty.
     z, object_id : int
-        Slice and object.
+        Slice and object of the click.
     """
     row, col = divmod(int(depth(seed.mask).argmax()), seed.mask.shape[1])
     return Click(z, row + seed.box.r0, col + seed.box.c0, positive=True, object_id=object_id)
 
 
-def seed_latent(seed: CarriedMask, window: Box, scale: Scale) -> Latent:
-    """Latent of a window of cells that says what a mask says."""
+def seed_latent(seed: StoredMask, window: Box, scale: Scale) -> Latent:
+    """Latent of a window of cells, from a mask: sure of every pixel."""
     pixels = window.times(scale.pixels)
     mask = paste(seed.mask.astype(np.float32), seed.box, pixels)
     size = window.times(scale.cell).shape
@@ -91,7 +91,7 @@ def deepest(distance: Array, pixel: float) -> list[tuple[int, int]]:
     Parameters
     ----------
     distance : float32, shape (rows, columns)
-        To the outline, px, positive inside.
+        Distance to the outline, px, positive inside.
     pixel : float
         Size of a network pixel in px.
 
@@ -114,7 +114,7 @@ def deepest(distance: Array, pixel: float) -> list[tuple[int, int]]:
 
 
 def sample(answer: Result) -> list[Click]:
-    """Clicks and further pixels that say what an object looks like, and what is around it."""
+    """Sample pixels of an object and around it, besides its clicks: examples of its looks."""
     distance = signed_distance(answer.box_mask) * answer.scale.factor
     inside = distance >= min(2 * MARGIN, 0.6 * float(distance.max()))
     outside = (distance < -MARGIN) & (distance > -BAND)

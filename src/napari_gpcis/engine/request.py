@@ -1,4 +1,4 @@
-"""What a segmenter asks of the predictor."""
+"""Requests of a segmenter to the predictor."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ NUDGE = 0.1
 
 
 class Result:
-    """What a click was answered with.
+    """The answer to a click.
 
     Everything is in pixels of the image. `box_…` arrays cover `box` alone, and cost as much on a
     slice of any size; the others cover the slice, are made when first asked for, and are False
@@ -35,17 +35,18 @@ class Result:
     Parameters
     ----------
     request : Request
+        The question.
     latent : Tensor, shape (1, K, H, W)
         Logits of `request.window` at network scale.
     parts : Prediction or None
-        Of `request.window` at network scale, (1, K, H, W). Made again by `again` when it is asked
-        for and not there.
+        Prior, update and variance of `request.window` at network scale, (1, K, H, W). Made again
+        by `again` when asked for and not there.
     again : callable
-        Request → Prediction.
+        Function from a request to its prediction.
     timings : mapping of str to float
         Seconds spent in each stage.
     temperature : float
-        Of the model: probability = sigmoid(latent / temperature).
+        Temperature of the model: probability = sigmoid(latent / temperature).
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class Result:
 
     @property
     def as_previous(self) -> Latent:
-        """What the next round starts from."""
+        """Latent from which the next round starts."""
         return Latent(self.latent, self.request.scale, self.request.window)
 
     @cached_property
@@ -110,7 +111,7 @@ class Result:
         return self.box
 
     @cached_property
-    def overruled(self) -> int:
+    def corrected_clicks(self) -> int:
         """Clicks that the model contradicted and that were put right by hand; 0 for a GP."""
         return self._logits[1]
 
@@ -163,9 +164,9 @@ class Result:
 
     @cached_property
     def box_mask(self) -> Array:
-        """Whether a pixel belongs to the object (class); bool.
+        """Mask of the object (class); bool.
 
-        An object's pieces that none of its positive clicks touches are left out: they are its
+        Components that none of an object's positive clicks lies on are left out: they are its
         look-alikes. `probability` shows them.
         """
         if self.request.class_mode:
@@ -175,12 +176,12 @@ class Result:
             size = self.box.shape[0] * self.box.shape[1]
             packed = np.unpackbits(self._packed_mask, count=size).astype(np.bool_)
             return packed.reshape(self.box.shape)
-        touched = [
+        places = [
             (click.row - self.box.r0, click.col - self.box.c0)
             for click in self.clicks
             if click.positive and click.z == self.z and self.box.holds(click.row, click.col)
         ]
-        return keep_clicked_components(self._target > self._cut, touched)
+        return keep_clicked_components(self._target > self._cut, places)
 
     @cached_property
     def box_classes(self) -> Array:
@@ -206,12 +207,12 @@ class Result:
 
     @cached_property
     def box_prior(self) -> Array:
-        """Prior path of the GP: what the image alone suggests, in logits; float32."""
+        """Prior path of the GP, from the image alone, in logits; float32."""
         return self._part(lambda parts: parts.prior)
 
     @cached_property
     def box_update(self) -> Array:
-        """Function-space update of the GP: what the clicks add, in logits; float32."""
+        """Function-space update of the GP by the clicks, in logits; float32."""
         return self._part(lambda parts: parts.update)
 
     @cached_property
@@ -281,7 +282,7 @@ def to_pixels(raster: Tensor, scale: Scale, core: Box, box: Box) -> Array:
     """Network pixels → image pixels: (1, K, H, W) → (K, rows, columns) of `box`.
 
     An image pixel is read where `Scale.to_network` says, between network pixels bilinearly, and
-    so does the GP read a click: what it makes true there is true of the clicked image pixel.
+    so does the GP read a click: its value there is that of the clicked image pixel.
     """
     if box.empty:
         return np.zeros((raster.shape[1], *box.shape), np.float32)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from napari_gpcis.engine.click import Click
     from napari_gpcis.engine.document.annotation import Question
-    from napari_gpcis.engine.document.history import CarriedMask, State
+    from napari_gpcis.engine.document.history import State, StoredMask
     from napari_gpcis.engine.image import ImageSource
     from napari_gpcis.engine.options import Options
     from napari_gpcis.engine.predictor import Predictor
@@ -28,7 +28,7 @@ NOTHING = Box(0, 0, 0, 0)
 
 
 class ObjectView(NamedTuple):
-    """Where in a slice an object is looked at, and how finely.
+    """The part of a slice in which an object is looked at, and the scale.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ class ImageSegmenter:
         Parameters
         ----------
         question : Question
-            From `Annotation.question`.
+            Question from `Annotation.question`.
         is_stale : callable
             Tells whether the answer is not wanted any more; asked between such rounds.
         """
@@ -112,8 +112,8 @@ class ImageSegmenter:
         if not state.clicks:
             return
         scale = self.scale(self.base_diameter(state))
-        layout = self.predictor.embedder.layout(self.source, scale)
-        tiles = layout.tiles(Box(0, 0, *layout.canvas))
+        tile_grid = self.predictor.embedder.tile_grid(self.source, scale)
+        tiles = tile_grid.tiles(Box(0, 0, *tile_grid.canvas))
         corners = [(tile.r0 * scale.pixels, tile.c0 * scale.pixels) for tile in tiles]
         for corner in sorted(corners, key=lambda corner: _distance(corner, place)):
             yield self._ask_class(state.active, z, state, corner)
@@ -204,7 +204,7 @@ class ImageSegmenter:
         newest: Click | None = None,
         *,
         anchors: tuple[Click, ...] = (),
-        seed: CarriedMask | None = None,
+        seed: StoredMask | None = None,
     ) -> Request:
         """Request of object mode.
 
@@ -225,7 +225,7 @@ class ImageSegmenter:
             asks the last round's question once more.
         anchors : tuple of Click
             Those of the clicks that stand for a mask.
-        seed : CarriedMask, optional
+        seed : StoredMask, optional
             Mask to start from, in place of the last round's; the window holds its box.
         """
         view = ObjectView(self.scale(diameter), 0, NOTHING)
@@ -273,7 +273,7 @@ class ImageSegmenter:
             Row and column in the image.
         """
         scale = self.scale(diameter)
-        layout = self.predictor.embedder.layout(self.source, scale)
+        tile_grid = self.predictor.embedder.tile_grid(self.source, scale)
         row, col = (position // scale.pixels for position in place)
         return Request(
             source=self.source,
@@ -282,8 +282,8 @@ class ImageSegmenter:
             clicks=clicks,
             scale=scale,
             level=0,
-            window=layout.tile_at(row, col) if clicks else NOTHING,
-            halo=layout.halo,
+            window=tile_grid.tile_at(row, col) if clicks else NOTHING,
+            halo=tile_grid.halo,
             class_mode=True,
             threshold=self.threshold,
         )
@@ -310,7 +310,7 @@ class ImageSegmenter:
         )
         return self.predictor.predict(request)
 
-    def _ask_from_seed(self, question: Question, seed: CarriedMask) -> Result:
+    def _ask_from_seed(self, question: Question, seed: StoredMask) -> Result:
         """Answer that starts from a mask: a propagated one, or that of a committed object."""
         left = trim_by_negative_clicks(seed, question.clicks)
         anchors: tuple[Click, ...] = ()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.document.annotation import Annotation, Question, reach
-from napari_gpcis.engine.document.history import CarriedMask
+from napari_gpcis.engine.document.history import StoredMask
 from napari_gpcis.engine.document.label_store import LabelStore
 from napari_gpcis.engine.image import ImageSource
 from napari_gpcis.engine.options import Options, check_diameter
@@ -39,7 +39,7 @@ class Session:
     Parameters
     ----------
     model : SegmentationNetwork
-        From `load_model`. A copy of it is worked with.
+        Network from `load_model`; a copy of it is worked with.
     device : str
         "auto" takes CUDA, then Apple's MPS, then the CPU.
     mode : {"object", "class"}
@@ -47,14 +47,14 @@ class Session:
     object_diameter : float, optional
         Diameter of the objects in pixels; estimated from the first committed one when not given.
     overlap : {"protect", "overwrite"}
-        What `commit` does to pixels of objects that have a label already.
+        Policy of `commit` for pixels that have a label already.
     threshold : float
         Probability above which a pixel is in the mask.
     device_bytes, host_bytes : int, optional
         Budgets of the cache of embeddings.
     notify : callable, optional
-        Called with a sentence when memory ran out and the session goes on with less, on the
-        CPU perhaps; a `RuntimeWarning` when not given.
+        Called with a sentence when memory ran out and the session continues with less, perhaps on
+        the CPU; a `RuntimeWarning` when not given.
 
     Raises
     ------
@@ -108,7 +108,7 @@ class Session:
         normalisation : Normalisation, optional
             Percentiles, per slice (the default) or per stack.
         identity : hashable, optional
-            The same for the same data, so that going back to it finds its embeddings.
+            Equal for the same data, so that going back to it finds its embeddings.
         labels : array of int, optional
             Labels to go on from, in the image's shape without channels.
         annotation : Annotation, optional
@@ -153,20 +153,20 @@ class Session:
         Parameters
         ----------
         row, col : float
-            In pixels; integers are pixel centres. An older click of the object on the same
-            pixel is replaced.
+            Position in pixels; integers are pixel centres. An older click of the object on the
+            same pixel is replaced.
         positive : bool
             Whether the pixel belongs to the object. In class mode a negative click is one of
             the background, whatever the class.
         z : int
             Slice index.
         object_id : int, optional
-            Object (in class mode: class) that is meant; the last one when not given.
+            Object (in class mode: class) of the click; the last one when not given.
 
         Returns
         -------
         Result
-            Of the slice.
+            Result of the slice.
 
         Raises
         ------
@@ -275,7 +275,7 @@ class Session:
         Parameters
         ----------
         label : int
-            Of the object.
+            Label of the object.
         z : int, optional
             Slice in which to look for its pixels, if it was not committed in this session.
 
@@ -318,7 +318,7 @@ class Session:
             annotation = self.annotation
             state = annotation.state
             spread = self.spread(state, state.active, direction)
-            masks = {carried.z: CarriedMask(carried.box, carried.mask) for carried in spread}
+            masks = {carried.z: StoredMask(carried.box, carried.mask) for carried in spread}
             clicked = {click.z for click in state.of(state.active)}
             instead = reach(clicked, direction, range(annotation.shape[0]))
             annotation.carry(masks, instead=instead)
@@ -358,12 +358,12 @@ class Session:
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is something to take back."""
+        """True if there is something to take back."""
         return self.annotation.can_undo
 
     @property
     def can_redo(self) -> bool:
-        """Whether there is something to do again."""
+        """True if there is something to do again."""
         return self.annotation.can_redo
 
     @property
@@ -404,7 +404,7 @@ class Session:
 
     @property
     def device(self) -> torch.device:
-        """Where the network runs now."""
+        """Device that the network runs on now."""
         return self._predictor.device
 
     def answer(self, question: Question, is_stale: Callable[[], bool] = lambda: False) -> Result:
@@ -416,9 +416,9 @@ class Session:
         Parameters
         ----------
         question : Question
-            From `Annotation.question`.
+            Question from `Annotation.question`.
         is_stale : callable
-            Whether the answer is not wanted any more.
+            Tells whether the answer is not wanted any more.
         """
         with self._lock:
             return self._of_image[1].answer(question, is_stale)
@@ -437,7 +437,7 @@ class Session:
         z : int
             Slice index.
         state : State, optional
-            Whose clicks count; the present one when not given.
+            State whose clicks count; the present one when not given.
 
         Returns
         -------
@@ -462,9 +462,9 @@ class Session:
         Parameters
         ----------
         state : State
-            Whose clicks count.
+            State whose clicks count.
         object_id : int
-            The object.
+            Number of the object.
         direction : {"both", "up", "down"}
             Up is to later slices.
         within : range, optional
@@ -508,7 +508,7 @@ class Session:
             Pixel around which to begin; of a slice that would fill more than half of the cache,
             the rest is left out.
         is_stale : callable
-            Whether something else is wanted now; asked before each tile.
+            Tells whether something else is wanted now; asked before each tile.
         """
         annotation, segmenter = self._of_image
         segmenter.prepare(annotation.state, z, place, is_stale)

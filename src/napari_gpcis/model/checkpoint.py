@@ -45,7 +45,7 @@ _REMEDY = (
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What a model file says of itself.
+    """The card of a model: the facts that its file states.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ def save_checkpoint(
     network : SegmentationNetwork
         On any device.
     training : mapping
-        What it was trained on and how, for the model card; values that JSON can hold.
+        Training data and settings, for the model card; values that JSON can hold.
     scores : mapping
         By data set and metric.
     licence : str

@@ -122,7 +122,7 @@ def test_the_next_slice_is_encoded_while_objects_are_carried(bench, clicked, mon
 
 def test_objects_of_a_tile_come_one_after_the_other(bench, clicked):
     predictor = Predictor(load_model("default"), "cpu", tile=64)
-    layout = predictor.embedder.layout(bench.source, clicked[1][5].appearance.scale)
+    tile_grid = predictor.embedder.tile_grid(bench.source, clicked[1][5].appearance.scale)
     calls = []
 
     def share(work, tracks):
@@ -132,7 +132,7 @@ def test_objects_of_a_tile_come_one_after_the_other(bench, clicked):
     def tile_of(track):
         pixels, box = track.step.scale.pixels, track.last.box
         row, col = (box.r0 + box.r1) // 2 // pixels, (box.c0 + box.c1) // 2 // pixels
-        return layout.tile_at(row, col)
+        return tile_grid.tile_at(row, col)
 
     tiled = Sweep(bench.source, predictor, clicked, range(COUNT), up=True, share=share)
     for _, carried in tiled.steps():

@@ -47,7 +47,7 @@ def propagate(
     direction : {"both", "up", "down"}
         Up is towards larger slice indices. Slices between clicked ones belong to either.
     stop : StopRule, optional
-        When the object has ended.
+        Rule by which the object has ended.
     within : range, optional
         Slices that follow one another, and that alone count: one volume of a time series.
 

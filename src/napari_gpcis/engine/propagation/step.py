@@ -41,14 +41,16 @@ SUREST_NETWORK, SUREST_LIKENESS, SUREST_MASK = 2.0, 1.5, 4.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Appearance:
-    """What an object looks like in a slice that was clicked, and how it is looked at.
+    """Looks of an object in a clicked slice, and the scale at which it is looked at.
 
     Attributes
     ----------
     object_id : int
+        Number of the object.
     scale : Scale
+        Scale at which the network sees it.
     level : int
-        Of the scale, relative to the object diameter's.
+        Level of the scale, relative to that of the object diameter.
     threshold : float
         Probability above which a pixel is in the mask.
     examples : tuple of Click
@@ -84,7 +86,7 @@ class PropagationStep:
     predictor : Predictor
         Answers requests of both modes.
     appearances : sequence of Appearance
-        In clicked slices; the first one says how the object is looked at.
+        Looks in clicked slices; the first one says at which scale the object is looked at.
     """
 
     def __init__(
@@ -106,7 +108,7 @@ class PropagationStep:
             self._likeness = ConditionedGP(source, first.scale, examples)
 
     def apply(self, last: SliceMask, z: int) -> SliceMask | None:
-        """The object in slice `z`, next to that of `last`; None where nothing is left of it."""
+        """Find the object in slice `z`, next to that of `last`; None if nothing is left of it."""
         region, moved = self._follow(last, z)
         around = found_in(moved, region)
         if around is None:

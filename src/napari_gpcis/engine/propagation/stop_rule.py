@@ -1,4 +1,4 @@
-"""When a propagated object is taken to have ended."""
+"""The rule by which a propagated object is taken to have ended."""
 
 from __future__ import annotations
 

@@ -89,13 +89,13 @@ class Sweep:
     within : range
         Slices that follow one another, ascending: a stack, or a volume of a time series.
     up : bool
-        Whether towards larger slice indices.
+        Whether the sweep goes towards larger slice indices.
     stop : StopRule, optional
-        When an object has ended.
+        Rule by which an object has ended.
     absent : mapping of int to collection of int, optional
         Object → slices in which it is known not to be; it ends before them.
     share : callable
-        Like `map`; may share the objects of a slice among threads.
+        A function like `map`; may share the objects of a slice among threads.
     correct : callable
         Takes an object and what was carried of it; gives what holds instead, None if nothing.
     encode_ahead : bool
@@ -187,7 +187,7 @@ class Sweep:
     def _place(self, track: ObjectTrack) -> tuple[int, ...]:
         """Level, and tile of the slice; then the object's number."""
         scale, box = track.step.scale, track.last.box
-        rows, cols = self._predictor.embedder.layout(self._source, scale).core
+        rows, cols = self._predictor.embedder.tile_grid(self._source, scale).core
         row, col = (box.r0 + box.r1) // 2 // scale.pixels, (box.c0 + box.c1) // 2 // scale.pixels
         return scale.cell, scale.pixels, row // rows, col // cols, track.object_id
 
@@ -195,7 +195,7 @@ class Sweep:
         """Encode a slice that most of the objects will reach, if it is a single tile."""
         embedder, source = self._predictor.embedder, self._source
         for scale in {track.step.scale for track in going}:
-            if embedder.layout(source, scale).halo == 0:
+            if embedder.tile_grid(source, scale).halo == 0:
                 # memory that is short is found by those who need it, too, and they know what to do
                 with suppress(RuntimeError, MemoryError):
                     embedder.encode_slice(source, z, scale)
