@@ -43,7 +43,7 @@ class ClassFeatures:
         Returns
         -------
         deep : Tensor, shape (1, D, h, w)
-            The window, with what it takes of clicks elsewhere below it.
+            The window, with the patches of clicks elsewhere below it.
         colour : Tensor, shape (1, 3, H, W)
         clicks : Tensor, shape (n, 2 + K)
             Row, column, and ±1 for each of the K classes: one against the rest.

@@ -50,7 +50,7 @@ class Box(NamedTuple):
         return Box(*(edge * factor for edge in self))
 
     def clip(self, shape: tuple[int, int]) -> Box:
-        """Cut off what is outside an array of this shape."""
+        """Cut off the part outside an array of this shape."""
         (height, width) = shape
         r0, r1 = (min(max(edge, 0), height) for edge in (self.r0, self.r1))
         c0, c1 = (min(max(edge, 0), width) for edge in (self.c0, self.c1))

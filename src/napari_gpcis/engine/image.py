@@ -51,7 +51,7 @@ class Axes:
 
     @classmethod
     def find(cls, shape: Sequence[int], channel_axis: int | None) -> Axes:
-        """Take (Y, X), (Y, X, C), (Z, Y, X) or (Z, Y, X, C) apart, or what `channel_axis` makes.
+        """Find the axes of (Y, X), (Y, X, C), (Z, Y, X) or (Z, Y, X, C), or as `channel_axis` says.
 
         Raises
         ------

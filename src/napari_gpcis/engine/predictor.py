@@ -149,7 +149,7 @@ class Predictor:
 
     @torch.inference_mode()
     def _parts(self, request: Request) -> Prediction:
-        """Prediction for a request, without what `predict` makes of it."""
+        """Prediction for a request, with prior, update and variance."""
         return self._classify(request, Stopwatch(self.cache.device))
 
     def _classify(self, request: Request, watch: Stopwatch) -> Prediction:

@@ -25,7 +25,7 @@ SURE = 4.0
 WRONG = 1.4
 """Radius around the click."""
 RIM = 0.7
-"""Depth of what is left, below which it is not believed."""
+"""Depth of the rest, below which it is a mere rim."""
 DEEPEST = 3
 SAMPLES = 12
 # Network pixels.

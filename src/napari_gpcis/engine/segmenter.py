@@ -236,6 +236,18 @@ class ImageSegmenter:
                 previous = seed_latent(seed, view.window, view.scale)
             elif last is not None and not last.box.empty:
                 previous = last.request.previous if newest is None else last.as_previous
+        return self._request_in(view, object_id, z, clicks, previous, anchors)
+
+    def _request_in(
+        self,
+        view: ObjectView,
+        object_id: int,
+        z: int,
+        clicks: tuple[Click, ...],
+        previous: Latent | None,
+        anchors: tuple[Click, ...] = (),
+    ) -> Request:
+        """Request of object mode, in a view that has been chosen."""
         return Request(
             source=self.source,
             z=z,

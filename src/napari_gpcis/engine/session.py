@@ -34,7 +34,8 @@ class Session:
     """Interactive segmentation of one image or stack at a time.
 
     Every change is answered before it returns. Programs that must not wait change the
-    `annotation` themselves, and ask `answer` on another thread.
+    `annotation` themselves, and ask `answer` on another thread. Methods may be called from any
+    thread; one waits for the other.
 
     Parameters
     ----------
@@ -228,7 +229,7 @@ class Session:
             return self._show(step.after.z if step else self.annotation.state.z)
 
     def redo(self) -> Result:
-        """Do again what was undone last; nothing if there is nothing."""
+        """Do the last undone step again; nothing if there is none."""
         with self._lock:
             self.annotation.redo()
             return self._show(self.annotation.state.z)
@@ -241,7 +242,7 @@ class Session:
         label : int, optional
             The next free one when not given. Not used in class mode.
         overlap : {"protect", "overwrite"}, optional
-            Instead of the session's. Classes always replace what was there.
+            Policy in place of the session's. Classes always replace older labels.
 
         Returns
         -------
@@ -327,7 +328,7 @@ class Session:
 
     @property
     def result(self) -> Result:
-        """Result of what is worked on."""
+        """Result of the object (class) and slice that are worked on."""
         with self._lock:
             return self._result or self._show(self.annotation.state.z)
 
@@ -514,7 +515,7 @@ class Session:
         segmenter.prepare(annotation.state, z, place, is_stale)
 
     def _show(self, z: int) -> Result:
-        """Result of what is worked on, in a slice."""
+        """Result of the object (class) that is worked on, in a slice."""
         self._result = None
         self._result = self._answer(z)
         return self._result

@@ -1,4 +1,4 @@
-"""Heads: what turns deep features and clicks into the latent of every pixel."""
+"""Heads: deep features and clicks → the latent of every pixel."""
 
 from __future__ import annotations
 

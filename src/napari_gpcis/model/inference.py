@@ -27,13 +27,13 @@ def inference_copy(network: SegmentationNetwork, device: torch.device) -> Segmen
     network : SegmentationNetwork
         Left as it is.
     device : torch.device
-        Of the copy.
+        Device of the copy.
 
     Returns
     -------
     SegmentationNetwork
-        In evaluation mode. Without folding, if an encoder is built so that it would not compute
-        the same.
+        The copy, in evaluation mode; not folded if an encoder is built so that it would not
+        compute the same.
     """
     plain = copy.deepcopy(network).cpu().eval().requires_grad_(False)
     folded = copy.deepcopy(plain)

@@ -80,7 +80,7 @@ class SegmentationNetwork(nn.Module):
 
     @property
     def pyramid_strides(self) -> tuple[int, ...]:
-        """Stride of each level of what `encode` returns."""
+        """Stride of each level that `encode` returns."""
         return self._fusion.pyramid_strides
 
     def colour(self, image: Tensor) -> Tensor:

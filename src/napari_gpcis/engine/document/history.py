@@ -180,7 +180,7 @@ class History:
         return bool(self._undone)
 
     def push(self, after: State, patches: tuple[Patch, ...] = ()) -> Step:
-        """Take a step; what was undone is gone."""
+        """Take a step; undone ones are gone."""
         for answer in self.present.answers.values():
             answer.release()
         if after.answers is self.present.answers:

@@ -1,4 +1,4 @@
-"""An object in one slice, and how what two passes say of it is joined."""
+"""An object in one slice, and the joint mask of two passes through it."""
 
 from __future__ import annotations
 

@@ -138,7 +138,7 @@ class PropagationStep:
         return round(self.predictor.trained_diameter / self.scale.factor)
 
     def _follow(self, last: SliceMask, z: int) -> tuple[Box, Array]:
-        """Mask of `last` and what is around it, moved as the image moves."""
+        """Mask of `last` and its surroundings, moved as the image moves."""
         tight, mask = last.tight
         if tight.empty:
             return tight, mask

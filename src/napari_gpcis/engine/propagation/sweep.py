@@ -97,7 +97,7 @@ class Sweep:
     share : callable
         A function like `map`; may share the objects of a slice among threads.
     correct : callable
-        Takes an object and what was carried of it; gives what holds instead, None if nothing.
+        Takes an object and the mask that was carried; gives the mask that holds instead, or None.
     encode_ahead : bool
         Whether a slice is encoded while the objects of the one before are carried, which pays
         where `share` has threads.
@@ -241,7 +241,7 @@ def between(
     down: SliceMask | None,
     clicked: Mapping[int, ClickedSlice],
 ) -> SliceMask | None:
-    """Mask of an object in a slice, from what the two sweeps say.
+    """Mask of an object in a slice, from both sweeps.
 
     Parameters
     ----------
