@@ -1,4 +1,4 @@
-"""Colour as the GP's kernel sees it: smoothed where a pixel differs from others by noise."""
+"""Colour as the GP’s kernel sees it: smoothed where a pixel differs by noise alone."""
 
 from __future__ import annotations
 
