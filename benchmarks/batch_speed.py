@@ -29,7 +29,7 @@ from skimage import data
 
 from napari_gpcis import segment_stack
 from napari_gpcis.batch import Options
-from napari_gpcis.batch.run import load_runner
+from napari_gpcis.batch.run import load_predictor
 from napari_gpcis.batch.threads import Crew, available_cores
 
 if TYPE_CHECKING:
@@ -62,13 +62,13 @@ def main() -> None:
 
 def compare_with_network(folder: Path, options: argparse.Namespace) -> None:
     """Pages a second of the network alone and of the whole."""
-    runner = load_runner(Options(mode="class"))
+    predictor = load_predictor(Options(mode="class"))
     image = torch.rand(1, 3, options.side, options.side, generator=torch.manual_seed(0))
     image = image.contiguous(memory_format=torch.channels_last)
     ways: dict[str, Callable[[], float]] = {
-        "encoder and decoder, a page on all cores": lambda: alone(runner.network, image, 24, 1),
+        "encoder and decoder, a page on all cores": lambda: alone(predictor.network, image, 24, 1),
         f"encoder and decoder, {available_cores()} pages on a core each": lambda: alone(
-            runner.network, image, 24 * available_cores(), available_cores()
+            predictor.network, image, 24 * available_cores(), available_cores()
         ),
         "segment_stack --mode class": lambda: whole(folder),
     }

@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from napari_gpcis import Session, load_model
-from napari_gpcis.engine.document.history import CarriedMask
+from napari_gpcis.engine.document.history import StoredMask
 from napari_gpcis.engine.geometry import bounding_box
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Trial:
             mask = masks[min(masks, key=lambda at: abs(at - z))]
             box = bounding_box(mask)
             if box is not None:
-                copies[z] = CarriedMask(box, mask[box.slices])
+                copies[z] = StoredMask(box, mask[box.slices])
         self.session.annotation.carry(copies, instead=range(len(self.target)))
 
     def answer(self, z: int) -> Result:

@@ -308,9 +308,9 @@ class Desk:
 
     def forget_embeddings(self) -> None:
         """Make the slice one that was never encoded."""
-        runner = self.tool._engine._session._runner
-        runner.cache.clear()
-        runner.forget()
+        predictor = self.tool._engine._session._predictor
+        predictor.cache.clear()
+        predictor.forget()
 
     def _set_threads(self, threads: int) -> None:
         import torch

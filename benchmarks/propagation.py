@@ -29,9 +29,10 @@ from scipy import ndimage
 from napari_gpcis import load_model
 from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.image import ImageSource
-from napari_gpcis.engine.planner import Planner
+from napari_gpcis.engine.options import Options
+from napari_gpcis.engine.predictor import Predictor
 from napari_gpcis.engine.propagation.propagate import propagate
-from napari_gpcis.engine.runner import Runner
+from napari_gpcis.engine.segmenter import ImageSegmenter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,7 +97,7 @@ def objects(volume: Volume, count: int, seed: int) -> list[tuple[np.ndarray, int
 
 
 def click(
-    runner: Runner, planner: Planner, target: np.ndarray, z: int, diameter: float, most: int
+    segmenter: ImageSegmenter, target: np.ndarray, z: int, diameter: float, most: int
 ) -> Result:
     """Click an object in a slice until it is found well enough."""
     mask, clicked, everywhere = np.zeros_like(target), np.zeros_like(target), np.ones_like(target)
@@ -110,7 +111,8 @@ def click(
         clicked[row, col] = True
         newest = Click(z, row, col, sign > 0)
         clicks = (*clicks, newest)
-        result = runner.predict(planner.for_object(1, z, clicks, diameter, result, newest))
+        request = segmenter.object_request(1, z, clicks, diameter, result, newest)
+        result = segmenter.predictor.predict(request)
         mask = result.mask
     if result is None:
         raise ValueError("expected an object in the slice, got none; choose another slice")
@@ -118,7 +120,7 @@ def click(
 
 
 def carry(
-    runner: Runner, planner: Planner, answer: Result, target: np.ndarray
+    segmenter: ImageSegmenter, answer: Result, target: np.ndarray
 ) -> tuple[Score, np.ndarray]:
     """Propagate an answer both ways."""
     found, copied = np.zeros_like(target), np.zeros_like(target)
@@ -127,8 +129,7 @@ def carry(
     for carried in propagate(
         {answer.z: answer},
         source=answer.request.source,
-        planner=planner,
-        predict=runner.predict,
+        predictor=segmenter.predictor,
     ):
         found[carried.z][carried.box.slices] = carried.mask
         copied[carried.z] = answer.mask
@@ -176,7 +177,7 @@ def main() -> None:
     parser.add_argument("--sets", default=",".join(SETS))
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    runner = Runner(load_model(options.model), options.device, device_bytes=CACHE_BYTES)
+    predictor = Predictor(load_model(options.model), options.device, device_bytes=CACHE_BYTES)
     title = f"Volumes, split {options.split}, {options.device}, {torch.get_num_threads()} threads"
     table = Table(title=title, title_justify="left")
     for heading in ("set", "clicks", "objects", "slice IoU", "volume IoU (mean / median)"):
@@ -187,11 +188,11 @@ def main() -> None:
         scores: dict[str, list[Score]] = {"1": [], "1 to 4": []}
         for volume in volumes(options.data, name, options.split):
             source = ImageSource(volume.image)
-            planner = Planner(source, runner.embedder, class_mode=False, threshold=0.5)
+            segmenter = ImageSegmenter(source, predictor, Options())
             for mask, z in objects(volume, options.objects, options.seed):
                 for clicks, most in (("1", 1), ("1 to 4", 4)):
-                    answer = click(runner, planner, mask[z], z, volume.diameter, most)
-                    scores[clicks].append(carry(runner, planner, answer, mask)[0])
+                    answer = click(segmenter, mask[z], z, volume.diameter, most)
+                    scores[clicks].append(carry(segmenter, answer, mask)[0])
         for clicks, of_variant in scores.items():
             row = (name, clicks, *cells(of_variant))
             table.add_row(*row)

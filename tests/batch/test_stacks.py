@@ -64,10 +64,10 @@ def test_a_defect_of_ours_does_not_stop_the_rest_either(
 
     answer = object_pages.answer
 
-    def fail(answerer, clicks):
-        if answerer.source.array.path.stem == "s1":
+    def fail(segmenter, clicks):
+        if segmenter.source.array.path.stem == "s1":
             raise ZeroDivisionError("a defect")
-        return answer(answerer, clicks)
+        return answer(segmenter, clicks)
 
     monkeypatch.setattr(object_pages, "answer", fail)
     report = run(lab)

@@ -10,17 +10,18 @@ from napari_gpcis.engine.class_map import ClassMap
 from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.geometry import Box
 from napari_gpcis.engine.image import ImageSource
-from napari_gpcis.engine.planner import Planner
-from napari_gpcis.engine.runner import Runner
+from napari_gpcis.engine.options import Options
+from napari_gpcis.engine.predictor import Predictor
+from napari_gpcis.engine.segmenter import ImageSegmenter
 
 
 def class_map(network, stack, clicks, diameter=None, tile=None):
-    runner = Runner(network, "cpu", host_bytes=0)
+    predictor = Predictor(network, "cpu", host_bytes=0)
     if tile is not None:
-        runner.embedder.tile = tile
+        predictor.embedder.tile = tile
     source = ImageSource(stack)
-    planner = Planner(source, runner.embedder, class_mode=True, threshold=0.5)
-    return ClassMap(runner.embedder, source, planner.scale(diameter), clicks)
+    segmenter = ImageSegmenter(source, predictor, Options(mode="class"))
+    return ClassMap(predictor.embedder, source, segmenter.scale(diameter), clicks)
 
 
 def session_classes(network, stack, clicks, diameter=None):
@@ -121,7 +122,7 @@ def test_a_tile_says_which_pixels_it_holds(network):
     stack = np.zeros((1, 70, 90), np.uint8)
     clicks = [Click(0, 5, 2, True, 1), Click(0, 60, 80, True, 2)]
     classes = class_map(network, stack, clicks, 40, tile=64)
-    for core in classes.layout.tiles(Box(0, 0, *classes.layout.canvas)):
+    for core in classes.tile_grid.tiles(Box(0, 0, *classes.tile_grid.canvas)):
         box, found = classes.tile(0, core)
         assert found.shape == box.shape
         assert box == core.times(classes.scale.pixels).clip((70, 90))

@@ -115,14 +115,14 @@ def test_undo_and_redo_give_the_same_classes(session):
 def test_features_are_decoded_once_a_slice(session, monkeypatch):
     click_all(session)
     monkeypatch.setattr(
-        session._runner.network, "decode", lambda *args: pytest.fail("decoded again")
+        session._predictor.network, "decode", lambda *args: pytest.fail("decoded again")
     )
     session.add_click(10, 10, object_id=1)
 
 
 def test_a_large_slice_is_classified_tile_by_tile(seeing, stripes):
     whole, tiled = (Session(seeing, device="cpu", mode="class") for _ in range(2))
-    tiled._runner.embedder.tile = 128
+    tiled._predictor.embedder.tile = 128
     for session in (whole, tiled):
         session.set_image(np.tile(stripes[0], (3, 2)))
         click_all(session)

@@ -35,7 +35,7 @@ def test_for_every_type(network, dtype):
     assert result.mask.dtype == np.bool_
     assert result.variance.dtype == np.float32
     assert result.probability.shape == result.mask.shape == result.variance.shape == coins.shape
-    assert result.overruled == 0
+    assert result.corrected_clicks == 0
 
 
 @pytest.mark.parametrize("diameter", [10, 23, 64, 100, 400])
@@ -44,7 +44,7 @@ def test_at_every_scale(network, diameter):
     session = Session(network, device="cpu", object_diameter=diameter)
     session.set_image(image)
     result = click_around(session, image.shape[:2], 12)
-    assert result.overruled == 0
+    assert result.corrected_clicks == 0
 
 
 @pytest.mark.parametrize("value", [0, np.nan, np.inf])
@@ -73,7 +73,7 @@ def test_with_a_head_that_promises_nothing(network):
     for number in range(8):  # a random network cannot be right about all of these by chance
         result = session.add_click(50, 50 + number, positive=number % 2 == 0)
     np.testing.assert_array_equal(result.mask[50, 50:58], [True, False] * 4)
-    assert result.overruled > 0
+    assert result.corrected_clicks > 0
 
 
 def test_above_another_threshold(network):

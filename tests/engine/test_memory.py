@@ -34,7 +34,7 @@ def session(network):
 @pytest.fixture
 def running(session):
     """The session's own copy of the network."""
-    return session._runner.network
+    return session._predictor.network
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_the_cache_is_dropped_first_and_said_so(session, running, error):
     with pytest.warns(RuntimeWarning, match=r"out of memory.*dropped the cached"):
         result = session.add_click(30, 40)
     assert result.mask[30, 40]
-    assert session._runner.embedder.tile == 1024
+    assert session._predictor.embedder.tile == 1024
 
 
 def test_tiles_are_halved_until_they_fit(session, running):
@@ -82,12 +82,12 @@ def test_no_click_is_lost_when_nothing_helps(session, running):
 
 
 def test_the_session_goes_on_on_the_cpu(session, running, monkeypatch):
-    session._runner.device = torch.device("meta")
-    monkeypatch.setattr("napari_gpcis.engine.runner.SMALLEST_TILE", 1024)
+    session._predictor.device = torch.device("meta")
+    monkeypatch.setattr("napari_gpcis.engine.predictor.SMALLEST_TILE", 1024)
     running.encode = Scarce(running, times=2)
     with pytest.warns(RuntimeWarning) as said:
         result = session.add_click(30, 40)
-    assert "leaves meta and goes on on the CPU" in str(said[-1].message)
+    assert "falls back from meta to the CPU" in str(said[-1].message)
     assert session.device.type == "cpu"
     assert result.mask[30, 40]
 
@@ -105,6 +105,6 @@ def test_the_cache_stays_within_its_budget(network):
     session.set_image(np.random.default_rng(0).random((12, 128, 128)))
     for z in range(12):
         session.add_click(60, 60, z=z)
-        cache = session._runner.cache
+        cache = session._predictor.cache
         assert 0 < cache.used_device_bytes <= 2_000_000
         assert cache.used_host_bytes <= 1_000_000

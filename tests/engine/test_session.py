@@ -58,11 +58,6 @@ def test_timings_of_every_stage_are_told(session):
     assert all(seconds >= 0 for seconds in result.timings.values())
 
 
-def test_generations_grow(session):
-    first, second = session.add_click(150, 160), session.add_click(151, 160)
-    assert second.generation > first.generation
-
-
 def test_a_click_outside_changes_nothing(session):
     session.add_click(150, 160)
     before = session.result

@@ -72,7 +72,7 @@ def test_a_slice_prepared_ahead_is_not_encoded_again(seeing, stack, monkeypatch)
     session.set_image(stack)
     session.prepare(2)
     monkeypatch.setattr(
-        session._runner.network, "encode", lambda image: pytest.fail("encoded again")
+        session._predictor.network, "encode", lambda image: pytest.fail("encoded again")
     )
     session.add_click(45, 50, z=2)
 
@@ -84,7 +84,7 @@ def test_going_back_to_an_image_finds_its_embeddings(seeing, stack, monkeypatch)
     session.set_image(stack[0], identity="layer 2")
     session.add_click(45, 50)
     monkeypatch.setattr(
-        session._runner.network, "encode", lambda image: pytest.fail("encoded again")
+        session._predictor.network, "encode", lambda image: pytest.fail("encoded again")
     )
     session.set_image(stack, identity="layer 1")
     session.add_click(45, 50, z=2)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from napari_gpcis.model import NetworkConfig, build_network
-from napari_gpcis.model.inference import fast_copy
+from napari_gpcis.model.inference import inference_copy
 from tests.engine.conftest import SMALL
 
 CPU = torch.device("cpu")
@@ -29,7 +29,7 @@ def test_the_copy_computes_the_same_without_batch_norms(encoder):
     torch.manual_seed(0)
     network = with_statistics(build_network(NetworkConfig(**{**SMALL, "encoder": encoder})))
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    fast = fast_copy(network, CPU)
+    fast = inference_copy(network, CPU)
     assert batch_norms(fast) <= 1 < batch_norms(network)
     image, clicks = torch.rand(1, 3, 64, 96), [torch.tensor([[20.0, 30.0, 1.0]])]
     with torch.inference_mode():
@@ -62,7 +62,7 @@ def test_an_encoder_that_cannot_be_folded_is_left_alone():
         {"encode": lambda self, image: encode(self, self.crossed(image))},
     )
     network.eval()
-    fast = fast_copy(network, CPU)
+    fast = inference_copy(network, CPU)
     image = torch.rand(1, 3, 64, 64)
     with torch.inference_mode():
         for given, wanted in zip(fast.encode(image), network.encode(image), strict=True):

@@ -10,7 +10,7 @@ from uuid import uuid4
 import torch
 from torch import Tensor, nn
 
-from napari_gpcis.engine.runner import find_device
+from napari_gpcis.engine.device import find_device
 from napari_gpcis_training.batches import Share
 from napari_gpcis_training.shared_norm import SharedBatchNorm, share_norms
 from napari_gpcis_training.training_pass import TrainingPass

@@ -13,7 +13,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from napari_gpcis.engine.runner import find_device
+from napari_gpcis.engine.device import find_device
 from napari_gpcis.io.files import saying_why, whole_or_nothing
 from napari_gpcis.model.checkpoint import load_model, model_card, save_checkpoint
 from napari_gpcis_training.calibration.temperature import fit_temperature

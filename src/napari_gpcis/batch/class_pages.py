@@ -29,10 +29,10 @@ class ClassPages:
 
     def __init__(self, run: Run) -> None:
         run.tell("learning the classes", 0, 1)
-        answerer = run.answerer
-        scale = answerer.planner.scale(run.diameter)
+        segmenter = run.segmenter
+        scale = segmenter.scale(run.diameter)
         self._map = run.crew.run(
-            lambda: ClassMap(answerer.runner.embedder, answerer.source, scale, run.clicks)
+            lambda: ClassMap(segmenter.predictor.embedder, segmenter.source, scale, run.clicks)
         )
         self._dtype = label_dtype(run.highest)
 

@@ -17,13 +17,13 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from napari_gpcis.batch.class_pages import ClassPages
-from napari_gpcis.batch.run import Run, load_runner, open_stack
+from napari_gpcis.batch.run import Run, load_predictor, open_stack
 from napari_gpcis.batch.segment import Outcome, attempt
 from napari_gpcis.batch.threads import Crew
 
 if TYPE_CHECKING:
     from napari_gpcis.batch.job import Job, Options
-    from napari_gpcis.engine.runner import Runner
+    from napari_gpcis.engine.predictor import Predictor
 
 __all__ = ["class_block", "do_stack", "installed_version"]
 
@@ -52,7 +52,7 @@ def do_stack(job: Job, stop: str) -> Outcome:
         job,
         resume=True,
         is_cancelled=_Stop(stop),
-        runner=_runner(job),
+        predictor=_predictor(job),
         # a worker that was given up may still be at it
         patience=_SECONDS_OF_PATIENCE,
     )
@@ -96,18 +96,18 @@ def _open(job: Job) -> tuple[ExitStack, Run, ClassPages]:
     stack = ExitStack()
     image, clicks = stack.enter_context(open_stack(job))
     crew = Crew(job.options.threads or 1)
-    run = Run(job, image, clicks, crew, lambda stage, done, total: None, _runner(job))
+    run = Run(job, image, clicks, crew, lambda stage, done, total: None, _predictor(job))
     return stack, run, ClassPages(run)
 
 
-def _runner(job: Job) -> Runner:
+def _predictor(job: Job) -> Predictor:
     return _load(replace(job.options, threads=None))
 
 
 @lru_cache(maxsize=1)
-def _load(options: Options) -> Runner:
+def _load(options: Options) -> Predictor:
     _keep_freed_memory()
-    return load_runner(options)
+    return load_predictor(options)
 
 
 def _keep_freed_memory() -> None:

@@ -29,9 +29,9 @@ def find_diameter(run: Run) -> None:
     """Set the objects' diameter, if it was not given, to that of the most clicked slice's."""
     if run.diameter is None:
         run.tell("looking at the objects' size", 0, 1)
-        answerer, objects = run.answerer, by_object(run.clicks_of[run.most_clicked])
-        run.diameter = run.crew.run(lambda: estimate_diameter(answerer, objects))
-        answerer.given_diameter = run.diameter
+        segmenter, objects = run.segmenter, by_object(run.clicks_of[run.most_clicked])
+        run.diameter = run.crew.run(lambda: estimate_diameter(segmenter, objects))
+        segmenter.given_diameter = run.diameter
 
 
 def object_pages(run: Run, slices: Sequence[int]) -> Iterator[Page]:
@@ -55,4 +55,4 @@ def _objects_of(run: Run, z: int) -> list[tuple[Click, ...]]:
 
 
 def _outline(run: Run, clicks: tuple[Click, ...]) -> Outline | None:
-    return Outline.of(answer(run.answerer, clicks)) if clicks else None
+    return Outline.of(answer(run.segmenter, clicks)) if clicks else None

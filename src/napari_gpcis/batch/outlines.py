@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from napari_gpcis.engine.click import Click
     from napari_gpcis.engine.result import Result
-    from napari_gpcis.engine.segmenter import Answerer
+    from napari_gpcis.engine.segmenter import ImageSegmenter
 
 __all__ = ["Outline", "SliceOfObjects", "answer", "by_object", "estimate_diameter"]
 
@@ -149,23 +149,25 @@ def by_object(clicks: Iterable[Click]) -> dict[int, tuple[Click, ...]]:
     }
 
 
-def answer(answerer: Answerer, clicks: tuple[Click, ...]) -> Result:
+def answer(segmenter: ImageSegmenter, clicks: tuple[Click, ...]) -> Result:
     """Answer to an object's clicks in one slice, made one after the other."""
     first = clicks[0]
-    return answerer.answer(Question(State(clicks=clicks), first.object_id, first.z))
+    return segmenter.answer(Question(State(clicks=clicks), first.object_id, first.z))
 
 
-def estimate_diameter(answerer: Answerer, objects: Mapping[int, tuple[Click, ...]]) -> float | None:
+def estimate_diameter(
+    segmenter: ImageSegmenter, objects: Mapping[int, tuple[Click, ...]]
+) -> float | None:
     """Median diameter of the clicked objects of a slice, in pixels; None without objects.
 
     The first look is at the model's own scale; when it shows objects of quite another size, a
-    second one at their scale decides. The answerer is left at the scale of the last look.
+    second one at their scale decides. The segmenter is left at the scale of the last look.
     """
     chosen = list(objects.values())[:_ENOUGH_OBJECTS]
     diameter: float | None = None
     for _ in range(2 if chosen else 0):
-        answerer.given_diameter = diameter
-        areas = [int(answer(answerer, own).box_mask.sum()) for own in chosen]
+        segmenter.given_diameter = diameter
+        areas = [int(answer(segmenter, own).box_mask.sum()) for own in chosen]
         seen = max(equivalent_diameter(float(np.median(areas))), _SMALLEST_DIAMETER)
         if diameter is not None and max(seen / diameter, diameter / seen) < _SAME_SCALE:
             break

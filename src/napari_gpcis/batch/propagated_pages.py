@@ -8,10 +8,10 @@ from napari_gpcis.batch.object_pages import find_diameter, object_page
 from napari_gpcis.batch.outlines import Outline, answer, by_object
 from napari_gpcis.batch.records import pack_anchors, pack_held, unpack_anchors, unpack_held
 from napari_gpcis.engine.document.annotation import Question
-from napari_gpcis.engine.document.history import CarriedMask, State
-from napari_gpcis.engine.logits import sigmoid
-from napari_gpcis.engine.propagation.step import held
-from napari_gpcis.engine.propagation.sweep import Anchor, Sweep, between
+from napari_gpcis.engine.document.history import State, StoredMask
+from napari_gpcis.engine.masks import sigmoid
+from napari_gpcis.engine.propagation.slice_mask import SliceMask
+from napari_gpcis.engine.propagation.sweep import ClickedSlice, Sweep, between
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from napari_gpcis.batch.run import Run
     from napari_gpcis.batch.spool import Spool
     from napari_gpcis.engine.click import Click
-    from napari_gpcis.engine.propagation.step import Held
 
-    Anchors: TypeAlias = dict[int, dict[int, Anchor]]
+    Anchors: TypeAlias = dict[int, dict[int, ClickedSlice]]
 
 __all__ = ["propagated_pages"]
 
@@ -64,16 +63,15 @@ def _anchors(run: Run, spool: Spool) -> Anchors:
     return anchors
 
 
-def _anchor(run: Run, clicks: tuple[Click, ...]) -> Anchor | None:
-    return Anchor.of(answer(run.answerer, clicks))
+def _anchor(run: Run, clicks: tuple[Click, ...]) -> ClickedSlice | None:
+    return ClickedSlice.of(answer(run.segmenter, clicks))
 
 
 def _sweep(run: Run, anchors: Anchors, volume: range, spool: Spool, *, is_up: bool) -> None:
     """Carry the objects of a volume one way, from where an earlier run came to."""
-    answerer = run.answerer
     sweep = Sweep(
-        answerer.planner,
-        answerer.runner.predict,
+        run.segmenter.source,
+        run.segmenter.predictor,
         anchors,
         volume,
         up=is_up,
@@ -92,13 +90,13 @@ def _sweep(run: Run, anchors: Anchors, volume: range, spool: Spool, *, is_up: bo
 
 def _outlines(run: Run, z: int, anchors: Anchors, up: Spool, down: Spool) -> list[Outline]:
     volume = run.image.volume_of(z)
-    temperature = run.answerer.runner.network.config.temperature
+    temperature = run.segmenter.predictor.network.config.temperature
     above, below = (unpack_held(spool[z]) if z in spool else {} for spool in (up, down))
     outlines = []
     for object_id, of_object in anchors.items():
         here = {at: anchor for at, anchor in of_object.items() if at in volume}
         if z in here:
-            outlines.append(_outline(object_id, here[z].held, temperature, clicked=True))
+            outlines.append(_outline(object_id, here[z].mask, temperature, clicked=True))
             continue
         found = between(z, above.get(object_id), below.get(object_id), here)
         if found is not None:
@@ -108,7 +106,7 @@ def _outlines(run: Run, z: int, anchors: Anchors, up: Spool, down: Spool) -> lis
     return outlines
 
 
-def _outline(object_id: int, found: Held, temperature: float, *, clicked: bool) -> Outline:
+def _outline(object_id: int, found: SliceMask, temperature: float, *, clicked: bool) -> Outline:
     probability = sigmoid(found.logits / temperature)
     return Outline(object_id, found.box, found.mask, probability, clicked)
 
@@ -122,18 +120,18 @@ class _Corrections:
     """
 
     def __init__(self, run: Run) -> None:
-        self._answerer = run.answerer
+        self._segmenter = run.segmenter
         self._clicks: dict[tuple[int, int], tuple[Click, ...]] = {}
         for z, clicks in run.clicks_of.items():
             for object_id in {click.object_id for click in clicks} - by_object(clicks).keys():
                 own = tuple(click for click in clicks if click.object_id == object_id)
                 self._clicks[object_id, z] = own
 
-    def __call__(self, object_id: int, carried: Held) -> Held | None:
+    def __call__(self, object_id: int, carried: SliceMask) -> SliceMask | None:
         clicks = self._clicks.get((object_id, carried.z))
         if clicks is None:
             return carried
-        seed = CarriedMask(*carried.tight)
+        seed = StoredMask(*carried.tight)
         question = Question(State(clicks=clicks), object_id, carried.z, None, seed)
-        result = self._answerer.answer(question)
-        return held(result) if result.box_mask.any() else None
+        result = self._segmenter.answer(question)
+        return SliceMask.of(result) if result.box_mask.any() else None

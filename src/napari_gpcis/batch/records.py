@@ -12,8 +12,9 @@ import numpy as np
 
 from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.geometry import Box, Scale
-from napari_gpcis.engine.propagation.step import Appearance, Held
-from napari_gpcis.engine.propagation.sweep import Anchor
+from napari_gpcis.engine.propagation.slice_mask import SliceMask
+from napari_gpcis.engine.propagation.step import Appearance
+from napari_gpcis.engine.propagation.sweep import ClickedSlice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,7 @@ __all__ = ["pack_anchors", "pack_held", "unpack_anchors", "unpack_held"]
 _LENGTH = struct.Struct("<Q")
 
 
-def pack_held(objects: Mapping[int, Held]) -> bytes:
+def pack_held(objects: Mapping[int, SliceMask]) -> bytes:
     """Objects of one slice; the same from `unpack_held`, to the last bit."""
     arrays: dict[str, np.ndarray] = {}
     for object_id, held in objects.items():
@@ -31,15 +32,15 @@ def pack_held(objects: Mapping[int, Held]) -> bytes:
             f"{object_id} place": np.array([held.z, *held.box], np.int64),
             f"{object_id} mask": np.packbits(held.mask),
             f"{object_id} logits": held.logits,
-            f"{object_id} touched": np.array(held.touched, np.int64).reshape(-1, 2),
-            f"{object_id} sureness": np.array(held.sureness, np.float64),
+            f"{object_id} touched": np.array(held.places, np.int64).reshape(-1, 2),
+            f"{object_id} sureness": np.array(held.confidence, np.float64),
         }
     content = io.BytesIO()
     np.savez(content, **arrays)  # type: ignore[arg-type]
     return zlib.compress(content.getvalue(), 1)
 
 
-def unpack_held(content: bytes) -> dict[int, Held]:
+def unpack_held(content: bytes) -> dict[int, SliceMask]:
     """Objects of one slice."""
     objects = {}
     with np.load(io.BytesIO(zlib.decompress(content)), allow_pickle=False) as arrays:
@@ -50,7 +51,7 @@ def unpack_held(content: bytes) -> dict[int, Held]:
                 box = Box(*edges)
                 size = box.shape[0] * box.shape[1]
                 mask = np.unpackbits(arrays[f"{number} mask"], count=size).view(np.bool_)
-                objects[int(number)] = Held(
+                objects[int(number)] = SliceMask(
                     z,
                     box,
                     mask.reshape(box.shape),
@@ -61,7 +62,7 @@ def unpack_held(content: bytes) -> dict[int, Held]:
     return objects
 
 
-def pack_anchors(anchors: Mapping[int, Anchor]) -> bytes:
+def pack_anchors(anchors: Mapping[int, ClickedSlice]) -> bytes:
     """Objects of a clicked slice, with what they look like."""
     seen = {
         object_id: {
@@ -76,11 +77,11 @@ def pack_anchors(anchors: Mapping[int, Anchor]) -> bytes:
         for object_id, anchor in anchors.items()
     }
     head = json.dumps(seen).encode()
-    held = pack_held({object_id: anchor.held for object_id, anchor in anchors.items()})
+    held = pack_held({object_id: anchor.mask for object_id, anchor in anchors.items()})
     return _LENGTH.pack(len(head)) + head + held
 
 
-def unpack_anchors(content: bytes) -> dict[int, Anchor]:
+def unpack_anchors(content: bytes) -> dict[int, ClickedSlice]:
     """Objects of a clicked slice."""
     (length,) = _LENGTH.unpack_from(content)
     held = unpack_held(content[_LENGTH.size + length :])
@@ -93,5 +94,5 @@ def unpack_anchors(content: bytes) -> dict[int, Anchor]:
         appearance = Appearance(
             object_id, Scale(*seen["scale"]), seen["level"], seen["threshold"], examples
         )
-        anchors[object_id] = Anchor(held[object_id], appearance)
+        anchors[object_id] = ClickedSlice(held[object_id], appearance)
     return anchors

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from contextlib import contextmanager
 from functools import cached_property
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from napari_gpcis.engine.image import ImageSource
 from napari_gpcis.engine.options import Options as SessionOptions
-from napari_gpcis.engine.runner import Runner
-from napari_gpcis.engine.segmenter import Answerer
+from napari_gpcis.engine.predictor import Predictor
+from napari_gpcis.engine.segmenter import ImageSegmenter
 from napari_gpcis.io.annotations.clicks import read_clicks_for
 from napari_gpcis.io.errors import ClicksFileError, OptionError
 from napari_gpcis.io.images.open import open_image
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from napari_gpcis.engine.click import Click
     from napari_gpcis.io.images.stack import ImageStack
 
-__all__ = ["Run", "Tell", "load_runner", "open_stack"]
+__all__ = ["Run", "Tell", "load_predictor", "open_stack"]
 
 Tell: TypeAlias = "Callable[[str, int, int], object]"
 
@@ -42,7 +41,7 @@ class Run:
     crew : Crew
     tell : callable
         Takes the stage, and how much of how much of it is done.
-    runner : Runner, optional
+    predictor : Predictor, optional
         The job's network, if it is loaded already.
 
     Attributes
@@ -60,7 +59,7 @@ class Run:
         clicks: tuple[Click, ...],
         crew: Crew,
         tell: Tell,
-        runner: Runner | None = None,
+        predictor: Predictor | None = None,
     ) -> None:
         self.job = job
         self.image = image
@@ -73,7 +72,7 @@ class Run:
             self.clicks_of.setdefault(click.z, []).append(click)
         self.most_clicked = Counter(click.z for click in clicks).most_common(1)[0][0]
         self.highest = max(click.object_id for click in clicks)
-        self._runner = runner
+        self._predictor = predictor
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -81,19 +80,19 @@ class Run:
         return self.image.rows, self.image.columns
 
     @cached_property
-    def answerer(self) -> Answerer:
+    def segmenter(self) -> ImageSegmenter:
         """Answers questions about the stack; loads the network when first asked for."""
-        if self._runner is None:
+        if self._predictor is None:
             self.tell("loading the model", 0, 1)
-            self._runner = load_runner(self.job.options)
+            self._predictor = load_predictor(self.job.options)
         source = ImageSource(
             self.image, channel_axis=self.image.channel_axis(3 if self.image.slice_axes else 2)
         )
         options = SessionOptions(self.job.options.mode, self.diameter)
-        return Answerer(source, self._runner, options, itertools.count(1))
+        return ImageSegmenter(source, self._predictor, options)
 
 
-def load_runner(options: Options) -> Runner:
+def load_predictor(options: Options) -> Predictor:
     """Load the network onto its device.
 
     Raises
@@ -107,7 +106,7 @@ def load_runner(options: Options) -> Runner:
         )
     try:
         # a slice that is done is not looked at again: no second cache behind the first
-        return Runner(network, options.device, host_bytes=0)
+        return Predictor(network, options.device, host_bytes=0)
     except ValueError as error:
         raise OptionError(str(error)) from error
 

@@ -18,7 +18,7 @@ from napari_gpcis.batch.page import Page
 from napari_gpcis.batch.propagated_pages import propagated_pages
 from napari_gpcis.batch.run import Run, open_stack
 from napari_gpcis.batch.threads import Crew, available_cores
-from napari_gpcis.engine.runner import find_device
+from napari_gpcis.engine.device import find_device
 from napari_gpcis.io.errors import StoppedError, UserError
 from napari_gpcis.model import ModelFileError
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from napari_gpcis.batch.run import Tell
     from napari_gpcis.batch.spool import Spool
-    from napari_gpcis.engine.runner import Runner
+    from napari_gpcis.engine.predictor import Predictor
 
     Producer: TypeAlias = Callable[[Run, Sequence[int], WorkFolder], Iterator[Page]]
 
@@ -178,7 +178,7 @@ def run_job(
     resume: bool = False,
     on_progress: Tell | None = None,
     is_cancelled: Callable[[], bool] | None = None,
-    runner: Runner | None = None,
+    predictor: Predictor | None = None,
     producer: Producer | None = None,
     patience: float = 0.0,
 ) -> Report:
@@ -190,7 +190,7 @@ def run_job(
         What to do.
     resume, on_progress, is_cancelled
         See there.
-    runner : Runner, optional
+    predictor : Predictor, optional
         The job's network, if it is loaded already.
     producer : callable, optional
         Makes the pages of the slices that are still to be done, in their order.
@@ -212,7 +212,7 @@ def run_job(
             )
         )
         crew = stack.enter_context(Crew(_threads(job.options), is_cancelled))
-        run = Run(job, image, clicks, crew, tell, runner)
+        run = Run(job, image, clicks, crew, tell, predictor)
         outputs = stack.enter_context(open_outputs(run))
         try:
             for page in _pages(run, producer or _producer(job), work):

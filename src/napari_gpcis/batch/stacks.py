@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_gpcis.batch.log import BatchLog
-from napari_gpcis.batch.run import load_runner
+from napari_gpcis.batch.run import load_predictor
 from napari_gpcis.batch.segment import Outcome, attempt, stop_message
 from napari_gpcis.io.errors import StoppedError, UserError
 
@@ -117,11 +117,11 @@ def segment_stacks(
 def _run_here(
     jobs: Sequence[Job], resume: bool, tell: Tell, is_cancelled: Callable[[], bool] | None
 ) -> Iterator[Outcome]:
-    runner = load_runner(jobs[0].options)
+    predictor = load_predictor(jobs[0].options)
     options = jobs[0].options
     for number, job in enumerate(jobs, start=1):
         if job.options != options:
-            runner, options = load_runner(job.options), job.options
+            predictor, options = load_predictor(job.options), job.options
         where = f"{number} of {len(jobs)}, {job.image.name}: "
 
         def tell_where(stage: str, done: int, total: int, where: str = where) -> None:
@@ -133,13 +133,13 @@ def _run_here(
                 resume=resume,
                 on_progress=tell_where,
                 is_cancelled=is_cancelled,
-                runner=runner,
+                predictor=predictor,
             )
         except StoppedError as stopped:
             message = f"{stop_message(resume=resume)}; {number - 1} of {len(jobs)} stacks are done"
             raise StoppedError(message) from stopped
         finally:
-            runner.cache.clear()
+            predictor.cache.clear()
 
 
 def _fingerprint(job: Job) -> str:

@@ -88,7 +88,7 @@ def _devices() -> list[tuple[str, str]]:
 
 
 def _cache(session: Session) -> list[tuple[str, str]]:
-    from napari_gpcis.engine.runner import CPU_BYTES, GPU_BYTES, HOST_BYTES
+    from napari_gpcis.engine.device import CPU_BYTES, GPU_BYTES, HOST_BYTES
 
     near = CPU_BYTES if session.device.type == "cpu" else GPU_BYTES
     return [

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_gpcis.engine.click import Click
     from napari_gpcis.engine.document.annotation import Annotation, Change, Question
-    from napari_gpcis.engine.document.history import CarriedMask, Committed, State, Step
+    from napari_gpcis.engine.document.history import Committed, State, Step, StoredMask
     from napari_gpcis.engine.document.label_store import LabelStore, Patch
     from napari_gpcis.engine.geometry import Box
     from napari_gpcis.engine.normalise import Normalisation
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Annotation",
     "Box",
-    "CarriedMask",
     "Change",
     "Click",
     "Committed",
@@ -33,12 +32,13 @@ __all__ = [
     "Session",
     "State",
     "Step",
+    "StoredMask",
 ]
 
 _HOMES = {
     "Annotation": "document.annotation",
     "Box": "geometry",
-    "CarriedMask": "document.history",
+    "StoredMask": "document.history",
     "Change": "document.annotation",
     "Click": "click",
     "Committed": "document.history",

@@ -21,7 +21,8 @@ class EmbeddingCache:
     Parameters
     ----------
     device : torch.device
-        Where entries are computed and handed out. On a GPU they are kept in half precision, too.
+        Device on which entries are computed and handed out. On a GPU they are kept in half
+        precision, too.
     device_bytes, host_bytes : int
         Budgets; entries that are in use elsewhere may outlive them.
     """
@@ -32,22 +33,23 @@ class EmbeddingCache:
         self.host_bytes = host_bytes
         self._near: OrderedDict[Hashable, Entry] = OrderedDict()
         self._far: OrderedDict[Hashable, Entry] = OrderedDict()
-        self._sizes = {"near": 0, "far": 0}
         self._making: dict[Hashable, RLock] = {}
         self._lock = RLock()
 
     @property
     def used_device_bytes(self) -> int:
         """Bytes held on the device."""
-        return self._sizes["near"]
+        with self._lock:
+            return _total(self._near)
 
     @property
     def used_host_bytes(self) -> int:
         """Bytes held in host memory."""
-        return self._sizes["far"]
+        with self._lock:
+            return _total(self._far)
 
     def __contains__(self, key: Hashable) -> bool:
-        """Whether an entry is held anywhere."""
+        """Tell whether an entry is held anywhere."""
         return key in self._near or key in self._far
 
     def get(self, key: Hashable, make: Callable[[], Entry]) -> Entry:
@@ -56,9 +58,9 @@ class EmbeddingCache:
         Parameters
         ----------
         key : hashable
-            Everything that the entry depends on.
+            All that the entry depends on.
         make : callable
-            Returns the tensors, on the device.
+            Function that returns the tensors, on the device.
 
         Returns
         -------
@@ -83,7 +85,6 @@ class EmbeddingCache:
         with self._lock:
             self._near.clear()
             self._far.clear()
-            self._sizes = {"near": 0, "far": 0}
 
     def _find(self, key: Hashable) -> Entry | None:
         with self._lock:
@@ -93,7 +94,6 @@ class EmbeddingCache:
             if key not in self._far:
                 return None
             entry = self._far.pop(key)
-            self._sizes["far"] -= size_of(entry)
         kept = torch.float32 if self.device.type == "cpu" else torch.float16
         return self._put(key, tuple(item.to(self.device, kept) for item in entry))
 
@@ -106,7 +106,6 @@ class EmbeddingCache:
                 for old_key, old in evicted:
                     lowered = tuple(item.to("cpu", torch.float16) for item in old)
                     _insert(self._far, old_key, lowered, self.host_bytes)
-            self._sizes = {"near": _total(self._near), "far": _total(self._far)}
         return entry
 
 

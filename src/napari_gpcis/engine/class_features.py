@@ -26,6 +26,7 @@ class ClassFeatures:
     Parameters
     ----------
     embedder : Embedder
+        Encodes the windows.
     """
 
     def __init__(self, embedder: Embedder) -> None:
@@ -42,19 +43,19 @@ class ClassFeatures:
         Returns
         -------
         deep : Tensor, shape (1, D, h, w)
-            The window, with what it takes of clicks elsewhere below it.
+            The window, with the patches of clicks elsewhere below it.
         colour : Tensor, shape (1, 3, H, W)
         clicks : Tensor, shape (n, 2 + K)
             Row, column, and ±1 for each of the K classes: one against the rest.
         """
-        source, scale, window = request.source, request.scale, request.window
+        source, scale, window = request.source, request.scale, request.decoded
         here: list[Click] = []
         elsewhere: list[Click] = []
         for click in request.clicks:
             inside = window.times(scale.pixels).holds(click.row, click.col)
             (here if inside and click.z == request.z else elsewhere).append(click)
         deep, colour = self.of_window(source, request.z, scale, window)
-        patches = [self._patch(source, scale, click) for click in elsewhere]
+        patches = [self._kept_patch(source, scale, click) for click in elsewhere]
         deep, colour, attached = attach(deep, colour, patches)
         places = [place_in(click, scale, window) for click in here] + attached
         rows = [
@@ -88,7 +89,7 @@ class ClassFeatures:
         network = self.embedder.network
         parts = [
             (tile.intersect(window), tile, self.of_window(source, z, scale, tile))
-            for tile in self.embedder.layout(source, scale).tiles(window)
+            for tile in self.embedder.tile_grid(source, scale).tiles(window)
         ]
         deep, colour = (
             join(
@@ -104,26 +105,18 @@ class ClassFeatures:
         )
         return deep, colour
 
-    def patch(self, source: ImageSource, scale: Scale, click: Click) -> ClickPatch:
-        """Surroundings of a click, read as `cut` reads them; not kept."""
-        row, col = click.row // scale.pixels, click.col // scale.pixels
-        tile = self.embedder.layout(source, scale).tile_at(row, col)
-        deep, colour = self.of_window(source, click.z, scale, tile)
-        return cut_patch(deep, colour, *place_in(click, scale, tile))
+    def patch(
+        self, source: ImageSource, scale: Scale, click: Click, *, with_halo: bool = False
+    ) -> ClickPatch:
+        """Surroundings of a click, cut out of its tile, as `cut` does, or of that with its halo."""
+        tile_grid = self.embedder.tile_grid(source, scale)
+        tile = tile_grid.tile_at(click.row // scale.pixels, click.col // scale.pixels)
+        window = tile_grid.with_halo(tile) if with_halo else tile
+        deep, colour = self.of_window(source, click.z, scale, window)
+        return cut_patch(deep, colour, *place_in(click, scale, window))
 
-    def _patch(self, source: ImageSource, scale: Scale, click: Click) -> ClickPatch:
+    def _kept_patch(self, source: ImageSource, scale: Scale, click: Click) -> ClickPatch:
         key = (source.identity, scale, click.place)
         if key not in self._patches:
-            window, _ = class_window(self.embedder, source, scale, click.row, click.col)
-            deep, colour = self.of_window(source, click.z, scale, window)
-            self._patches[key] = cut_patch(deep, colour, *place_in(click, scale, window))
+            self._patches[key] = self.patch(source, scale, click, with_halo=True)
         return self._patches[key]
-
-
-def class_window(
-    embedder: Embedder, source: ImageSource, scale: Scale, row: int, col: int
-) -> tuple[Box, Box]:
-    """Tile that holds a pixel, with its halo and without, in cells."""
-    layout = embedder.layout(source, scale)
-    core = layout.tile_at(row // scale.pixels, col // scale.pixels)
-    return layout.with_halo(core), core

@@ -1,32 +1,92 @@
-"""What clicks teach of looks, apart from any window: the GP is conditioned once, on their patches.
+"""The GP of class mode, conditioned once on patches around the clicks, apart from any window.
 
-Used where many windows are asked with the same clicks: classes of whole stacks, and the likeness of
-an object that is carried through slices.
+Used where many windows are asked with the same clicks: for the classes of whole stacks, and for the
+likeness of pixels to an object that is propagated. A further window costs a few kernel columns.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
 
 from napari_gpcis.engine.click_patches import SIDE, attach
-from napari_gpcis.gp.raster import flatten, unflatten
+from napari_gpcis.engine.request import class_of
+from napari_gpcis.gp.raster import flatten, pool, unflatten, upsample
 from napari_gpcis.gp.update import FunctionUpdate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_gpcis.engine.class_features import ClassFeatures
+    from napari_gpcis.engine.click import Click
     from napari_gpcis.engine.click_patches import ClickPatch
+    from napari_gpcis.engine.geometry import Box, Scale
+    from napari_gpcis.engine.image import ImageSource
     from napari_gpcis.model import SegmentationNetwork
-    from napari_gpcis.model.heads import GPPrediction
+    from napari_gpcis.model.heads import GPHead, GPPrediction
 
 COLOUR_STEPS = 1 << 16
 """Entries of the table of a grey image's colour term."""
 
 
-def condition_on(
+class ConditionedGP:
+    """The GP of class mode after the clicks of some slices, for any window of any slice.
+
+    It is conditioned when first asked, and anew when the network has moved to another device.
+
+    Parameters
+    ----------
+    source : ImageSource
+        The image.
+    scale : Scale
+        Scale at which the network sees it.
+    clicks : sequence of Click
+        The clicks, at least one; of any slices.
+    """
+
+    def __init__(self, source: ImageSource, scale: Scale, clicks: Sequence[Click]) -> None:
+        self.source = source
+        self.scale = scale
+        self.clicks = tuple(clicks)
+        self._update: FunctionUpdate | None = None
+        self._colour: ColourTerm | None = None
+
+    def latent(self, features: ClassFeatures, z: int, window: Box) -> Tensor:
+        """Logits of a window of cells, (1, K, H, W): one for each class of the clicks.
+
+        Parameters
+        ----------
+        features : ClassFeatures
+            Deep features and colour of the window and of the clicks.
+        z : int
+            Slice index.
+        window : Box
+            Window in cells.
+        """
+        network = features.embedder.network
+        deep, colour = features.cut(self.source, z, self.scale, window)
+        update, colour_term = self._on(deep.device, features)
+        grid = update.on_grid(deep) + _prior(network, deep, colour)
+        return upsample(grid, network.grid_stride) + colour_term.of_colour(colour)
+
+    def _on(
+        self, device: torch.device, features: ClassFeatures
+    ) -> tuple[FunctionUpdate, ColourTerm]:
+        """Update and colour term on a device, conditioned there if they are not."""
+        update, colour = self._update, self._colour
+        if update is None or colour is None or update.deep_weights.device != device:
+            network = features.embedder.network
+            patches = [features.patch(self.source, self.scale, click) for click in self.clicks]
+            classes = [class_of(click) for click in self.clicks]
+            update = condition(network, patches, classes, sorted({*classes}))
+            colour = ColourTerm(network, update, is_grey=len(self.source.channels) == 1)
+            self._update, self._colour = update, colour
+        return update, colour
+
+
+def condition(
     network: SegmentationNetwork,
     patches: Sequence[ClickPatch],
     classes: Sequence[int],
@@ -37,11 +97,11 @@ def condition_on(
     Parameters
     ----------
     network : SegmentationNetwork
-        With a GP head.
+        A network with a GP head.
     patches : sequence of ClickPatch
         Surroundings of the clicks, at least one.
     classes : sequence of int
-        The class of each.
+        Class of each click.
     ids : sequence of int
         The classes, in the order of the latent functions.
     """
@@ -64,7 +124,9 @@ class ColourTerm:
     Parameters
     ----------
     network : SegmentationNetwork
+        The network that the update comes from.
     update : FunctionUpdate
+        Update of the GP by its clicks.
     is_grey : bool
         Whether all three channels of the image are the same.
     """
@@ -104,21 +166,11 @@ class ColourTerm:
         return unflatten(term, (colour.shape[-2], colour.shape[-1]))
 
 
-class Taught(NamedTuple):
-    """What clicks teach.
-
-    Attributes
-    ----------
-    update : FunctionUpdate
-    colour : ColourTerm
-    """
-
-    update: FunctionUpdate
-    colour: ColourTerm
-
-
-class Likeness:
-    """Keeps what the clicks of its requests teach; all of them are to have the same clicks."""
-
-    def __init__(self) -> None:
-        self.taught: Taught | None = None
+def _prior(network: SegmentationNetwork, deep: Tensor, colour: Tensor) -> Tensor:
+    """The learned prior path on the grid, (1, 1, h, w)."""
+    path = cast("GPHead", network.head).classifier.prior_path
+    size = deep.shape[-2], deep.shape[-1]
+    if path is None:
+        return deep.new_zeros(1, 1, *size)
+    means = pool(colour, colour.shape[-1] // size[1])
+    return unflatten(path(torch.cat([flatten(deep), flatten(means)], -1), path.weights(None)), size)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from napari_gpcis.engine.class_gp import ColourTerm, condition_on
+from napari_gpcis.engine.class_gp import ColourTerm, condition
 from napari_gpcis.engine.click_patches import cut_patch
 from napari_gpcis.engine.geometry import Box
 from napari_gpcis.engine.request import class_of, place_in
@@ -45,13 +45,13 @@ class ClassMap:
     Parameters
     ----------
     embedder : Embedder
-        Of a network with a GP head.
+        Embedder of a network with a GP head.
     source : ImageSource
-        What is classified.
+        The image to classify.
     scale : Scale
-        At which the network sees it.
+        Scale at which the network sees it.
     clicks : sequence of Click
-        All of them, at least one. A pixel's last click counts.
+        All clicks, at least one. A pixel's last click counts.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class ClassMap:
         self.embedder = embedder
         self.source = source
         self.scale = scale
-        self.layout = embedder.layout(source, scale)
+        self.tile_grid = embedder.tile_grid(source, scale)
         self._clicks = tuple({click.place: click for click in clicks}.values())
         self.ids = tuple(sorted({class_of(click) for click in self._clicks}))
         self._update = self._condition()
@@ -81,7 +81,7 @@ class ClassMap:
     @property
     def tiles_per_slice(self) -> int:
         """Tiles that a slice is cut into."""
-        return sum(1 for _ in self.layout.tiles(Box(0, 0, *self.layout.canvas)))
+        return sum(1 for _ in self.tile_grid.tiles(Box(0, 0, *self.tile_grid.canvas)))
 
     def slice(
         self, z: int, check: Callable[[], None] = lambda: None, share: Share = map
@@ -93,9 +93,9 @@ class ClassMap:
         z : int
             Slice index.
         check : callable
-            Called before each tile; what it raises ends the work.
+            Called before each tile; an error that it raises ends the work.
         share : callable
-            Like `map`; may share tiles among threads.
+            A function like `map`; may share tiles among threads.
         """
         return ClassSlice(self, z, check, share)
 
@@ -108,12 +108,12 @@ class ClassMap:
         z : int
             Slice index.
         core : Box
-            In cells, one of the layout's.
+            Tile of the grid, in cells.
 
         Returns
         -------
         box : Box
-            In image pixels.
+            Pixels of the tile.
         classes : array of int, shape of `box`
         """
         box = core.times(self.scale.pixels).clip(self.source.shape[1:])
@@ -132,7 +132,7 @@ class ClassMap:
         return box, classes
 
     def _largest(self, contrasts: Array) -> Array:
-        """Class of every pixel, from what the others have more than the first, (c − 1, …)."""
+        """Class of every pixel, from the logits of the others above the first one's, (c − 1, …)."""
         chosen = torch.zeros(contrasts.shape[1:], dtype=torch.int32)
         best = torch.zeros(contrasts.shape[1:])
         for number, contrast in enumerate(torch.from_numpy(contrasts), start=1):
@@ -144,7 +144,7 @@ class ClassMap:
     def _features(self, z: int, core: Box) -> tuple[Box, Tensor, Tensor]:
         """A tile with its halo: window of cells, image (1, 3, H, W), deep features."""
         network = self.embedder.network
-        window = self.layout.with_halo(core)
+        window = self.tile_grid.with_halo(core)
         image, pyramid = self.embedder.encode(self.source, z, self.scale, window)
         deep = network.decode(pyramid, [torch.zeros(0, 3, device=image.device)], None)
         return window, image, deep
@@ -155,7 +155,7 @@ class ClassMap:
         tiles: dict[tuple[int, Box], list[Click]] = {}
         for click in self._clicks:
             row, col = click.row // self.scale.pixels, click.col // self.scale.pixels
-            tiles.setdefault((click.z, self.layout.tile_at(row, col)), []).append(click)
+            tiles.setdefault((click.z, self.tile_grid.tile_at(row, col)), []).append(click)
         patches, classes = [], []
         for (z, core), clicks in tiles.items():
             window, image, deep = self._features(z, core)
@@ -163,7 +163,7 @@ class ClassMap:
             for click in clicks:
                 patches.append(cut_patch(deep, colour, *place_in(click, self.scale, window)))
                 classes.append(class_of(click))
-        return condition_on(network, patches, classes, self.ids).contrasts()
+        return condition(network, patches, classes, self.ids).contrasts()
 
 
 class ClassSlice:
@@ -172,10 +172,11 @@ class ClassSlice:
     Parameters
     ----------
     classes : ClassMap
+        The map that the slice belongs to.
     z : int
         Slice index.
     check, share : callable
-        See there.
+        As `ClassMap.slice` takes them.
     """
 
     def __init__(self, classes: ClassMap, z: int, check: Callable[[], None], share: Share) -> None:
@@ -204,8 +205,8 @@ class ClassSlice:
         if band is None or not band[0] <= row < band[1]:
             classes = self._classes
             cells = row // classes.scale.pixels
-            width = classes.layout.canvas[1]
-            cores = classes.layout.tiles(Box(cells, 0, cells + 1, width))
+            width = classes.tile_grid.canvas[1]
+            cores = classes.tile_grid.tiles(Box(cells, 0, cells + 1, width))
             tiles = list(self._share(self._tile, cores))
             joined = np.concatenate([part for _, part in tiles], axis=1)
             band = self._band = (tiles[0][0].r0, tiles[0][0].r1, joined)

@@ -81,5 +81,5 @@ class Click:
 
 
 def _nearest(value: float) -> int:
-    """Nearest pixel, or −1 for what is no number."""
+    """Nearest pixel, or −1 for infinity and NaN."""
     return math.floor(value + 0.5) if math.isfinite(value) else -1

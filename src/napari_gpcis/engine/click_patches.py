@@ -1,4 +1,4 @@
-"""Clicks of elsewhere: what the GP reads around a click, carried to another window.
+"""Clicks of elsewhere: the features around a click, carried to another window.
 
 The GP reads a click's features by bilinear interpolation of a raster. A click of another slice,
 or of another part of a large one, is taken along as a small patch of its own rasters, and the
@@ -47,7 +47,7 @@ def cut_patch(deep: Tensor, colour: Tensor, row: float, col: float) -> ClickPatc
     colour : Tensor, shape (1, 3, H, W)
         Colour of every pixel.
     row, col : float
-        In pixels of `colour`.
+        Position in pixels of `colour`.
     """
     stride = colour.shape[-1] // deep.shape[-1]
     # the GP reads no farther than the centres of the outermost pixels
@@ -75,7 +75,7 @@ def attach(
     colour : Tensor, shape (1, 3, H, W)
         Colour of its pixels.
     patches : sequence of ClickPatch
-        Of the same D and stride.
+        Patches of the same D and stride.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What the encoder makes of a slice: tile by tile, once, and cut to any window."""
+"""Features of a slice: encoded tile by tile, once, and cut to any window."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ class Features(NamedTuple):
     Attributes
     ----------
     image : Tensor, shape (1, 3, H, W)
-        At network scale, 0–1.
+        Image at network scale, 0–1.
     pyramid : tuple of Tensor, each of shape (1, C, H / s, W / s)
+        Features at the strides s of the network.
     """
 
     image: Tensor
@@ -43,7 +44,7 @@ class Features(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class TileGrid:
     """Tiles of equal size that cover a canvas of cells.
 
     Attributes
@@ -61,7 +62,7 @@ class Layout:
     halo: int
 
     @classmethod
-    def of(cls, canvas: tuple[int, int], largest: int, halo: int) -> Layout:
+    def of(cls, canvas: tuple[int, int], largest: int, halo: int) -> TileGrid:
         """One tile if the canvas is at most `largest` cells long, else tiles with a halo."""
         if max(canvas) <= largest:
             return cls(canvas, canvas, 0)
@@ -81,7 +82,7 @@ class Layout:
         return next(self.tiles(Box(row, col, row + 1, col + 1)))
 
     def with_halo(self, core: Box) -> Box:
-        """What is encoded for a tile."""
+        """Tile with its halo, as it is encoded."""
         return core.grow(self.halo).clip(self.canvas)
 
 
@@ -91,7 +92,9 @@ class Embedder:
     Parameters
     ----------
     network : SegmentationNetwork
+        Network that encodes.
     cache : EmbeddingCache
+        Holds the encoded tiles.
     tile : int
         Longest side that is encoded at once, in network pixels.
     halo : int
@@ -111,11 +114,11 @@ class Embedder:
         self.tile = tile
         self.halo = halo
 
-    def layout(self, source: ImageSource, scale: Scale) -> Layout:
-        """How a slice is cut into tiles."""
+    def tile_grid(self, source: ImageSource, scale: Scale) -> TileGrid:
+        """Tiles into which a slice is cut."""
         halo = min(self.halo, self.tile // 4)
         largest, cells = self.tile // scale.cell, math.ceil(halo / scale.cell)
-        return Layout.of(scale.canvas(source.shape[1:]), max(1, largest), cells)
+        return TileGrid.of(scale.canvas(source.shape[1:]), max(1, largest), cells)
 
     def cut(self, source: ImageSource, z: int, scale: Scale, window: Box) -> Features:
         """Features of a window, from the cache where they are there.
@@ -127,14 +130,14 @@ class Embedder:
         z : int
             Slice index.
         scale : Scale
-            At which the network sees it.
+            Scale at which the network sees it.
         window : Box
-            In cells, inside the canvas.
+            Window in cells, inside the canvas.
         """
-        layout = self.layout(source, scale)
+        tile_grid = self.tile_grid(source, scale)
         parts = [
-            (tile.intersect(window), tile, self._tile(source, z, scale, layout, tile))
-            for tile in layout.tiles(window)
+            (tile.intersect(window), tile, self._tile(source, z, scale, tile_grid, tile))
+            for tile in tile_grid.tiles(window)
         ]
         cut = []
         for level, stride in enumerate((1, *self.network.pyramid_strides)):
@@ -159,28 +162,28 @@ class Embedder:
         Half of the cache at most is filled, and another tile is begun only if that is not stale.
         """
         rows, cols = scale.canvas(source.shape[1:])
-        layout = self.layout(source, scale)
+        tile_grid = self.tile_grid(source, scale)
         row, col = (position // scale.pixels for position in place)
 
         def distance(tile: Box) -> int:
             return max(tile.r0 - row, row - tile.r1, tile.c0 - col, col - tile.c1)
 
         room = self.cache.device_bytes // 2
-        for tile in sorted(layout.tiles(Box(0, 0, rows, cols)), key=distance):
+        for tile in sorted(tile_grid.tiles(Box(0, 0, rows, cols)), key=distance):
             if is_stale() or room <= 0:
                 return
-            room -= size_of(self._tile(source, z, scale, layout, tile))
+            room -= size_of(self._tile(source, z, scale, tile_grid, tile))
 
     @property
     def order(self) -> torch.memory_format:
-        """How tensors lie in the device's memory."""
+        """Order of the tensors in the device's memory."""
         return memory_format(self.cache.device)
 
     def _tile(
-        self, source: ImageSource, z: int, scale: Scale, layout: Layout, core: Box
+        self, source: ImageSource, z: int, scale: Scale, tile_grid: TileGrid, core: Box
     ) -> tuple[Tensor, ...]:
-        key: Hashable = (source.identity, z, scale, core, layout, id(self.network))
-        return self.cache.get(key, lambda: self._encode(source, z, scale, layout, core))
+        key: Hashable = (source.identity, z, scale, core, tile_grid, id(self.network))
+        return self.cache.get(key, lambda: self._encode(source, z, scale, tile_grid, core))
 
     @torch.inference_mode()
     def encode(self, source: ImageSource, z: int, scale: Scale, box: Box) -> Features:
@@ -193,19 +196,19 @@ class Embedder:
         z : int
             Slice index.
         scale : Scale
-            At which the network sees it.
+            Scale at which the network sees it.
         box : Box
-            In cells; beyond the image its border is reflected.
+            Box of cells; beyond the image its border is reflected.
         """
         image = shrunk(source, z, scale, box)
         image = image.to(self.cache.device).contiguous(memory_format=self.order)
         return Features(image, self.network.encode(image))
 
     def _encode(
-        self, source: ImageSource, z: int, scale: Scale, layout: Layout, core: Box
+        self, source: ImageSource, z: int, scale: Scale, tile_grid: TileGrid, core: Box
     ) -> tuple[Tensor, ...]:
         """Image and pyramid of a tile's core."""
-        whole = layout.with_halo(core)
+        whole = tile_grid.with_halo(core)
         image, pyramid = self.encode(source, z, scale, whole)
         inner = core.within(whole)
         levels = zip((1, *self.network.pyramid_strides), (image, *pyramid), strict=True)
@@ -249,13 +252,13 @@ def join(
     Parameters
     ----------
     pieces : list of (Box, Tensor)
-        Parts of the window, in cells, and what lies there.
+        Parts of the window, in cells, and the tensors there.
     window : Box
-        In cells.
+        Window in cells.
     factor : int
-        Of cells to the tensors' points.
+        Points of the tensors along a cell.
     order : torch.memory_format
-        Of the result.
+        Memory format of the result.
     """
     first = pieces[0][1]
     if len(pieces) == 1:

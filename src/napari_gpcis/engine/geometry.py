@@ -38,7 +38,7 @@ class Box(NamedTuple):
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is inside."""
+        """True if nothing is inside."""
         return self.r1 <= self.r0 or self.c1 <= self.c0
 
     def moved(self, rows: int, cols: int) -> Box:
@@ -50,7 +50,7 @@ class Box(NamedTuple):
         return Box(*(edge * factor for edge in self))
 
     def clip(self, shape: tuple[int, int]) -> Box:
-        """Cut off what is outside an array of this shape."""
+        """Cut off the part outside an array of this shape."""
         (height, width) = shape
         r0, r1 = (min(max(edge, 0), height) for edge in (self.r0, self.r1))
         c0, c1 = (min(max(edge, 0), width) for edge in (self.c0, self.c1))
@@ -61,7 +61,7 @@ class Box(NamedTuple):
         return Box(self.r0 - margin, self.c0 - margin, self.r1 + margin, self.c1 + margin)
 
     def intersect(self, other: Box) -> Box:
-        """What both hold; may be empty."""
+        """Box that both hold; may be empty."""
         return Box(
             max(self.r0, other.r0),
             max(self.c0, other.c0),
@@ -83,7 +83,7 @@ class Box(NamedTuple):
         return Box(self.r0 - outer.r0, self.c0 - outer.c0, self.r1 - outer.r0, self.c1 - outer.c0)
 
     def holds(self, row: int, col: int) -> bool:
-        """Whether a pixel is inside."""
+        """Tell whether a pixel is inside."""
         return self.r0 <= row < self.r1 and self.c0 <= col < self.c1
 
 
@@ -113,7 +113,7 @@ def paste(values: Array, box: Box, target: Box, beyond: float = 0) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How large an image pixel is for the network.
+    """Size of an image pixel for the network.
 
     Attributes
     ----------
@@ -135,11 +135,11 @@ class Scale:
         Parameters
         ----------
         diameter : float
-            Of the object, in image pixels.
+            Diameter of the object, in image pixels.
         trained_diameter : float
-            In network pixels.
+            Diameter of the objects of the training, in network pixels.
         size_divisor : int
-            Of the network.
+            Divisor of the heights and widths that the network takes.
         level : int
             Each level up halves the network's resolution, each level down doubles it.
         """
@@ -158,7 +158,7 @@ class Scale:
 
     @property
     def magnifies(self) -> bool:
-        """Whether network pixels are smaller than image pixels, or as large."""
+        """True if network pixels are smaller than image pixels, or as large."""
         return self.pixels <= self.cell
 
     def to_network(self, pixel: int) -> float:

@@ -1,4 +1,4 @@
-"""Where the next click would help most."""
+"""The place where the next click would help most."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_gpcis.engine.geometry import Box, bounding_box
-from napari_gpcis.engine.logits import logit, moderate, sigmoid
+from napari_gpcis.engine.masks import logit, moderate, sigmoid
 
 if TYPE_CHECKING:
     from napari_gpcis.engine.result import Result
@@ -23,11 +23,11 @@ CLEARANCE = 4
 
 
 def uncertainty(result: Result) -> Array:
-    """How undecided each pixel of a result's box is: 4 p (1 − p), 0 (sure) to 1; float32.
+    """Uncertainty of each pixel of a result's box: 4 p (1 − p), 0 (sure) to 1; float32.
 
     p is the calibrated probability with the posterior variance v taken into account,
     sigmoid(f / (T √(1 + π v / 8))) (MacKay 1992), so that a pixel of which the clicks say little
-    is undecided whatever its latent f. T is the model's temperature.
+    is uncertain whatever its latent f. T is the model's temperature.
     """
     tempered = logit(result.box_probability)
     corrected = sigmoid(moderate(tempered, result.box_variance))
@@ -36,7 +36,7 @@ def uncertainty(result: Result) -> Array:
 
 
 def surroundings(result: Result) -> Box | None:
-    """Where the next click is looked for, in pixels of the image; None without a mask."""
+    """Box in which the next click is looked for, in pixels of the image; None without a mask."""
     mask_box = bounding_box(result.box_mask)
     if mask_box is None:
         return None

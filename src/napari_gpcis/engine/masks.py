@@ -1,7 +1,8 @@
-"""Pieces of a mask, and distances to its outline."""
+"""Logits, the masks that are cut from them, and distances to a mask's outline."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import cv2
@@ -13,8 +14,32 @@ if TYPE_CHECKING:
     from napari_gpcis.engine.types import Array
 
 
-def touched_pieces(mask: Array, places: Sequence[tuple[int, int]]) -> Array:
-    """Leave out connected pieces that no place lies on: look-alikes of the object.
+def logit(probability: Array) -> Array:
+    """Inverse of the sigmoid, finite."""
+    safe = probability.clip(1e-6, 1 - 1e-6)
+    inverse: Array = np.log(safe / (1 - safe))
+    return inverse
+
+
+def sigmoid(logits: Array) -> Array:
+    """Probability."""
+    probability: Array = 1 / (1 + np.exp(-logits))
+    return probability
+
+
+def moderate(logits: Array, variance: Array) -> Array:
+    """Logits of the probability that a latent of this variance gives: f / √(1 + π v / 8).
+
+    References
+    ----------
+    MacKay, "The evidence framework applied to classification networks", Neural Computation 1992.
+    """
+    moderated: Array = logits / np.sqrt(1 + math.pi * variance / 8)
+    return moderated
+
+
+def keep_clicked_components(mask: Array, places: Sequence[tuple[int, int]]) -> Array:
+    """Leave out the connected components that no click lies on: look-alikes of the object.
 
     On 60 held-out nuclei, with a checkpoint from the middle of the default model's training, this
     brought the IoU after the first click from 0.65 to 0.82.
@@ -22,9 +47,9 @@ def touched_pieces(mask: Array, places: Sequence[tuple[int, int]]) -> Array:
     Parameters
     ----------
     mask : bool, shape (rows, columns)
-        Pieces are 4-connected.
+        Components are 4-connected.
     places : sequence of (row, column)
-        In pixels of the mask. If there is none, all pieces are kept.
+        Pixels of the mask that were clicked. If there is none, all components are kept.
 
     Returns
     -------
@@ -32,11 +57,11 @@ def touched_pieces(mask: Array, places: Sequence[tuple[int, int]]) -> Array:
     """
     if not places:
         return mask
-    count, pieces = cv2.connectedComponents(mask.view(np.uint8), connectivity=4)
+    count, components = cv2.connectedComponents(mask.view(np.uint8), connectivity=4)
     is_kept = np.zeros(count, bool)
-    is_kept[[pieces[place] for place in places]] = True
+    is_kept[[components[place] for place in places]] = True
     is_kept[0] = False  # what is not in the mask
-    kept: Array = is_kept[pieces]
+    kept: Array = is_kept[components]
     return kept
 
 

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:
-    """Which intensities become 0 and 1.
+    """The choice of the intensities that become 0 and 1.
 
     Attributes
     ----------
     low, high : float
-        Percentiles; what is beyond is clipped.
+        Percentiles; intensities beyond are clipped.
     scope : {"slice", "stack"}
         Whether they are measured in each slice, or once over slices spread through the stack.
     sample_size : int
@@ -100,7 +100,7 @@ def composite(pixels: Array, given: Range, *, rgb: bool) -> Array:
     pixels : array, shape (rows, columns, C)
         Any real type; NaN becomes 0, infinity 0 or 1.
     given : Range
-        Per channel.
+        Intensities of each channel that become 0 and 1.
     rgb : bool
         Whether the channels are red, green and blue already.
 

@@ -13,14 +13,16 @@ Direction: TypeAlias = Literal["both", "up", "down"]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a session is told at its start.
+    """Options of a session.
 
     Attributes
     ----------
     mode : {"object", "class"}
+        Whether clicks outline objects or name classes.
     object_diameter : float or None
-        In image pixels.
+        Diameter of the objects, in image pixels.
     overlap : {"protect", "overwrite"}
+        Policy for pixels that have a label already.
     threshold : float
         Probability above which a pixel is in the mask.
     """
@@ -31,7 +33,7 @@ class Options:
     threshold: float = 0.5
 
     def __post_init__(self) -> None:
-        """Check each."""
+        """Check each option."""
         for name, value, known in (
             ("mode", self.mode, get_args(Mode)),
             ("overlap", self.overlap, get_args(Overlap)),

@@ -1,100 +1,170 @@
-"""Request → Result: features of the window, decoder, GP, and back to the image's pixels."""
+"""Request → Result: features of the window, decoder and GP, with less when memory runs out."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+import warnings
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_gpcis.engine.cache import EmbeddingCache
 from napari_gpcis.engine.class_features import ClassFeatures
-from napari_gpcis.engine.likeness import likeness_latent
+from napari_gpcis.engine.device import (
+    CPU_BYTES,
+    GPU_BYTES,
+    HOST_BYTES,
+    empty_device_cache,
+    find_device,
+    is_out_of_memory,
+)
+from napari_gpcis.engine.embedding import LARGEST_TILE, SMALLEST_TILE, Embedder
 from napari_gpcis.engine.request import Request, place_in
 from napari_gpcis.engine.result import Result
+from napari_gpcis.model.inference import inference_copy, memory_format
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable, Iterator
 
-    from napari_gpcis.engine.embedding import Embedder
-    from napari_gpcis.engine.geometry import Box
+    from napari_gpcis.engine.class_gp import ConditionedGP
+    from napari_gpcis.engine.geometry import Box, Scale
+    from napari_gpcis.engine.image import ImageSource
+    from napari_gpcis.model import SegmentationNetwork
     from napari_gpcis.model.heads import Prediction
+
+T = TypeVar("T")
 
 
 class Predictor:
-    """Answers requests; knows nothing of sessions.
+    """A network on a device, with its cache; continues with less when memory runs out.
 
     Parameters
     ----------
+    network : SegmentationNetwork
+        Not changed: a copy for inference is worked with.
+    device : str
+        "auto" takes CUDA, then Apple's MPS, then the CPU.
+    device_bytes, host_bytes : int, optional
+        Budgets of the cache.
+    tile : int
+        Longest side that is encoded at once, in network pixels.
+    notify : callable, optional
+        Called with a sentence on each thing given up when memory ran out; a `RuntimeWarning` when
+        not given.
+
+    Attributes
+    ----------
+    network : SegmentationNetwork
+        The copy.
     embedder : Embedder
-        Brings the network and the device.
+        Encodes the slices.
     """
 
-    def __init__(self, embedder: Embedder) -> None:
-        self.embedder = embedder
-        self.class_features = ClassFeatures(embedder)
+    def __init__(
+        self,
+        network: SegmentationNetwork,
+        device: str = "auto",
+        device_bytes: int | None = None,
+        host_bytes: int | None = None,
+        tile: int = LARGEST_TILE,
+        notify: Callable[[str], None] | None = None,
+    ) -> None:
+        self._notify = notify or _warn
+        self.device = find_device(device)
+        self.network = inference_copy(network, self.device)
+        if device_bytes is None:
+            device_bytes = CPU_BYTES if self.device.type == "cpu" else GPU_BYTES
+        cache = EmbeddingCache(
+            self.device, device_bytes, HOST_BYTES if host_bytes is None else host_bytes
+        )
+        self.embedder = Embedder(self.network, cache, tile)
+        self._class_features = ClassFeatures(self.embedder)
         self._window: tuple[Hashable, tuple[Tensor, ...]] | None = None
 
     @property
-    def device(self) -> torch.device:
-        """Where tensors are."""
-        return self.embedder.cache.device
+    def cache(self) -> EmbeddingCache:
+        """The embeddings."""
+        return self.embedder.cache
 
-    def forget(self) -> None:
-        """Drop the features of the last window and of clicks elsewhere."""
-        self.class_features.forget()
-        self._window = None
+    @property
+    def trained_diameter(self) -> float:
+        """Diameter of the objects of the training, in network pixels."""
+        return float(self.network.config.object_diameter)
 
-    @torch.inference_mode()
-    def predict(self, request: Request) -> Result:
-        """Answer a request.
+    def predict(self, request: Request, conditioned: ConditionedGP | None = None) -> Result:
+        """Answer a request, if need be with smaller tiles or on the CPU.
 
         Parameters
         ----------
         request : Request
             Clicks, window and scale.
+        conditioned : ConditionedGP, optional
+            Class mode: the GP after the request's clicks, instead of conditioning it anew.
 
         Returns
         -------
         Result
             Its mask is there; probability, variance and the rest are made on first access.
         """
-        temperature = self.embedder.network.config.temperature
-        if request.core.empty:
-            return Result(request, torch.zeros(1, 1, 0, 0), None, self.parts, {}, temperature)
-        watch = Stopwatch(self.device)
+        return self._with_less_memory(lambda: self._answer(request, conditioned))
+
+    def encode_slice(
+        self,
+        source: ImageSource,
+        z: int,
+        scale: Scale,
+        place: tuple[int, int] = (0, 0),
+        is_stale: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Encode a slice ahead of need, from a pixel outwards; see `Embedder.encode_slice`."""
+        self._with_less_memory(
+            lambda: self.embedder.encode_slice(source, z, scale, place, is_stale)
+        )
+
+    def forget(self) -> None:
+        """Drop the features of the last window and of clicks elsewhere; the cache stays."""
+        self._class_features.forget()
+        self._window = None
+
+    @torch.inference_mode()
+    def _answer(self, request: Request, conditioned: ConditionedGP | None) -> Result:
+        temperature = self.network.config.temperature
+        if request.window.empty:
+            return Result(request, torch.zeros(1, 1, 0, 0), None, self._parts, {}, temperature)
+        watch = Stopwatch(self.cache.device)
         parts: Prediction | None = None
-        if request.likeness is not None:
-            latent = likeness_latent(request.likeness, request, self.class_features)
+        if conditioned is not None:
+            latent = conditioned.latent(self._class_features, request.z, request.window)
         else:
-            parts = self._predict(request, watch)
+            parts = self._classify(request, watch)
             latent = parts.logits.float().contiguous()
         watch.lap("gp")
-        result = Result(request, latent, parts, self.parts, {}, temperature)
+        result = Result(request, latent, parts, self._parts, {}, temperature)
         result.fill()
         watch.lap("resample")
         result.timings = watch.laps
         return result
 
     @torch.inference_mode()
-    def parts(self, request: Request) -> Prediction:
-        """Prediction for a request, without what `predict` makes of it."""
-        return self._predict(request, Stopwatch(self.device))
+    def _parts(self, request: Request) -> Prediction:
+        """Prediction for a request, with prior, update and variance."""
+        return self._classify(request, Stopwatch(self.cache.device))
 
-    def _predict(self, request: Request, watch: Stopwatch) -> CorePrediction:
-        network = self.embedder.network
+    def _classify(self, request: Request, watch: Stopwatch) -> Prediction:
         if request.class_mode:
-            deep, colour, clicks = self.class_features.gather(request)
-        else:
-            colour, *pyramid = self._features(request)
-            watch.lap("encode")
-            clicks = _object_clicks(request, self.device)
-            previous = previous_probability(request, self.device)
-            deep = network.decode(tuple(pyramid), [clicks], previous)
+            deep, colour, clicks = self._class_features.gather(request)
+            watch.lap("decode")
+            inner = request.window.within(request.decoded).times(request.scale.cell)
+            return CroppedPrediction(self.network.classify(deep, colour, [clicks]), inner)
+        colour, *pyramid = self._features(request)
+        watch.lap("encode")
+        clicks = _object_clicks(request, self.cache.device)
+        previous = previous_probability(request, self.cache.device)
+        deep = self.network.decode(tuple(pyramid), [clicks], previous)
         watch.lap("decode")
-        core = request.core.within(request.window).times(request.scale.cell)
-        return CorePrediction(network.classify(deep, colour, [clicks]), core)
+        return self.network.classify(deep, colour, [clicks])
 
     def _features(self, request: Request) -> tuple[Tensor, ...]:
         """Colour and pyramid of the window; kept, as most clicks fall into the last one."""
@@ -103,24 +173,61 @@ class Predictor:
         kept = self._window
         if kept is None or kept[0] != key:
             features = self.embedder.cut(source, z, scale, window)
-            colour = self.embedder.network.colour(features.image)
+            colour = self.network.colour(features.image)
             kept = self._window = (key, (colour, *features.pyramid))
         return kept[1]
 
+    def _with_less_memory(self, work: Callable[[], T]) -> T:
+        """Do some work, again with less each time that memory runs out."""
+        retreats = self._retreats()
+        while True:
+            try:
+                return work()
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            # outside the handler, whose traceback holds on to tensors
+            if next(retreats, None) is None:
+                raise MemoryError(
+                    "expected memory for one window, got none after all else was dropped; "
+                    "close other programs or give a larger object_diameter; no click is lost"
+                )
 
-class CorePrediction:
-    """Prediction of a window, cut to the part that is answered.
+    def _retreats(self) -> Iterator[str]:
+        """Do with less, one step at a time, and say so."""
+        yield self._drop("dropped the cached embeddings")
+        while self.embedder.tile > SMALLEST_TILE:
+            self.embedder.tile //= 2
+            yield self._drop(f"encodes tiles of {self.embedder.tile} px from now on")
+        if self.device.type != "cpu":
+            lost = self.device
+            self.device = torch.device("cpu")
+            self.network.to(self.device).to(memory_format=memory_format(self.device))
+            self.embedder.cache = EmbeddingCache(self.device, CPU_BYTES, self.cache.host_bytes)
+            yield self._drop(f"falls back from {lost} to the CPU")
+
+    def _drop(self, message: str) -> str:
+        self.cache.clear()
+        self.forget()
+        empty_device_cache(self.device)
+        self._notify(f"out of memory: napari-gpcis {message}")
+        return message
+
+
+class CroppedPrediction:
+    """Prediction of a window of class mode, cut to the part that is answered.
 
     Parameters
     ----------
     prediction : Prediction
-    core : Box
-        In network pixels of the window.
+        Prediction of the window with its halo, and with the patches of clicks elsewhere below it.
+    inner : Box
+        The part that is answered, in network pixels.
     """
 
-    def __init__(self, prediction: Prediction, core: Box) -> None:
+    def __init__(self, prediction: Prediction, inner: Box) -> None:
         self.prediction = prediction
-        self.core = core
+        self.inner = inner
 
     @property
     def logits(self) -> Tensor:
@@ -129,12 +236,12 @@ class CorePrediction:
 
     @property
     def prior(self) -> Tensor:
-        """What the image alone suggests."""
+        """Prior path, from the image alone."""
         return self._cut(self.prediction.prior)
 
     @property
     def update(self) -> Tensor:
-        """What the clicks add."""
+        """Function-space update by the clicks."""
         return self._cut(self.prediction.update)
 
     def variance(self) -> Tensor:
@@ -142,7 +249,7 @@ class CorePrediction:
         return self._cut(self.prediction.variance())
 
     def _cut(self, raster: Tensor) -> Tensor:
-        rows, cols = self.core.slices
+        rows, cols = self.inner.slices
         return raster[..., rows, cols]
 
 
@@ -199,3 +306,7 @@ def _object_clicks(request: Request, device: torch.device) -> Tensor:
         for click in request.clicks
     ]
     return torch.tensor(rows, device=device)
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, RuntimeWarning, stacklevel=7)

@@ -1,4 +1,4 @@
-"""What the session asks of the predictor."""
+"""Requests of a segmenter to the predictor."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_gpcis.engine.class_gp import Likeness
     from napari_gpcis.engine.click import Click
     from napari_gpcis.engine.geometry import Box, Scale
     from napari_gpcis.engine.image import ImageSource
@@ -16,15 +15,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Latent:
-    """The latent of a window, as the next round starts from it.
+    """The latent of a window, from which the next round starts.
 
     Attributes
     ----------
     values : Tensor, shape (1, K, H, W)
         Logits at network scale.
     scale : Scale
+        Scale of the window.
     window : Box
-        In cells.
+        Where the values lie, in cells.
     """
 
     values: Tensor
@@ -38,9 +38,8 @@ class Request:
 
     Attributes
     ----------
-    generation : int
-        Counts the requests of a session; an answer older than the newest request is stale.
     source : ImageSource
+        The image.
     z : int
         Slice index.
     object_id : int
@@ -48,24 +47,23 @@ class Request:
     clicks : tuple of Click
         In object mode those of the object in this slice, in class mode all.
     scale : Scale
+        Scale at which the network sees the slice.
     level : int
-        Of the scale, relative to the object diameter's.
+        Level of the scale, relative to that of the object diameter.
     window : Box
-        What is decoded, in cells; empty when there are no clicks.
-    core : Box
-        The part of it that is answered.
+        The part of the slice that is answered, in cells; empty when there are no clicks.
+    halo : int
+        Class mode: cells around the window that are decoded with it.
     previous : Latent or None
-        Of the last round.
+        Latent of the last round.
     class_mode : bool
+        Whether the clicks name classes.
     threshold : float
         Probability above which a pixel is in the mask.
     anchors : tuple of Click
         Those of `clicks` that stand for the mask that the first round started from.
-    likeness : Likeness or None
-        Class mode: keeps what the clicks teach for further requests with the same ones.
     """
 
-    generation: int
     source: ImageSource = field(repr=False)
     z: int
     object_id: int
@@ -73,16 +71,20 @@ class Request:
     scale: Scale
     level: int
     window: Box
-    core: Box
-    previous: Latent | None = field(repr=False)
+    halo: int = 0
+    previous: Latent | None = field(default=None, repr=False)
     class_mode: bool = False
     threshold: float = 0.5
     anchors: tuple[Click, ...] = ()
-    likeness: Likeness | None = field(default=None, repr=False)
+
+    @property
+    def decoded(self) -> Box:
+        """The window with its halo, in cells."""
+        return self.window.grow(self.halo).clip(self.scale.canvas(self.source.shape[1:]))
 
     @property
     def class_ids(self) -> tuple[int, ...]:
-        """What each latent stands for; in class mode negative clicks make a class 0."""
+        """The object or class of each latent; in class mode negative clicks make a class 0."""
         if not self.class_mode:
             return (self.object_id,)
         return tuple(sorted({class_of(click) for click in self.clicks}))

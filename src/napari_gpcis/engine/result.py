@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_gpcis.engine.masks import touched_pieces
+from napari_gpcis.engine.masks import keep_clicked_components
 from napari_gpcis.engine.request import Latent, Request, class_of
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ NUDGE = 0.1
 
 
 class Result:
-    """What a click was answered with.
+    """The answer to a click.
 
     Everything is in pixels of the image. `box_…` arrays cover `box` alone, and cost as much on a
     slice of any size; the others cover the slice, are made when first asked for, and are False
@@ -35,17 +35,18 @@ class Result:
     Parameters
     ----------
     request : Request
+        The question.
     latent : Tensor, shape (1, K, H, W)
-        Logits of `request.core` at network scale.
+        Logits of `request.window` at network scale.
     parts : Prediction or None
-        Of `request.core` at network scale, (1, K, H, W). Made again by `again` when it is asked
-        for and not there.
+        Prior, update and variance of `request.window` at network scale, (1, K, H, W). Made again
+        by `again` when asked for and not there.
     again : callable
-        Request → Prediction.
+        Function from a request to its prediction.
     timings : mapping of str to float
         Seconds spent in each stage.
     temperature : float
-        Of the model: probability = sigmoid(latent / temperature).
+        Temperature of the model: probability = sigmoid(latent / temperature).
     """
 
     def __init__(
@@ -68,11 +69,6 @@ class Result:
     def __repr__(self) -> str:
         """Name, place and number of clicks."""
         return f"Result(z={self.z}, box={tuple(self.box)}, clicks={len(self.clicks)})"
-
-    @property
-    def generation(self) -> int:
-        """Number of the request that this answers."""
-        return self.request.generation
 
     @property
     def z(self) -> int:
@@ -101,13 +97,13 @@ class Result:
 
     @property
     def as_previous(self) -> Latent:
-        """What the next round starts from."""
-        return Latent(self.latent, self.request.scale, self.request.core)
+        """Latent from which the next round starts."""
+        return Latent(self.latent, self.request.scale, self.request.window)
 
     @cached_property
     def box(self) -> Box:
         """Pixels that were answered: rows r0 … r1 − 1, columns c0 … c1 − 1."""
-        return self.request.core.times(self.scale.pixels).clip(self.shape)
+        return self.request.window.times(self.scale.pixels).clip(self.shape)
 
     @property
     def window(self) -> Box:
@@ -115,14 +111,14 @@ class Result:
         return self.box
 
     @cached_property
-    def overruled(self) -> int:
+    def corrected_clicks(self) -> int:
         """Clicks that the model contradicted and that were put right by hand; 0 for a GP."""
         return self._logits[1]
 
     @cached_property
     def _logits(self) -> tuple[Array, int]:
         """Logits in the box, (K, rows, columns), and how many clicks had to be put right."""
-        logits = to_pixels(self.latent, self.scale, self.request.core, self.box)
+        logits = to_pixels(self.latent, self.scale, self.request.window, self.box)
         corrections = []
         for click in self.clicks:
             if click.z == self.z and self.box.holds(click.row, click.col):
@@ -168,9 +164,9 @@ class Result:
 
     @cached_property
     def box_mask(self) -> Array:
-        """Whether a pixel belongs to the object (class); bool.
+        """Mask of the object (class); bool.
 
-        An object's pieces that none of its positive clicks touches are left out: they are its
+        Components that none of an object's positive clicks lies on are left out: they are its
         look-alikes. `probability` shows them.
         """
         if self.request.class_mode:
@@ -180,12 +176,12 @@ class Result:
             size = self.box.shape[0] * self.box.shape[1]
             packed = np.unpackbits(self._packed_mask, count=size).astype(np.bool_)
             return packed.reshape(self.box.shape)
-        touched = [
+        places = [
             (click.row - self.box.r0, click.col - self.box.c0)
             for click in self.clicks
             if click.positive and click.z == self.z and self.box.holds(click.row, click.col)
         ]
-        return touched_pieces(self._target > self._cut, touched)
+        return keep_clicked_components(self._target > self._cut, places)
 
     @cached_property
     def box_classes(self) -> Array:
@@ -211,12 +207,12 @@ class Result:
 
     @cached_property
     def box_prior(self) -> Array:
-        """Prior path of the GP: what the image alone suggests, in logits; float32."""
+        """Prior path of the GP, from the image alone, in logits; float32."""
         return self._part(lambda parts: parts.prior)
 
     @cached_property
     def box_update(self) -> Array:
-        """Function-space update of the GP: what the clicks add, in logits; float32."""
+        """Function-space update of the GP by the clicks, in logits; float32."""
         return self._part(lambda parts: parts.update)
 
     @cached_property
@@ -269,7 +265,7 @@ class Result:
         parts = self._parts
         if parts is None:
             parts = self._parts = self._again(self.request)
-        maps = to_pixels(choose(parts).float(), self.scale, self.request.core, self.box)
+        maps = to_pixels(choose(parts).float(), self.scale, self.request.window, self.box)
         ids = self.class_ids
         wanted = self.request.object_id
         chosen: Array = maps[ids.index(wanted) if len(maps) > 1 and wanted in ids else 0]
@@ -286,7 +282,7 @@ def to_pixels(raster: Tensor, scale: Scale, core: Box, box: Box) -> Array:
     """Network pixels → image pixels: (1, K, H, W) → (K, rows, columns) of `box`.
 
     An image pixel is read where `Scale.to_network` says, between network pixels bilinearly, and
-    so does the GP read a click: what it makes true there is true of the clicked image pixel.
+    so does the GP read a click: its value there is that of the clicked image pixel.
     """
     if box.empty:
         return np.zeros((raster.shape[1], *box.shape), np.float32)

@@ -1,53 +1,76 @@
-"""Question → Result: what is asked of the network about the state of an annotation."""
+"""The questions about an image: which clicks count, in which window, at which scale."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from napari_gpcis.engine.planner import Planner, nearest_power
-from napari_gpcis.engine.pseudo_clicks import believed, seed_click, seed_latent
+from napari_gpcis.engine.geometry import Box, Scale, found_in
+from napari_gpcis.engine.pseudo_clicks import seed_click, seed_latent, trim_by_negative_clicks
+from napari_gpcis.engine.request import Latent, Request
+from napari_gpcis.engine.window import better_level, keep_window, object_box, open_window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from napari_gpcis.engine.click import Click
     from napari_gpcis.engine.document.annotation import Question
-    from napari_gpcis.engine.document.history import CarriedMask, State
+    from napari_gpcis.engine.document.history import State, StoredMask
     from napari_gpcis.engine.image import ImageSource
     from napari_gpcis.engine.options import Options
+    from napari_gpcis.engine.predictor import Predictor
     from napari_gpcis.engine.result import Result
-    from napari_gpcis.engine.runner import Runner
     from napari_gpcis.engine.types import Array
 
+NOTHING = Box(0, 0, 0, 0)
 
-class Answerer:
+
+class ObjectView(NamedTuple):
+    """The part of a slice in which an object is looked at, and the scale.
+
+    Attributes
+    ----------
+    scale : Scale
+        Scale at which the network sees the window.
+    level : int
+        Level of the scale, relative to that of the object diameter.
+    window : Box
+        Window in cells.
+    """
+
+    scale: Scale
+    level: int
+    window: Box
+
+
+class ImageSegmenter:
     """Answers questions about one image; changes no annotation.
 
     Parameters
     ----------
     source : ImageSource
-    runner : Runner
+        The image.
+    predictor : Predictor
+        Answers the requests.
     options : Options
-    numbers : iterator of int
-        Generations of requests.
+        Mode, object diameter and threshold.
 
     Attributes
     ----------
     given_diameter : float or None
-        Object diameter in pixels that the user gave.
+        Object diameter that the user gave, in pixels.
+    threshold : float
+        Probability above which a pixel is in the mask.
     """
 
-    def __init__(
-        self, source: ImageSource, runner: Runner, options: Options, numbers: Iterator[int]
-    ) -> None:
+    def __init__(self, source: ImageSource, predictor: Predictor, options: Options) -> None:
         self.source = source
-        self.runner = runner
+        self.predictor = predictor
         self.class_mode = options.mode == "class"
         self.given_diameter = options.object_diameter
-        self.planner = Planner(source, runner.embedder, self.class_mode, options.threshold, numbers)
+        self.threshold = options.threshold
 
     def answer(self, question: Question, is_stale: Callable[[], bool] = lambda: False) -> Result:
         """Mask of an object (class) in a slice.
@@ -58,9 +81,9 @@ class Answerer:
         Parameters
         ----------
         question : Question
-            From `Annotation.question`.
+            Question from `Annotation.question`.
         is_stale : callable
-            Whether the answer is not wanted any more; asked between such rounds.
+            Tells whether the answer is not wanted any more; asked between such rounds.
         """
         self.check_slice(question.z)
         state, z = question.state, question.z
@@ -88,7 +111,10 @@ class Answerer:
         self.check_slice(z)
         if not state.clicks:
             return
-        corners = self.planner.tile_corners(self.base_diameter(state))
+        scale = self.scale(self.base_diameter(state))
+        tile_grid = self.predictor.embedder.tile_grid(self.source, scale)
+        tiles = tile_grid.tiles(Box(0, 0, *tile_grid.canvas))
+        corners = [(tile.r0 * scale.pixels, tile.c0 * scale.pixels) for tile in tiles]
         for corner in sorted(corners, key=lambda corner: _distance(corner, place)):
             yield self._ask_class(state.active, z, state, corner)
 
@@ -109,14 +135,8 @@ class Answerer:
     ) -> None:
         """Encode a slice ahead of need, from a pixel outwards."""
         self.check_slice(z)
-        scale = self.planner.scale(self.base_diameter(state))
-        self.runner.encode_slice(self.source, z, scale, place, is_stale)
-
-    def base_diameter(self, state: State) -> float | None:
-        """Diameter that sets the scale; a change of it costs all embeddings."""
-        if self.given_diameter is not None or state.diameter is None:
-            return self.given_diameter
-        return nearest_power(state.diameter, self.planner.trained_diameter)
+        scale = self.scale(self.base_diameter(state))
+        self.predictor.encode_slice(self.source, z, scale, place, is_stale)
 
     def check_slice(self, z: int) -> None:
         """Raise ValueError unless the image has a slice."""
@@ -126,10 +146,164 @@ class Answerer:
                 f"expected a slice between 0 and {count - 1}, got {z}; indices start at 0"
             )
 
+    def base_diameter(self, state: State) -> float | None:
+        """Diameter that sets the scale; a change of it costs all embeddings."""
+        if self.given_diameter is not None or state.diameter is None:
+            return self.given_diameter
+        return nearest_power(state.diameter, self.predictor.trained_diameter)
+
+    def scale(self, diameter: float | None, level: int = 0) -> Scale:
+        """Scale for objects of a diameter in image pixels; the model's own suggestion when None."""
+        network, trained = self.predictor.network, self.predictor.trained_diameter
+        suggested = network.config.image_diameter or trained
+        given = suggested if diameter is None else diameter
+        return Scale.for_diameter(given, trained, network.size_divisor, level)
+
+    def view(
+        self,
+        clicks: tuple[Click, ...],
+        diameter: float | None,
+        last: Result | None,
+        newest: Click | None,
+        around: Box | None = None,
+    ) -> ObjectView:
+        """Choose window and scale: the last round's where they still serve, new ones where not.
+
+        Parameters
+        ----------
+        clicks, diameter, last, newest
+            As in `object_request`.
+        around : Box, optional
+            Image pixels that the window has to hold besides the clicks.
+        """
+        shape = self.source.shape[1:]
+        level, mask_box = 0, around
+        if last is not None and not last.box.empty:
+            level = last.request.level
+            mask_box = None if newest is None else found_in(last.box_mask, last.box)
+        box = object_box(mask_box, clicks)
+        scale = self.scale(diameter, level)
+        if newest is not None:
+            positive = [click for click in clicks if click.positive]
+            extent = object_box(mask_box, positive or clicks)
+            level = better_level(level, box, extent, newest, self.predictor.trained_diameter, scale)
+            scale = self.scale(diameter, level)
+        if last is not None and last.scale == scale:
+            window = last.request.window
+            if keep_window(window, box, newest or clicks[-1], scale, shape):
+                return ObjectView(scale, level, window)
+        return ObjectView(scale, level, open_window(box, scale, shape))
+
+    def object_request(
+        self,
+        object_id: int,
+        z: int,
+        clicks: tuple[Click, ...],
+        diameter: float | None,
+        last: Result | None = None,
+        newest: Click | None = None,
+        *,
+        anchors: tuple[Click, ...] = (),
+        seed: StoredMask | None = None,
+    ) -> Request:
+        """Request of object mode.
+
+        Parameters
+        ----------
+        object_id : int
+            Number of the object.
+        z : int
+            Slice index.
+        clicks : tuple of Click
+            Clicks of this object in this slice, anchors first.
+        diameter : float or None
+            Diameter of the objects, in image pixels.
+        last : Result, optional
+            Answer about this object in this slice before the present change.
+        newest : Click, optional
+            The click that was added; None when clicks were moved, removed or taken up again, which
+            asks the last round's question once more.
+        anchors : tuple of Click
+            Those of the clicks that stand for a mask.
+        seed : StoredMask, optional
+            Mask to start from, in place of the last round's; the window holds its box.
+        """
+        view = ObjectView(self.scale(diameter), 0, NOTHING)
+        previous: Latent | None = None
+        if clicks:
+            view = self.view(clicks, diameter, last, newest, None if seed is None else seed.box)
+            if seed is not None:
+                previous = seed_latent(seed, view.window, view.scale)
+            elif last is not None and not last.box.empty:
+                previous = last.request.previous if newest is None else last.as_previous
+        return self._request_in(view, object_id, z, clicks, previous, anchors)
+
+    def _request_in(
+        self,
+        view: ObjectView,
+        object_id: int,
+        z: int,
+        clicks: tuple[Click, ...],
+        previous: Latent | None,
+        anchors: tuple[Click, ...] = (),
+    ) -> Request:
+        """Request of object mode, in a view that has been chosen."""
+        return Request(
+            source=self.source,
+            z=z,
+            object_id=object_id,
+            clicks=clicks,
+            scale=view.scale,
+            level=view.level,
+            window=view.window,
+            previous=previous,
+            threshold=self.threshold,
+            anchors=anchors,
+        )
+
+    def class_request(
+        self,
+        class_id: int,
+        z: int,
+        clicks: tuple[Click, ...],
+        diameter: float | None,
+        place: tuple[int, int],
+    ) -> Request:
+        """Request of class mode, for the tile that holds a pixel.
+
+        Parameters
+        ----------
+        class_id : int
+            Class that the result's mask shows.
+        z : int
+            Slice index.
+        clicks : tuple of Click
+            All clicks.
+        diameter : float or None
+            Diameter of the objects, in image pixels.
+        place : tuple of int
+            Row and column in the image.
+        """
+        scale = self.scale(diameter)
+        tile_grid = self.predictor.embedder.tile_grid(self.source, scale)
+        row, col = (position // scale.pixels for position in place)
+        return Request(
+            source=self.source,
+            z=z,
+            object_id=class_id,
+            clicks=clicks,
+            scale=scale,
+            level=0,
+            window=tile_grid.tile_at(row, col) if clicks else NOTHING,
+            halo=tile_grid.halo,
+            class_mode=True,
+            threshold=self.threshold,
+        )
+
     def _ask_class(self, class_id: int, z: int, state: State, place: tuple[int, int]) -> Result:
         diameter = self.base_diameter(state)
-        return self.runner.predict(
-            self.planner.for_class(class_id, z, state.clicks, diameter, place)
+        return self.predictor.predict(
+            self.class_request(class_id, z, state.clicks, diameter, place)
         )
 
     def _ask_object(
@@ -137,37 +311,45 @@ class Answerer:
     ) -> Result:
         newest = clicks[-1] if clicks and _is_added(clicks, last) else None
         anchors = last.request.anchors if last is not None and clicks else ()
-        request = self.planner.for_object(
+        request = self.object_request(
             question.object_id,
             question.z,
             (*anchors, *clicks),
             self.base_diameter(question.state),
             last,
             newest,
+            anchors=anchors,
         )
-        return self.runner.predict(replace(request, anchors=anchors))
+        return self.predictor.predict(request)
 
-    def _ask_from_seed(self, question: Question, seed: CarriedMask) -> Result:
+    def _ask_from_seed(self, question: Question, seed: StoredMask) -> Result:
         """Answer that starts from a mask: a propagated one, or that of a committed object."""
-        left = believed(seed, question.clicks)
+        left = trim_by_negative_clicks(seed, question.clicks)
         anchors: tuple[Click, ...] = ()
         if left.mask.any():
             anchors = (seed_click(left, question.z, question.object_id),)
-        request = self.planner.for_object(
+        request = self.object_request(
             question.object_id,
             question.z,
             (*anchors, *question.clicks),
             self.base_diameter(question.state),
-            None,
-            question.clicks[-1],
-            seed.box,
+            newest=question.clicks[-1],
+            anchors=anchors,
+            seed=left,
         )
-        latent = seed_latent(left, request.window, request.scale)
-        return self.runner.predict(replace(request, previous=latent, anchors=anchors))
+        return self.predictor.predict(request)
+
+
+def nearest_power(diameter: float, trained_diameter: float) -> float:
+    """The power of two times the trained diameter that is closest to an estimated one.
+
+    An estimate that is off by less than √2 keeps the scale, and with it all embeddings.
+    """
+    return float(trained_diameter * 2.0 ** round(math.log2(diameter / trained_diameter)))
 
 
 def _is_added(clicks: tuple[Click, ...], last: Result | None) -> bool:
-    """Whether clicks are those of the last round and later ones."""
+    """Tell whether clicks are those of the last round and later ones."""
     if last is None:
         return True
     known = {*last.clicks} - {*last.request.anchors}

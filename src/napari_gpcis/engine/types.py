@@ -10,7 +10,7 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 
 class ArrayLike(Protocol):
-    """What the engine asks of an image: numpy, dask, zarr and h5py arrays have it."""
+    """An image as the engine reads it: numpy, dask, zarr and h5py arrays are such."""
 
     @property
     def shape(self) -> tuple[int, ...]:

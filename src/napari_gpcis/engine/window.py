@@ -1,4 +1,4 @@
-"""Where a click is answered: a window of cells around the object, and how finely it is seen."""
+"""The window in which a click is answered, and the level at which the network sees it."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def open_window(box: Box, scale: Scale, shape: tuple[int, int]) -> Box:
     Parameters
     ----------
     box : Box
-        Of the object, in image pixels.
+        Box of the object, in image pixels.
     scale : Scale
-        Of the cells.
+        Scale of the cells.
     shape : tuple of int
         Rows and columns of the slice, in pixels.
     """
@@ -52,7 +52,7 @@ def open_window(box: Box, scale: Scale, shape: tuple[int, int]) -> Box:
 
 
 def keep_window(window: Box, box: Box, newest: Click, scale: Scale, shape: tuple[int, int]) -> bool:
-    """Whether a window still serves: the object is inside and not cut off by an edge.
+    """Tell whether a window still serves: the object is inside and not cut off by an edge.
 
     A negative click says that the mask is too large, so a mask that leaks over the edge does
     not make the window grow then.
@@ -74,18 +74,18 @@ def better_level(
     Parameters
     ----------
     level : int
-        The present one; each level up halves the resolution.
+        The present level; each level up halves the resolution.
     box : Box
-        Of the last mask and all clicks, in image pixels: what has to fit into a window.
+        Box of the last mask and all clicks, in image pixels; it has to fit into a window.
     extent : Box
-        Of the last mask and the positive clicks alone: how large the object is.
+        Box of the last mask and the positive clicks alone: the size of the object.
     newest : Click
         Only a positive click, which says that the object is larger still, moves a level up, and
         only a negative one a level down.
     trained_diameter : float
-        In network pixels.
+        Diameter of the objects of the training, in network pixels.
     scale : Scale
-        Of the present level.
+        Scale of the present level.
     """
     needed = max(box.shape) * scale.factor * MARGIN
     if needed > LARGEST_WINDOW:

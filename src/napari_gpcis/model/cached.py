@@ -57,7 +57,7 @@ class CachedFusion(nn.Module):
         Parameters
         ----------
         pyramid : tuple of Tensor, each of shape (B, channels, H / s, W / s)
-            From `encode`, cut to the window.
+            Features from `encode`, cut to the window.
         maps : Tensor, shape (B, 2, H, W)
             Click disks.
         previous : Tensor, shape (B, 1, H, W)
@@ -66,7 +66,8 @@ class CachedFusion(nn.Module):
         Returns
         -------
         Tensor, shape (B, D, H / stride, W / stride)
-            Of unit length at stride 4; upsampled from there, as in the paper, for a finer grid.
+            Features of unit length at stride 4; upsampled from there, as in the paper, for a
+            finer grid.
         """
         auxiliary = _auxiliary_pyramid(maps, previous)
         features: Tensor | None = None

@@ -15,7 +15,7 @@ def card_markdown(card: ModelCard) -> str:
     Parameters
     ----------
     card : ModelCard
-        From `model_card`.
+        Card from `model_card`.
     """
     written = card.path.with_suffix(".md")
     if written.is_file():

@@ -45,7 +45,7 @@ _REMEDY = (
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What a model file says of itself.
+    """The card of a model: the facts that its file states.
 
     Attributes
     ----------
@@ -56,9 +56,9 @@ class ModelCard:
     training : dict
         Data sets with their licences, and the recipe.
     scores : dict
-        By data set and metric.
+        Scores by data set and metric.
     licence : str
-        Of the weights.
+        Licence of the weights.
     """
 
     name: str
@@ -83,15 +83,15 @@ def save_checkpoint(
     Parameters
     ----------
     path : str or Path
-        Overwritten if it exists.
+        File to write; overwritten if it exists.
     network : SegmentationNetwork
-        On any device.
+        Network on any device.
     training : mapping
-        What it was trained on and how, for the model card; values that JSON can hold.
+        Training data and settings, for the model card; values that JSON can hold.
     scores : mapping
-        By data set and metric.
+        Scores by data set and metric.
     licence : str
-        Of the weights.
+        Licence of the weights.
     half : bool
         Store weights of two and more dimensions as float16: half the size, and the model still
         computes in float32.
@@ -163,12 +163,12 @@ def load_model(name_or_path: str | Path, device: str | torch.device = "cpu") -> 
     name_or_path : str or Path
         A name of `list_models`, or a ``.safetensors`` file.
     device : str or torch.device
-        Where the model is to run.
+        Device that the model is to run on.
 
     Returns
     -------
     SegmentationNetwork
-        In evaluation mode.
+        The network, in evaluation mode.
 
     Raises
     ------
@@ -185,12 +185,12 @@ def list_models() -> list[str]:
 
 
 def model_card(name_or_path: str | Path) -> ModelCard:
-    """Read what a model says of itself, without its weights.
+    """Read the card of a model, without its weights.
 
     Parameters
     ----------
     name_or_path : str or Path
-        As `load_model` takes it.
+        Name or path, as `load_model` takes it.
 
     Returns
     -------
@@ -276,7 +276,7 @@ def _open(path: Path) -> Iterator[Any]:
 
 
 def _halve(tensor: Tensor) -> Tensor:
-    """Cast weights to float16; norms, biases and what would overflow stay as they are."""
+    """Cast weights to float16, but for norms, biases and those that would overflow."""
     if tensor.ndim < 2 or not tensor.is_floating_point():
         return tensor
     halved = tensor.half()

@@ -25,7 +25,7 @@ def click_maps(
     radius : int
         A pixel belongs to a disk if its squared distance to the click is at most radius².
     device : torch.device
-        Where the maps are made.
+        Device of the maps.
 
     Returns
     -------

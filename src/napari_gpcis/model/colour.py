@@ -25,7 +25,7 @@ def smooth_colour(image: Tensor, contrast: float) -> Tensor:
     image : Tensor, shape (B, C, H, W)
         Values in 0–1.
     contrast : float
-        In the same units; 0 returns the image as it is.
+        Spread that is smoothed away as noise, in the same units; 0 returns the image as it is.
 
     Returns
     -------

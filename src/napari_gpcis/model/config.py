@@ -1,4 +1,4 @@
-"""What a network is made of; stored in each checkpoint."""
+"""The configuration of a network; stored in each checkpoint."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class NetworkConfig:
     Parameters
     ----------
     fusion : {"cached", "paper"}
-        Where clicks enter: in the decoder, behind a cached encoder, or after the stem.
+        Place at which clicks enter: in the decoder, behind a cached encoder, or after the stem.
     encoder : str
         Name of a timm model with `features_only` support, or ``segformer_b0`` (needs
         transformers). The paper fusion takes ResNets, HRNets and ``segformer_b0``.
     head : {"gp", "conv"}
         Gaussian process classifier, or a 1×1 convolution (the RITM-style baseline).
     image_mean, image_std : tuple of 3 float
-        What the encoder's input is normalised by, in the range 0–1: as in its pre-training.
+        Mean and spread of the encoder's input in its pre-training, in the range 0–1.
     channels : int
         Channels of the cached pyramid.
     feature_dim : int

@@ -99,12 +99,12 @@ def create_hrnet(name: str) -> Any:  # of its layers, timm declares no types
 
 
 def is_segformer(name: str) -> bool:
-    """Whether an encoder comes from transformers."""
+    """Tell whether an encoder comes from transformers."""
     return name.startswith("segformer")
 
 
 def is_hrnet(name: str) -> bool:
-    """Whether an encoder is one of timm's HRNets."""
+    """Tell whether an encoder is one of timm's HRNets."""
     return name.startswith("hrnet") and timm.is_model(name)
 
 

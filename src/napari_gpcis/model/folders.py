@@ -1,4 +1,4 @@
-"""Where models lie: in the package, and in a folder of the user's. Nothing here loads torch."""
+"""Folders of models: the package's own and the user's. Nothing here loads torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Heads: what turns deep features and clicks into the latent of every pixel."""
+"""Heads: deep features and clicks → the latent of every pixel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Prediction(Protocol):
-    """What a head says of a window. Every map is (B, 1, H, W)."""
+    """A head's prediction of a window. Every map is (B, 1, H, W)."""
 
     @property
     def logits(self) -> Tensor:
@@ -25,12 +25,12 @@ class Prediction(Protocol):
 
     @property
     def prior(self) -> Tensor:
-        """What the image alone suggests."""
+        """Logits from the image alone."""
         ...
 
     @property
     def update(self) -> Tensor:
-        """What the clicks add."""
+        """Change of the logits by the clicks."""
         ...
 
     def variance(self) -> Tensor:

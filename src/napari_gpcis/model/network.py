@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Fusion(Protocol):
-    """How image and clicks meet; see `CachedFusion` and `PaperFusion`."""
+    """The fusion of image and clicks; see `CachedFusion` and `PaperFusion`."""
 
     grid_stride: int
     size_divisor: int
@@ -80,7 +80,7 @@ class SegmentationNetwork(nn.Module):
 
     @property
     def pyramid_strides(self) -> tuple[int, ...]:
-        """Stride of each level of what `encode` returns."""
+        """Stride of each level that `encode` returns."""
         return self._fusion.pyramid_strides
 
     def colour(self, image: Tensor) -> Tensor:
@@ -138,7 +138,7 @@ class SegmentationNetwork(nn.Module):
         Parameters
         ----------
         pyramid : tuple of Tensor
-            From `encode`, each level cut to the window.
+            Features from `encode`, each level cut to the window.
         clicks : sequence of B Tensors, each of shape (n_i, 3)
             Row, column in window pixels, label ±1. Empty ones give click-independent features,
             as class mode wants them.
@@ -169,9 +169,9 @@ class SegmentationNetwork(nn.Module):
         Parameters
         ----------
         deep : Tensor, shape (B, D, h, w)
-            From `decode`.
+            Features from `decode`.
         colour : Tensor, shape (B, 3, H, W)
-            From `colour`, cut to the window.
+            Colours from `colour`, cut to the window.
         clicks : sequence of B Tensors, each of shape (n_i, 3)
             Row, column in window pixels (fractions interpolate), label ±1.
         noise_variance : float, optional
@@ -214,12 +214,12 @@ def build_network(config: NetworkConfig) -> SegmentationNetwork:
     Parameters
     ----------
     config : NetworkConfig
-        What to build.
+        Configuration of the network.
 
     Returns
     -------
     SegmentationNetwork
-        In evaluation mode.
+        Network in evaluation mode.
     """
     return SegmentationNetwork(config).eval()
 

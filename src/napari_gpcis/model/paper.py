@@ -68,7 +68,7 @@ class PaperFusion(nn.Module):
         Returns
         -------
         Tensor, shape (B, D, H, W)
-            Of unit length at stride 4, and as interpolated from there elsewhere.
+            Features of unit length at stride 4, and as interpolated from there elsewhere.
         """
         (image,) = pyramid
         features = self.get_submodule(self.kind)(image, torch.cat([previous, maps], 1))

@@ -1,4 +1,4 @@
-"""What the networks of the `paper` fusion share: side features, blocks, initial values."""
+"""Parts that the networks of the `paper` fusion share: side features, blocks, initial values."""
 
 from __future__ import annotations
 

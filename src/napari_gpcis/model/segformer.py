@@ -53,7 +53,7 @@ class MixTransformer(SegformerModel):  # type: ignore[no-untyped-call]
         Returns
         -------
         list of Tensor, each of shape (B, C, H / s, W / s)
-            At strides 4, 8, 16 and 32.
+            Features at strides 4, 8, 16 and 32.
         """
         features = [image]
         for stage in cast("Any", self.stages):

@@ -15,7 +15,7 @@ _NAMED = 3
 
 
 class ModelFileError(ValueError):
-    """A model file that is missing, damaged or foreign; the message says what to do."""
+    """A model file that is missing, damaged or foreign; the message names the remedy."""
 
 
 def copy_state(own: Mapping[str, Tensor], given: Mapping[str, Tensor], remedy: str) -> None:
@@ -28,7 +28,7 @@ def copy_state(own: Mapping[str, Tensor], given: Mapping[str, Tensor], remedy: s
     given : mapping of str to Tensor
         In any floating precision; takes the network's own.
     remedy : str
-        End of the error message: what to do.
+        End of the error message, which names the remedy.
 
     Raises
     ------

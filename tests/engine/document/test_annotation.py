@@ -11,21 +11,21 @@ import pytest
 from napari_gpcis.engine import (
     Annotation,
     Box,
-    CarriedMask,
     Click,
     Committed,
     LabelStore,
     Patch,
     Session,
+    StoredMask,
 )
 from napari_gpcis.engine.document.annotation import reach
 
 SHAPE = (3, 40, 50)
 
 
-def square(r0: int, c0: int, size: int = 6, clicks: tuple[Click, ...] = ()) -> CarriedMask:
+def square(r0: int, c0: int, size: int = 6, clicks: tuple[Click, ...] = ()) -> StoredMask:
     box = Box(r0, c0, r0 + size, c0 + size)
-    return CarriedMask(box, np.ones((size, size), np.bool_), clicks)
+    return StoredMask(box, np.ones((size, size), np.bool_), clicks)
 
 
 @pytest.fixture
@@ -46,10 +46,10 @@ def commit_square(annotation: Annotation, z: int, r0: int, c0: int) -> int:
 def test_without_torch_everything_can_be_changed():
     code = (
         "import sys, numpy as np\n"
-        "from napari_gpcis.engine import Annotation, Box, CarriedMask, Click, LabelStore\n"
+        "from napari_gpcis.engine import Annotation, Box, StoredMask, Click, LabelStore\n"
         "a = Annotation(LabelStore((1, 9, 9)))\n"
         "a.add(Click(0, 1, 1)); a.undo(); a.redo(); a.clear()\n"
-        "a.carry({0: CarriedMask(Box(0, 0, 2, 2), np.ones((2, 2), bool))}); a.commit()\n"
+        "a.carry({0: StoredMask(Box(0, 0, 2, 2), np.ones((2, 2), bool))}); a.commit()\n"
         "print(a.labels.of_slice(0).sum(), 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -278,9 +278,9 @@ def test_a_foreseen_click_asks_what_it_will_ask_once_it_is_made(network):
     for place in ((1, 9, 9), (1, 5, 5), (2, 3, 3)):
         click = Click(*place, positive=False)
         before = annotation.state
-        foreseen = annotation.foresee(click)
+        foreseen = annotation.question_after(click)
         assert annotation.state is before
         annotation.add(click)
         assert foreseen.same_as(annotation.question(click.z))
-        assert not foreseen.same_as(annotation.foresee(Click(place[0], 11, 11)))
+        assert not foreseen.same_as(annotation.question_after(Click(place[0], 11, 11)))
         annotation.undo()

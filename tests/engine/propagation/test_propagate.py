@@ -9,11 +9,13 @@ from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.geometry import Box, paste
 from napari_gpcis.engine.image import ImageSource
 from napari_gpcis.engine.masks import signed_distance
-from napari_gpcis.engine.planner import Planner
-from napari_gpcis.engine.propagation.propagate import StopRule, joined, propagate
-from napari_gpcis.engine.propagation.step import Held, held
-from napari_gpcis.engine.runner import Runner
-from napari_gpcis.engine.stand_ins import deepest, sample
+from napari_gpcis.engine.options import Options
+from napari_gpcis.engine.predictor import Predictor
+from napari_gpcis.engine.propagation.propagate import propagate
+from napari_gpcis.engine.propagation.slice_mask import SliceMask, joined
+from napari_gpcis.engine.propagation.stop_rule import StopRule
+from napari_gpcis.engine.pseudo_clicks import deepest, sample
+from napari_gpcis.engine.segmenter import ImageSegmenter
 from napari_gpcis.model import load_model
 from tests.engine.conftest import disk
 
@@ -25,11 +27,10 @@ NEVER = StopRule(0, 0, 0, 0, 1e9, 1, largest_growth=1e9)
 class Bench:
     """A stack, and what clicks and propagation need."""
 
-    def __init__(self, runner, stack):
-        self.runner = runner
+    def __init__(self, predictor, stack):
+        self.predictor = predictor
         self.source = ImageSource(stack)
-        self.planner = Planner(self.source, runner.embedder, class_mode=False, threshold=0.5)
-        self.asked = []
+        self.segmenter = ImageSegmenter(self.source, predictor, Options())
 
     def click(self, z, *places):
         """Answer of clicks (row, column, positive) in a slice."""
@@ -37,22 +38,17 @@ class Bench:
         for row, col, positive in places:
             newest = Click(z, row, col, positive)
             clicks = (*clicks, newest)
-            request = self.planner.for_object(1, z, clicks, DIAMETER, result, newest)
-            result = self.runner.predict(request)
+            request = self.segmenter.object_request(1, z, clicks, DIAMETER, result, newest)
+            result = self.predictor.predict(request)
         return result
 
     def carry(self, *answers, **options):
         return propagate(
             {answer.z: answer for answer in answers},
             source=self.source,
-            planner=self.planner,
-            predict=self.predict,
+            predictor=self.predictor,
             **options,
         )
-
-    def predict(self, request):
-        self.asked.append(request.z)
-        return self.runner.predict(request)
 
     def volume(self, answers, **options):
         """Mask of the stack."""
@@ -70,12 +66,12 @@ class Bench:
 
 @pytest.fixture(scope="module")
 def shipped():
-    return Runner(load_model("default"), "cpu", device_bytes=1 << 30)
+    return Predictor(load_model("default"), "cpu", device_bytes=1 << 30)
 
 
 @pytest.fixture(scope="module")
-def random_runner(tiny_model):
-    return Runner(load_model(str(tiny_model)), "cpu")
+def random_predictor(tiny_model):
+    return Predictor(load_model(str(tiny_model)), "cpu")
 
 
 def ellipsoid(count, centre, diameter, height):
@@ -139,14 +135,14 @@ def test_between_clicked_slices_both_sides_are_heard(shipped):
 
 def test_where_two_passes_disagree_the_nearer_clicked_slice_decides(shipped):
     target = ellipsoid(1, (0, 48, 60), DIAMETER, 9)
-    sure = held(Bench(shipped, image_of(target)).click(0, (48, 60, True)))
+    sure = SliceMask.of(Bench(shipped, image_of(target)).click(0, (48, 60, True)))
     other = replace(sure, logits=-sure.logits, mask=np.zeros_like(sure.mask))
     assert joined(sure, other, 0.75, 0.5).mask.any()
     assert not joined(sure, other, 0.25, 0.5).mask[48 - sure.box.r0, 60 - sure.box.c0]
 
 
-def test_a_direction_leaves_the_other_alone(random_runner):
-    bench = Bench(random_runner, image_of(ellipsoid(9, (4, 64, 70), DIAMETER, 30)))
+def test_a_direction_leaves_the_other_alone(random_predictor):
+    bench = Bench(random_predictor, image_of(ellipsoid(9, (4, 64, 70), DIAMETER, 30)))
     answer = bench.click(4, (48, 60, True))
     for direction, allowed in (("up", {5, 6, 7, 8}), ("down", {0, 1, 2, 3})):
         carried = {item.z for item in bench.carry(answer, direction=direction, stop=NEVER)}
@@ -154,15 +150,22 @@ def test_a_direction_leaves_the_other_alone(random_runner):
         assert carried
 
 
-def test_a_slice_is_asked_for_when_the_last_one_was_taken(random_runner):
-    bench = Bench(random_runner, image_of(ellipsoid(9, (4, 64, 70), DIAMETER, 30)))
+def test_a_slice_is_asked_for_when_the_last_one_was_taken(random_predictor, monkeypatch):
+    bench = Bench(random_predictor, image_of(ellipsoid(9, (4, 64, 70), DIAMETER, 30)))
     answer = bench.click(4, (48, 60, True))
+    asked = set()
+    predict = random_predictor.predict
+    monkeypatch.setattr(
+        random_predictor,
+        "predict",
+        lambda request, *given: asked.add(request.z) or predict(request, *given),
+    )
     slices = bench.carry(answer, stop=NEVER)
-    assert bench.asked == []
+    assert not asked
     next(slices)
-    assert set(bench.asked) == {5}
+    assert asked == {5}
     slices.close()
-    assert set(bench.asked) == {5}
+    assert asked == {5}
 
 
 def test_an_object_ends_where_a_clicked_slice_has_no_mask(shipped):
@@ -174,8 +177,8 @@ def test_an_object_ends_where_a_clicked_slice_has_no_mask(shipped):
     assert {item.z for item in bench.carry(*answers.values())} == {1, 3, 5}
 
 
-def test_no_more_slices_than_wanted(random_runner):
-    bench = Bench(random_runner, image_of(ellipsoid(9, (4, 64, 70), DIAMETER, 30)))
+def test_no_more_slices_than_wanted(random_predictor):
+    bench = Bench(random_predictor, image_of(ellipsoid(9, (4, 64, 70), DIAMETER, 30)))
     answer = bench.click(4, (48, 60, True))
     stop = replace(NEVER, most_slices=2)
     assert {item.z for item in bench.carry(answer, stop=stop)} <= {2, 3, 5, 6}
@@ -196,8 +199,8 @@ def test_an_object_at_the_corner_is_carried(shipped):
     assert min(iou(found[z], target[z]) for z in range(4)) > 0.7
 
 
-def test_nothing_to_carry_is_refused(random_runner):
-    bench = Bench(random_runner, image_of(ellipsoid(3, (1, 64, 70), DIAMETER, 9)))
+def test_nothing_to_carry_is_refused(random_predictor):
+    bench = Bench(random_predictor, image_of(ellipsoid(3, (1, 64, 70), DIAMETER, 9)))
     with pytest.raises(ValueError, match="click the object"):
         bench.carry()
     with pytest.raises(ValueError, match="direction"):
@@ -218,10 +221,10 @@ def test_a_stop_rule_that_makes_no_sense_is_refused(wrong):
         StopRule(**wrong)
 
 
-def seen(centre, diameter, sureness=0.9):
+def seen(centre, diameter, confidence=0.9):
     mask = disk((60, 80), centre, diameter)
     box = Box(10, 20, 70, 100)
-    return Held(0, box, mask, np.zeros(mask.shape, np.float32), (), sureness, None)
+    return SliceMask(0, box, mask, np.zeros(mask.shape, np.float32), (), confidence)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +236,7 @@ def seen(centre, diameter, sureness=0.9):
         (seen((30, 30), 9), True),
         (seen((30, 30), 24), False),
         (seen((30, 30), 27), True),
-        (seen((30, 30), 20, sureness=0.5), True),
+        (seen((30, 30), 20, confidence=0.5), True),
     ],
     ids=["same", "moved", "jumped", "shrunk", "grown", "burst", "unsure"],
 )
@@ -242,7 +245,7 @@ def test_the_stop_rule_tells_an_end_from_a_change(now, ends):
     assert StopRule().ends(before, before, now) is ends
 
 
-def test_stand_ins_lie_deep_inside_and_apart():
+def test_pseudo_clicks_lie_deep_inside_and_apart():
     mask = disk((60, 80), (30, 20), 30) | disk((60, 80), (30, 60), 20)
     places = deepest(signed_distance(mask), 1.0)
     assert places[:2] == [(30, 20), (30, 60)]

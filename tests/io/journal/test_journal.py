@@ -21,7 +21,7 @@ import pytest
 
 from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.document.annotation import Annotation
-from napari_gpcis.engine.document.history import CarriedMask, Committed, State
+from napari_gpcis.engine.document.history import Committed, State, StoredMask
 from napari_gpcis.engine.document.label_store import LabelStore, Patch
 from napari_gpcis.engine.geometry import Box
 from napari_gpcis.io import (
@@ -162,7 +162,7 @@ def take_up(work: Annotation, dice: random.Random) -> None:
 
 
 def carry(work: Annotation, dice: random.Random) -> None:
-    masks = {z: CarriedMask(*some_box(dice)) for z in range(SHAPE[0])}
+    masks = {z: StoredMask(*some_box(dice)) for z in range(SHAPE[0])}
     if not work.class_mode and work.state.clicks:
         work.carry(masks, dice.choice(work.state.clicks).object_id)
 
@@ -258,7 +258,7 @@ def test_every_field_of_a_state_is_recorded() -> None:
         committed=(Committed(4, clicks[:1], ((0, Box(1, 2, 3, 4)),)), Committed(9, ())),
         diameter=17.25,
         taken_up={3: Committed(5, clicks, ((1, Box(0, 0, 9, 9)),))},
-        carried={(7, 1): CarriedMask(Box(0, 0, 2, 2), np.eye(2, dtype=bool), clicks[1:])},
+        carried={(7, 1): StoredMask(Box(0, 0, 2, 2), np.eye(2, dtype=bool), clicks[1:])},
     )
     untouched = State()
     for field in fields(State):

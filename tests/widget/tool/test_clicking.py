@@ -291,16 +291,16 @@ def test_a_press_that_becomes_a_drag_leaves_nothing_of_the_click_that_was_forese
 def test_a_click_is_answered_once_although_it_was_foreseen(
     on_coins: Window, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from napari_gpcis.engine.runner import Runner
+    from napari_gpcis.engine.predictor import Predictor
 
     requests = []
-    predict = Runner.predict
+    predict = Predictor.predict
 
-    def count(self: Runner, request: Any) -> Any:
+    def count(self: Predictor, request: Any) -> Any:
         requests.append(request)
         return predict(self, request)
 
-    monkeypatch.setattr(Runner, "predict", count)
+    monkeypatch.setattr(Predictor, "predict", count)
     on_coins.click(*COIN)
     on_coins.settle()
     assert len(requests) == 1

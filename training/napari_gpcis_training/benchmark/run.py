@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from napari_gpcis.engine.runner import find_device
+from napari_gpcis.engine.device import find_device
 from napari_gpcis_training.benchmark.benchmark import ENOUGH, Benchmark, ChosenSet
 from napari_gpcis_training.benchmark.objects import (
     OWN_LAYOUT,

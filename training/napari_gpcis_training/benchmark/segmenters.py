@@ -13,7 +13,7 @@ from napari_gpcis import Session
 from napari_gpcis.engine.geometry import Box
 from napari_gpcis.engine.image import ImageSource
 from napari_gpcis.model import import_official, load_model
-from napari_gpcis.model.inference import fast_copy
+from napari_gpcis.model.inference import inference_copy
 from napari_gpcis_training.benchmark.zoom import Zoom, ZoomedView
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class PaperSegmenter:
             )
         self.name = name
         self.parameters: int | None = count_parameters(network)
-        self.network = fast_copy(network, torch.device(device))
+        self.network = inference_copy(network, torch.device(device))
         self.size = size
         self.prediction: Prediction | None = None
         self.view: ZoomedView | None = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from napari_gpcis.engine.logits import moderate
+from napari_gpcis.engine.masks import moderate
 from napari_gpcis_training.augment import OUTSIDE, TARGET
 from napari_gpcis_training.protocol import SimulatedUser
 from napari_gpcis_training.simulation import Encoded

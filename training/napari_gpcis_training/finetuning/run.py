@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from napari_gpcis.engine.runner import find_device
+from napari_gpcis.engine.device import find_device
 from napari_gpcis.model.checkpoint import load_model, model_card, save_checkpoint
 from napari_gpcis_training.batches import StepDataset
 from napari_gpcis_training.data.own import load_own_data

@@ -1,1 +1,1 @@
-"""What undo reaches: clicks, committed objects, labels and their history; no torch."""
+"""The document that undo restores: clicks, committed objects, labels, their history; no torch."""

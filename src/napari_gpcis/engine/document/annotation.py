@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from napari_gpcis.engine.click import Click
     from napari_gpcis.engine.document.commit import Masks
-    from napari_gpcis.engine.document.history import CarriedMask
+    from napari_gpcis.engine.document.history import StoredMask
     from napari_gpcis.engine.document.label_store import LabelStore, Patch
     from napari_gpcis.engine.options import Direction, Overlap
     from napari_gpcis.engine.result import Result
@@ -35,7 +35,7 @@ Kind: TypeAlias = Literal["step", "undo", "redo"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Change:
-    """What observers of an annotation are told."""
+    """A change of an annotation, as its observers are told of it."""
 
     kind: Kind
     step: Step
@@ -43,7 +43,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Question:
-    """What is asked of the network: an object's mask in a slice.
+    """A question to the network: an object's mask in a slice.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Question:
         Object (class) and slice.
     last : Result or None
         Answer that the new one starts from.
-    seed : CarriedMask or None
+    seed : StoredMask or None
         Mask that it starts from when there was no answer yet.
     """
 
@@ -61,7 +61,7 @@ class Question:
     object_id: int
     z: int
     last: Result | None = None
-    seed: CarriedMask | None = None
+    seed: StoredMask | None = None
 
     @property
     def clicks(self) -> tuple[Click, ...]:
@@ -69,7 +69,7 @@ class Question:
         return self.state.of(self.object_id, self.z)
 
     def same_as(self, other: Question) -> bool:
-        """Whether two object-mode questions have the same answer."""
+        """Tell whether two object-mode questions have the same answer."""
         return (
             (self.object_id, self.z, self.clicks) == (other.object_id, other.z, other.clicks)
             and self.state.diameter == other.state.diameter
@@ -84,7 +84,7 @@ class Annotation:
     Parameters
     ----------
     labels : LabelStore
-        Where committed objects are written.
+        Store that committed objects are written to.
     class_mode : bool
         Whether clicks name classes instead of outlining objects.
     committed : tuple of Committed
@@ -120,12 +120,12 @@ class Annotation:
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is something to take back."""
+        """True if there is something to take back."""
         return self.history.can_undo
 
     @property
     def can_redo(self) -> bool:
-        """Whether there is something to do again."""
+        """True if there is something to do again."""
         return self.history.can_redo
 
     def set_clicks(
@@ -226,9 +226,10 @@ class Annotation:
         Parameters
         ----------
         label : int, optional
-            When not given: the one that it had, if it was taken up again, else the next free one.
+            Label to write; when not given, the one that it had, if it was taken up again, else the
+            next free one.
         overlap : {"protect", "overwrite"}
-            What happens to pixels of other objects.
+            Fate of pixels that belong to other objects.
 
         Returns
         -------
@@ -275,7 +276,7 @@ class Annotation:
         Parameters
         ----------
         label : int
-            Of the object.
+            Label of the object.
         z : int, optional
             Slice in which to look for its pixels, if it was not committed here.
 
@@ -298,7 +299,7 @@ class Annotation:
 
     def carry(
         self,
-        masks: Mapping[int, CarriedMask],
+        masks: Mapping[int, StoredMask],
         object_id: int | None = None,
         instead: Iterable[int] = (),
     ) -> bool:
@@ -306,8 +307,8 @@ class Annotation:
 
         Parameters
         ----------
-        masks : mapping of int to CarriedMask
-            By slice.
+        masks : mapping of int to StoredMask
+            Slice → mask.
         object_id : int, optional
             The one that is worked on when not given.
         instead : iterable of int
@@ -370,13 +371,13 @@ class Annotation:
             self.observers = observers
 
     def question(self, z: int, object_id: int | None = None) -> Question:
-        """What to ask the network about an object (class) in a slice."""
+        """Question to the network about an object (class) in a slice."""
         state = self.state
         object_id = state.active if object_id is None else object_id
         last = None if self.class_mode else self.history.last_answer(object_id, z)
         return Question(state, object_id, z, last, state.carried.get((object_id, z)))
 
-    def foresee(self, click: Click) -> Question:
+    def question_after(self, click: Click) -> Question:
         """Question that a click would lead to, if it were added; nothing is changed."""
         key, state = (click.object_id, click.z), self.state
         clicks = self._one_per_pixel((*state.clicks, click))
@@ -405,7 +406,7 @@ class Annotation:
             observer(Change(kind, step))
 
     def _same(self, one: Click, other: Click) -> bool:
-        """Whether two clicks cannot both be; a pixel has one class."""
+        """Tell whether two clicks exclude each other; a pixel has one class."""
         return one.place == other.place and (self.class_mode or one.object_id == other.object_id)
 
     def _one_per_pixel(self, clicks: Iterable[Click]) -> tuple[Click, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_gpcis.engine.document.history import CarriedMask, Committed, State
+from napari_gpcis.engine.document.history import Committed, State, StoredMask
 from napari_gpcis.engine.geometry import Box, equivalent_diameter, found_in
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def taken_up(state: State, store: LabelStore, done: Committed) -> State:
     number = next_object(state)
     clicks = tuple(replace(click, object_id=number) for click in done.clicks)
     carried = {
-        (number, z): CarriedMask(
+        (number, z): StoredMask(
             box,
             store.of_box(z, box) == done.label,
             tuple(click for click in clicks if click.z == z),

@@ -1,4 +1,4 @@
-"""What an annotation can go back to: states that are never changed, and the steps between them."""
+"""The history of an annotation: its states, and the steps between them."""
 
 from __future__ import annotations
 
@@ -29,9 +29,11 @@ class Committed:
     Attributes
     ----------
     label : int
+        Its number in the labels.
     clicks : tuple of Click
+        Clicks that outlined it.
     places : tuple of (int, Box)
-        Slices, and where in them its pixels were written.
+        Slices, and boxes of the pixels that were written there.
     """
 
     label: int
@@ -40,7 +42,7 @@ class Committed:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CarriedMask:
+class StoredMask:
     """A mask that no click of its slice brought about: propagated, or taken up from the labels.
 
     Attributes
@@ -48,9 +50,10 @@ class CarriedMask:
     box : Box
         Pixels that `mask` covers.
     mask : bool, shape of `box`
+        The object.
     clicks : tuple of Click
-        The object's clicks in this slice for which the mask holds. Once there are others it is
-        only what their answer starts from.
+        The object's clicks in this slice for which the mask holds. Once there are others, their
+        answer starts from it.
     """
 
     box: Box
@@ -65,16 +68,17 @@ class State:
     Attributes
     ----------
     clicks : tuple of Click
-        Of all objects that are not committed, oldest first.
+        Clicks of all objects that are not committed, oldest first.
     active : int
         The object that is worked on; in class mode, the class.
     z : int
         The slice that is worked on.
     committed : tuple of Committed
+        Objects that have their labels.
     diameter : float or None
         Estimated object diameter in pixels.
     taken_up : dict
-        Object → what was committed of it, while it is worked on again.
+        Object → the committed one, while it is worked on again.
     carried : dict
         (object, slice) → its mask without an answer.
     answers : dict
@@ -88,7 +92,7 @@ class State:
     committed: tuple[Committed, ...] = ()
     diameter: float | None = None
     taken_up: Mapping[int, Committed] = field(default_factory=dict)
-    carried: Mapping[Key, CarriedMask] = field(default_factory=dict)
+    carried: Mapping[Key, StoredMask] = field(default_factory=dict)
     answers: dict[Key, Result] = field(default_factory=dict)
 
     def of(self, object_id: int, z: int | None = None) -> tuple[Click, ...]:
@@ -107,7 +111,7 @@ class State:
         clicked = {click.object_id for click in self.clicks}
         return sorted(clicked | {owner for owner, _ in self.carried})
 
-    def carried_for(self, object_id: int, z: int) -> CarriedMask | None:
+    def carried_for(self, object_id: int, z: int) -> StoredMask | None:
         """Carried mask of an object in a slice, if it holds for the present clicks."""
         carried = self.carried.get((object_id, z))
         if carried is None or carried.clicks != self.of(object_id, z):
@@ -157,7 +161,7 @@ class History:
     Parameters
     ----------
     start : State, optional
-        What it begins with.
+        The first state.
     """
 
     def __init__(self, start: State | None = None) -> None:
@@ -167,16 +171,16 @@ class History:
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is a step behind."""
+        """True if there is a step behind."""
         return bool(self._done)
 
     @property
     def can_redo(self) -> bool:
-        """Whether there is a step ahead."""
+        """True if there is a step ahead."""
         return bool(self._undone)
 
     def push(self, after: State, patches: tuple[Patch, ...] = ()) -> Step:
-        """Take a step; what was undone is gone."""
+        """Take a step; undone ones are gone."""
         for answer in self.present.answers.values():
             answer.release()
         if after.answers is self.present.answers:

@@ -81,7 +81,7 @@ class LabelStore:
     in_place : bool
         Read and write `existing` itself, which has the full shape then and any integer type.
     highest : int, optional
-        Highest label of `existing`, where that is known; looked for when not given.
+        Highest label of `existing`; looked for when not given.
 
     Raises
     ------
@@ -156,13 +156,13 @@ class LabelStore:
         mask : bool, shape of `box`
             Pixels to write.
         values : int, or array of int of that shape
-            What to write.
+            Labels to write.
         overlap : {"protect", "overwrite"}
-            What happens to pixels that have a label already.
+            Fate of pixels that have a label already.
         own : int
             A label that is replaced: its pixels are free, and those outside the mask become 0.
         own_box : Box, optional
-            Where its pixels are.
+            Box around its pixels.
 
         Returns
         -------

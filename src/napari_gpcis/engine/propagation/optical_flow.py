@@ -1,4 +1,4 @@
-"""Where a mask moves from one slice to another: dense optical flow around the object."""
+"""Motion of a mask from one slice to another: dense optical flow around the object."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def follow(mask: Array, box: Box, source: ImageSource, z: int, target: int) -> A
     Parameters
     ----------
     mask : bool, shape of `box`
-        With a margin as wide as the motion to be found.
+        The mask, with a margin as wide as the motion to be found.
     box : Box
-        In image pixels.
+        Box of image pixels.
     source : ImageSource
         The image.
     z, target : int

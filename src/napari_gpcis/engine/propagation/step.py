@@ -12,24 +12,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch.nn import functional as F
 
-from napari_gpcis.engine.class_gp import Likeness
+from napari_gpcis.engine.class_gp import ConditionedGP
 from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.geometry import Box, found_in, paste
-from napari_gpcis.engine.logits import logit, sigmoid
-from napari_gpcis.engine.masks import signed_distance, touched_pieces
+from napari_gpcis.engine.masks import sigmoid, signed_distance
 from napari_gpcis.engine.propagation.optical_flow import follow
+from napari_gpcis.engine.propagation.slice_mask import SliceMask, cut, network_logits
+from napari_gpcis.engine.pseudo_clicks import deepest, sample
 from napari_gpcis.engine.request import Latent, Request
-from napari_gpcis.engine.stand_ins import deepest, sample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from napari_gpcis.engine.geometry import Scale
-    from napari_gpcis.engine.planner import Planner
+    from napari_gpcis.engine.image import ImageSource
+    from napari_gpcis.engine.predictor import Predictor
     from napari_gpcis.engine.result import Result
     from napari_gpcis.engine.types import Array
 
@@ -40,58 +40,17 @@ SUREST_NETWORK, SUREST_LIKENESS, SUREST_MASK = 2.0, 1.5, 4.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Held:
-    """An object in one slice.
-
-    Attributes
-    ----------
-    z : int
-        Slice index.
-    box : Box
-        In image pixels.
-    mask : bool, shape of `box`
-    logits : float32, shape of `box`
-        What the mask was cut from.
-    touched : tuple of (int, int)
-        Pixels of the slice that the mask's pieces have to touch.
-    sureness : float
-        Mean probability in the mask, 0–1.
-    result : Result or None
-        What the network said, where that is still needed.
-    """
-
-    z: int
-    box: Box
-    mask: Array
-    logits: Array
-    touched: tuple[tuple[int, int], ...]
-    sureness: float
-    result: Result | None = None
-
-    @property
-    def tight(self) -> tuple[Box, Array]:
-        """Bounding box of the mask, and the mask in it; an empty box if the mask is empty."""
-        found = found_in(self.mask, self.box) or Box(0, 0, 0, 0)
-        return found, paste(self.mask, self.box, found)
-
-    @property
-    def cropped(self) -> Held:
-        """The same, cut to the mask and without the result; goes on as well as the whole."""
-        box, mask = self.tight
-        logits = paste(self.logits, self.box, box)
-        return Held(self.z, box, mask, logits, self.touched, self.sureness)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Appearance:
-    """What an object looks like in a slice that was clicked, and how it is looked at.
+    """Looks of an object in a clicked slice, and the scale at which it is looked at.
 
     Attributes
     ----------
     object_id : int
+        Number of the object.
     scale : Scale
+        Scale at which the network sees it.
     level : int
-        Of the scale, relative to the object diameter's.
+        Level of the scale, relative to that of the object diameter.
     threshold : float
         Probability above which a pixel is in the mask.
     examples : tuple of Click
@@ -117,59 +76,39 @@ class Appearance:
         )
 
 
-def held(answer: Result) -> Held:
-    """An object in a slice that the user clicked."""
-    probability = answer.box_probability
-    inside = probability[answer.box_mask]
-    return Held(
-        answer.z,
-        answer.box,
-        answer.box_mask,
-        latent_in(answer),
-        tuple((click.row, click.col) for click in answer.clicks if click.positive),
-        float(inside.mean()) if inside.size else 0.0,
-        answer,
-    )
-
-
-def latent_in(answer: Result) -> Array:
-    """Logits in an answer's box as the network gave them: the bounds here are in their units."""
-    latent: Array = answer.temperature * logit(answer.box_probability)
-    return latent
-
-
-class Carrier:
+class PropagationStep:
     """Carries one object from slice to slice.
 
     Parameters
     ----------
-    planner : Planner
-    predict : callable
-        Request → Result.
+    source : ImageSource
+        The image.
+    predictor : Predictor
+        Answers requests of both modes.
     appearances : sequence of Appearance
-        In clicked slices; the first one says how the object is looked at.
+        Looks in clicked slices; the first one says at which scale the object is looked at.
     """
 
     def __init__(
         self,
-        planner: Planner,
-        predict: Callable[[Request], Result],
+        source: ImageSource,
+        predictor: Predictor,
         appearances: Sequence[Appearance],
     ) -> None:
-        self.planner = planner
-        self.predict = predict
+        self.source = source
+        self.predictor = predictor
         first = appearances[0]
-        self.source, self.object_id = planner.source, first.object_id
+        self.object_id = first.object_id
         self.scale, self.level = first.scale, first.level
         self.threshold = first.threshold
-        self._examples: tuple[Click, ...] = ()
+        self._likeness: ConditionedGP | None = None
         # only a Gaussian process can be trained by pixels of another slice
-        if planner.embedder.network.config.head == "gp":
-            self._examples = tuple(click for seen in appearances for click in seen.examples)
-        self._taught = Likeness()
+        if predictor.network.config.head == "gp":
+            examples = [click for seen in appearances for click in seen.examples]
+            self._likeness = ConditionedGP(source, first.scale, examples)
 
-    def step(self, last: Held, z: int) -> Held | None:
-        """The object in slice `z`, next to that of `last`; None where nothing is left of it."""
+    def apply(self, last: SliceMask, z: int) -> SliceMask | None:
+        """Find the object in slice `z`, next to that of `last`; None if nothing is left of it."""
         region, moved = self._follow(last, z)
         around = found_in(moved, region)
         if around is None:
@@ -182,23 +121,24 @@ class Carrier:
         clicks = self._clicks(z, box, distance)
         expected = distance * (self.scale.factor / OUTLINE)
         latent = latent_of(expected.clip(-SUREST_MASK, SUREST_MASK), window, self.scale)
-        result = self.predict(self._request(z, clicks, window, latent, class_mode=False))
-        logits = latent_in(result).clip(-SUREST_NETWORK, SUREST_NETWORK)
-        if self._examples:
-            logits = logits + self._likeness(z, window)
-        touched = tuple((click.row, click.col) for click in clicks)
-        mask = cut(logits, box, touched, self.threshold)
-        sureness = float(sigmoid(logits[mask]).mean()) if mask.any() else 0.0
-        result.release()  # all of it can be made again, and a stack has many slices
-        return Held(z, box, mask, logits, touched, sureness, result)
+        result = self.predictor.predict(self._request(z, clicks, window, latent))
+        logits = network_logits(result).clip(-SUREST_NETWORK, SUREST_NETWORK)
+        if self._likeness is not None:
+            alike = self._request(z, self._likeness.clicks, window, class_mode=True)
+            likeness = network_logits(self.predictor.predict(alike, self._likeness))
+            logits = logits + likeness.clip(-SUREST_LIKENESS, SUREST_LIKENESS)
+        places = tuple((click.row, click.col) for click in clicks)
+        mask = cut(logits, box, places, self.threshold)
+        confidence = float(sigmoid(logits[mask]).mean()) if mask.any() else 0.0
+        return SliceMask(z, box, mask, logits, places, confidence)
 
     @property
     def _margin(self) -> int:
         """Diameter of an object of the training, in image pixels."""
-        return round(self.planner.trained_diameter / self.scale.factor)
+        return round(self.predictor.trained_diameter / self.scale.factor)
 
-    def _follow(self, last: Held, z: int) -> tuple[Box, Array]:
-        """Mask of `last` and what is around it, moved as the image moves."""
+    def _follow(self, last: SliceMask, z: int) -> tuple[Box, Array]:
+        """Mask of `last` and its surroundings, moved as the image moves."""
         tight, mask = last.tight
         if tight.empty:
             return tight, mask
@@ -213,23 +153,16 @@ class Carrier:
             for row, col in deepest(distance, 1 / self.scale.factor)
         )
 
-    def _likeness(self, z: int, window: Box) -> Array:
-        """Logits that a pixel looks like the object in the clicked slices."""
-        result = self.predict(self._request(z, self._examples, window, None, class_mode=True))
-        likeness: Array = latent_in(result).clip(-SUREST_LIKENESS, SUREST_LIKENESS)
-        return likeness
-
     def _request(
         self,
         z: int,
         clicks: tuple[Click, ...],
         window: Box,
-        previous: Latent | None,
+        previous: Latent | None = None,
         *,
-        class_mode: bool,
+        class_mode: bool = False,
     ) -> Request:
         return Request(
-            generation=next(self.planner.numbers),
             source=self.source,
             z=z,
             object_id=self.object_id,
@@ -237,19 +170,10 @@ class Carrier:
             scale=self.scale,
             level=self.level,
             window=window,
-            core=window,
             previous=previous,
             class_mode=class_mode,
             threshold=self.threshold,
-            likeness=self._taught if class_mode else None,
         )
-
-
-def cut(logits: Array, box: Box, touched: Sequence[tuple[int, int]], threshold: float) -> Array:
-    """Mask of the pieces above the threshold that hold one of the touched pixels."""
-    places = [(row - box.r0, col - box.c0) for row, col in touched]
-    mask: Array = touched_pieces(logits > np.log(threshold / (1 - threshold)), places)
-    return mask
 
 
 def latent_of(logits: Array, window: Box, scale: Scale) -> Latent:

@@ -1,8 +1,7 @@
-"""Propagation of many objects at once: slice by slice, so that each is read and encoded once.
+"""Objects carried through a stack together, slice by slice, so that each slice is encoded once.
 
-`propagate` carries one object through all slices. Here all objects of a stack go from one slice to
-the next together, once upwards and once downwards, and what both ways say of a slice between two
-clicked ones is joined afterwards. For each object it is what `propagate` finds for it alone.
+All objects go from one slice to the next, once upwards and once downwards; what both ways say of
+a slice between two clicked ones is joined afterwards. `propagate` is a sweep of one object.
 """
 
 from __future__ import annotations
@@ -11,64 +10,68 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_gpcis.engine.propagation.propagate import StopRule, joined
-from napari_gpcis.engine.propagation.step import Appearance, Carrier, Held, held
+from napari_gpcis.engine.propagation.slice_mask import SliceMask, joined
+from napari_gpcis.engine.propagation.step import Appearance, PropagationStep
+from napari_gpcis.engine.propagation.stop_rule import StopRule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from typing import TypeAlias
 
-    from napari_gpcis.engine.planner import Planner
-    from napari_gpcis.engine.request import Request
+    from napari_gpcis.engine.image import ImageSource
+    from napari_gpcis.engine.predictor import Predictor
     from napari_gpcis.engine.result import Result
 
-    Anchors: TypeAlias = Mapping[int, Mapping[int, "Anchor"]]
-    Carried: TypeAlias = tuple["Track", Held | None]
-    Work: TypeAlias = Callable[["Track | None"], Carried | None]
-    Share: TypeAlias = Callable[[Work, Iterable["Track | None"]], Iterator[Carried | None]]
-    Correct: TypeAlias = Callable[[int, Held], Held | None]
+    Clicked: TypeAlias = Mapping[int, Mapping[int, "ClickedSlice"]]
+    Found: TypeAlias = tuple["ObjectTrack", SliceMask | None]
+    Work: TypeAlias = Callable[["ObjectTrack | None"], Found | None]
+    Share: TypeAlias = Callable[[Work, Iterable["ObjectTrack | None"]], Iterator[Found | None]]
+    Correct: TypeAlias = Callable[[int, SliceMask], SliceMask | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Anchor:
+class ClickedSlice:
     """An object in a slice that was clicked: all that its propagation starts from.
 
     Attributes
     ----------
-    held : Held
-        Cut to the mask.
+    mask : SliceMask
+        The object, cut to its mask.
     appearance : Appearance
+        Pixels of the object and around it.
     """
 
-    held: Held
+    mask: SliceMask
     appearance: Appearance
 
     @classmethod
-    def of(cls, answer: Result) -> Anchor | None:
+    def of(cls, answer: Result) -> ClickedSlice | None:
         """Take it from an answer, which may go then; None if that has no mask."""
         if not answer.box_mask.any():
             return None
-        return cls(held(answer).cropped, Appearance.of(answer))
+        return cls(SliceMask.of(answer).cropped, Appearance.of(answer))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Track:
+class ObjectTrack:
     """An object under way.
 
     Attributes
     ----------
     object_id : int
-    start, last : Held
-        In the clicked slice where it began, and in the last slice.
-    carrier : Carrier
+        Number of the object.
+    start, last : SliceMask
+        The object in the clicked slice where it began, and in the last slice.
+    step : PropagationStep
+        Carries the object on.
     in_gap : bool
         Whether another clicked slice is ahead.
     """
 
     object_id: int
-    start: Held
-    last: Held
-    carrier: Carrier
+    start: SliceMask
+    last: SliceMask
+    step: PropagationStep
     in_gap: bool
 
 
@@ -77,167 +80,181 @@ class Sweep:
 
     Parameters
     ----------
-    planner : Planner
-        Of object mode.
-    predict : callable
-        Request → Result.
-    anchors : mapping of int to mapping of int to Anchor
-        Object → slice → what is known of it there.
+    source : ImageSource
+        The image.
+    predictor : Predictor
+        Answers requests of both modes.
+    clicked : mapping of int to mapping of int to ClickedSlice
+        Object → clicked slice → the object there.
     within : range
         Slices that follow one another, ascending: a stack, or a volume of a time series.
     up : bool
-        Whether towards larger slice indices.
+        Whether the sweep goes towards larger slice indices.
     stop : StopRule, optional
-        When an object has ended.
+        Rule by which an object has ended.
+    absent : mapping of int to collection of int, optional
+        Object → slices in which it is known not to be; it ends before them.
     share : callable
-        Like `map`; may share the objects of a slice among threads.
+        A function like `map`; may share the objects of a slice among threads.
     correct : callable
-        Takes an object and what was carried of it; gives what holds instead, None if nothing.
+        Takes an object and the mask that was carried; gives the mask that holds instead, or None.
+    encode_ahead : bool
+        Whether a slice is encoded while the objects of the one before are carried, which pays
+        where `share` has threads.
     """
 
     def __init__(
         self,
-        planner: Planner,
-        predict: Callable[[Request], Result],
-        anchors: Anchors,
+        source: ImageSource,
+        predictor: Predictor,
+        clicked: Clicked,
         within: range,
         *,
         up: bool,
         stop: StopRule | None = None,
+        absent: Mapping[int, Collection[int]] | None = None,
         share: Share = map,
-        correct: Correct = lambda object_id, held: held,
+        correct: Correct = lambda object_id, mask: mask,
+        encode_ahead: bool = True,
     ) -> None:
-        self._planner = planner
-        self._predict = predict
+        self._source = source
+        self._predictor = predictor
         self._slices = within if up else within[::-1]
         self._sign = 1 if up else -1
         self._stop = stop or StopRule()
+        self._absent = absent or {}
         self._share = share
         self._correct = correct
-        self._anchors = {
-            object_id: {z: anchor for z, anchor in of_object.items() if z in within}
-            for object_id, of_object in anchors.items()
+        self._ahead = encode_ahead
+        self._clicked = {
+            object_id: {z: there for z, there in of_object.items() if z in within}
+            for object_id, of_object in clicked.items()
         }
 
     def steps(
-        self, done: int = 0, alive: Mapping[int, Held] | None = None
-    ) -> Iterator[tuple[int, dict[int, Held]]]:
+        self, done: int = 0, alive: Mapping[int, SliceMask] | None = None
+    ) -> Iterator[tuple[int, dict[int, SliceMask]]]:
         """Carry the objects on, slice by slice.
 
         Parameters
         ----------
         done : int
             Slices that an earlier sweep has taken, to go on from there.
-        alive : mapping of int to Held, optional
-            What it gave for the last of them.
+        alive : mapping of int to SliceMask, optional
+            Masks that it gave for the last of them.
 
         Yields
         ------
         z : int
             Slice index.
-        carried : dict of int to Held
+        carried : dict of int to SliceMask
             Objects that were carried there. Those between clicked slices have logits all around
             the mask, as `between` needs them; the others are cut to the mask.
         """
         tracks = self._tracks_at(self._slices[done - 1], alive or {}) if done else []
         for z in self._slices[done:]:
-            going = [track for track in tracks if z not in self._anchors[track.object_id]]
+            going = [track for track in tracks if self._goes_to(track, z)]
             carried = sorted(self._carried(z, going), key=lambda pair: pair[0].object_id)
             yield z, {track.object_id: now for track, now in carried}
             tracks = [
-                Track(track.object_id, track.start, now.cropped, track.carrier, track.in_gap)
+                ObjectTrack(track.object_id, track.start, now.cropped, track.step, track.in_gap)
                 for track, now in carried
             ]
             tracks += self._beginning_at(z)
 
-    def _carried(self, z: int, going: list[Track]) -> Iterator[tuple[Track, Held]]:
+    def _goes_to(self, track: ObjectTrack, z: int) -> bool:
+        """Tell whether an object is to be looked for in a slice."""
+        known = z in self._clicked[track.object_id] or z in self._absent.get(track.object_id, ())
+        return not known and self._stop.reaches(track.start.z, z)
+
+    def _carried(self, z: int, going: list[ObjectTrack]) -> Iterator[tuple[ObjectTrack, SliceMask]]:
         """Objects that are there in a slice."""
 
-        def work(track: Track | None) -> Carried | None:
+        def work(track: ObjectTrack | None) -> Found | None:
             if track is not None:
-                return self._step(track, z)
+                return track, self._mask(track, z)
             self._encode_ahead(z + self._sign, going)
             return None
 
         # neighbours one after the other: a large slice's tiles may not stay in the cache
-        ordered: list[Track | None] = [*sorted(going, key=self._place)]
-        if going and z != self._slices[-1]:
+        ordered: list[ObjectTrack | None] = [*sorted(going, key=self._place)]
+        if self._ahead and going and z != self._slices[-1]:
             ordered.insert(0, None)
         for found in self._share(work, ordered):
             if found is not None and found[1] is not None:
                 yield found[0], found[1]
 
-    def _place(self, track: Track) -> tuple[int, ...]:
+    def _place(self, track: ObjectTrack) -> tuple[int, ...]:
         """Level, and tile of the slice; then the object's number."""
-        scale, box = track.carrier.scale, track.last.box
-        rows, cols = self._planner.embedder.layout(self._planner.source, scale).core
+        scale, box = track.step.scale, track.last.box
+        rows, cols = self._predictor.embedder.tile_grid(self._source, scale).core
         row, col = (box.r0 + box.r1) // 2 // scale.pixels, (box.c0 + box.c1) // 2 // scale.pixels
         return scale.cell, scale.pixels, row // rows, col // cols, track.object_id
 
-    def _encode_ahead(self, z: int, going: list[Track]) -> None:
+    def _encode_ahead(self, z: int, going: list[ObjectTrack]) -> None:
         """Encode a slice that most of the objects will reach, if it is a single tile."""
-        embedder, source = self._planner.embedder, self._planner.source
-        for scale in {track.carrier.scale for track in going}:
-            if embedder.layout(source, scale).halo == 0:
+        embedder, source = self._predictor.embedder, self._source
+        for scale in {track.step.scale for track in going}:
+            if embedder.tile_grid(source, scale).halo == 0:
                 # memory that is short is found by those who need it, too, and they know what to do
                 with suppress(RuntimeError, MemoryError):
                     embedder.encode_slice(source, z, scale)
 
-    def _step(self, track: Track, z: int) -> Carried:
-        now = track.carrier.step(track.last, z)
+    def _mask(self, track: ObjectTrack, z: int) -> SliceMask | None:
+        """The object in a slice; None where it has ended."""
+        now = track.step.apply(track.last, z)
         if now is None or self._stop.ends(track.start, track.last, now):
-            return track, None
+            return None
         now = self._correct(track.object_id, now)
-        if now is None:
-            return track, None
-        if track.in_gap:
-            return track, Held(z, now.box, now.mask, now.logits, now.touched, now.sureness)
-        return track, now.cropped
+        return now if now is None or track.in_gap else now.cropped
 
-    def _tracks_at(self, z: int, alive: Mapping[int, Held]) -> list[Track]:
+    def _tracks_at(self, z: int, alive: Mapping[int, SliceMask]) -> list[ObjectTrack]:
         """Objects that are under way after a slice."""
         tracks = self._beginning_at(z)
         for object_id, last in alive.items():
-            behind = [at for at in self._anchors[object_id] if self._sign * (z - at) > 0]
+            behind = [at for at in self._clicked[object_id] if self._sign * (z - at) > 0]
             start = max(behind, key=lambda at: self._sign * at)
             tracks.append(self._track(object_id, start, last.cropped))
         return tracks
 
-    def _beginning_at(self, z: int) -> list[Track]:
+    def _beginning_at(self, z: int) -> list[ObjectTrack]:
         return [
-            self._track(object_id, z, of_object[z].held)
-            for object_id, of_object in self._anchors.items()
+            self._track(object_id, z, of_object[z].mask)
+            for object_id, of_object in self._clicked.items()
             if z in of_object
         ]
 
-    def _track(self, object_id: int, start: int, last: Held) -> Track:
-        of_object = self._anchors[object_id]
+    def _track(self, object_id: int, start: int, last: SliceMask) -> ObjectTrack:
+        of_object = self._clicked[object_id]
         ahead = [z for z in of_object if self._sign * (z - start) > 0]
         seen = [of_object[start].appearance]
         if ahead:
             nearest = min(ahead, key=lambda at: self._sign * at)
             seen.append(of_object[nearest].appearance)
-        carrier = Carrier(self._planner, self._predict, seen)
-        return Track(object_id, of_object[start].held, last, carrier, bool(ahead))
+        step = PropagationStep(self._source, self._predictor, seen)
+        return ObjectTrack(object_id, of_object[start].mask, last, step, bool(ahead))
 
 
 def between(
-    z: int, up: Held | None, down: Held | None, of_object: Mapping[int, Anchor]
-) -> Held | None:
-    """An object in a slice, from what the two sweeps say.
+    z: int,
+    up: SliceMask | None,
+    down: SliceMask | None,
+    clicked: Mapping[int, ClickedSlice],
+) -> SliceMask | None:
+    """Mask of an object in a slice, from both sweeps.
 
     Parameters
     ----------
     z : int
         Slice index, not one of a clicked slice.
-    up, down : Held or None
-        Of the sweeps that came from smaller and from larger slice indices.
-    of_object : mapping of int to Anchor
-        Its clicked slices, of the same volume.
+    up, down : SliceMask or None
+        Masks of the sweeps that came from smaller and from larger slice indices.
+    clicked : mapping of int to ClickedSlice
+        The object's clicked slices, of the same volume.
     """
     if up is None or down is None:
         return up if down is None else down
-    low = max(at for at in of_object if at < z)
-    high = min(at for at in of_object if at > z)
+    low = max(at for at in clicked if at < z)
+    high = min(at for at in clicked if at > z)
     share = (high - z) / (high - low)
-    return joined(up, down, share, of_object[high].appearance.threshold)
+    return joined(up, down, share, clicked[high].appearance.threshold)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import numpy as np
 
 from napari_gpcis.engine.click import Click
-from napari_gpcis.engine.document.history import CarriedMask, Committed, State
+from napari_gpcis.engine.document.history import Committed, State, StoredMask
 from napari_gpcis.engine.document.label_store import LabelStore, Patch
 from napari_gpcis.engine.geometry import Box
 
@@ -185,7 +185,7 @@ def _same(one: object, other: object) -> bool:
     return one == other
 
 
-def _same_mask(one: CarriedMask, other: CarriedMask) -> bool:
+def _same_mask(one: StoredMask, other: StoredMask) -> bool:
     return one is other or (
         one.box == other.box and one.clicks == other.clicks and np.array_equal(one.mask, other.mask)
     )
@@ -212,15 +212,15 @@ def _unpack_committed(packed: list[Any]) -> Committed:
     )
 
 
-def _pack_carried(item: CarriedMask) -> list[Any]:
+def _pack_carried(item: StoredMask) -> list[Any]:
     clicks = [_pack_click(click) for click in item.clicks]
     return [item.box, _pack_mask(item.mask), clicks]
 
 
-def _unpack_carried(packed: list[Any]) -> CarriedMask:
+def _unpack_carried(packed: list[Any]) -> StoredMask:
     box, mask, clicks = packed
     place = Box(*box)
-    return CarriedMask(place, _unpack_mask(mask, place.shape), tuple(map(_unpack_click, clicks)))
+    return StoredMask(place, _unpack_mask(mask, place.shape), tuple(map(_unpack_click, clicks)))
 
 
 def _pack_mask(mask: Array) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from napari.layers import Labels
 from napari.utils.colormaps import DirectLabelColormap
 
-from napari_gpcis.engine.document.history import CarriedMask
+from napari_gpcis.engine.document.history import StoredMask
 from napari_gpcis.engine.geometry import Box
 from napari_gpcis.widget.layers.arrays import labels_array
 from napari_gpcis.widget.layers.partial_refresh import write_box
@@ -39,14 +39,14 @@ class Drawn(NamedTuple):
         Label that it is drawn with.
     owner : int
         Object; 0 for classes.
-    source : Result, CarriedMask or None
+    source : Result, StoredMask or None
         Where the mask comes from.
     """
 
     box: Box
     value: int
     owner: int
-    source: Result | CarriedMask | None
+    source: Result | StoredMask | None
 
 
 class Preview:
@@ -127,7 +127,7 @@ class Preview:
         write_box(self.layer, self.frame.index(z, box), values)
 
 
-def _mask(source: Result | CarriedMask | None) -> Array:
+def _mask(source: Result | StoredMask | None) -> Array:
     if source is None:
         return np.zeros((0, 0), np.bool_)
-    return source.mask if isinstance(source, CarriedMask) else source.box_mask
+    return source.mask if isinstance(source, StoredMask) else source.box_mask

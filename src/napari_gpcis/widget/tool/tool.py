@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Signal
 
 from napari_gpcis.engine.document.annotation import reach
-from napari_gpcis.engine.document.history import CarriedMask
+from napari_gpcis.engine.document.history import StoredMask
 from napari_gpcis.widget.layers.transforms import data_position
 from napari_gpcis.widget.tool import keys
 from napari_gpcis.widget.tool.answer_loop import Answering
@@ -64,7 +64,9 @@ class Tool(Answering):
             return
         place = desk.frame.to_click(data_position(desk.image, world, self.viewer.dims.units))
         if place is not None:
-            self._engine.foresee(desk.annotation.foresee(desk.click_at(*place, positive=positive)))
+            self._engine.foresee(
+                desk.annotation.question_after(desk.click_at(*place, positive=positive))
+            )
 
     def click(self, world: tuple[float, ...], positive: bool) -> None:
         """Click at a position of the window's world."""
@@ -192,11 +194,11 @@ class Tool(Answering):
             raise ValueError(
                 "expected an object with a mask in a stack, got none; click on an object first"
             )
-        masks: dict[int, CarriedMask] = {}
+        masks: dict[int, StoredMask] = {}
         run = desk.frame.run_of(state.z)
 
         def on_slice(carried: Any) -> None:
-            masks[carried.z] = CarriedMask(carried.box, carried.mask)
+            masks[carried.z] = StoredMask(carried.box, carried.mask)
             self._progress(f"Propagating: slice {carried.z}", len(masks), len(run) - 1)
 
         def then(done: bool) -> None:
