@@ -8,7 +8,7 @@ from copy import copy
 from dataclasses import MISSING, fields
 from functools import wraps
 from inspect import Parameter, Signature, getdoc, signature
-from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_type_hints
 
 import typer
 from rich.console import Console
@@ -16,13 +16,10 @@ from rich.console import Console
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-P = ParamSpec("P")
-T = TypeVar("T")
+    Command: TypeAlias = Callable[..., None]
 
 
-def takes(
-    options: Callable[..., T],
-) -> Callable[[Callable[Concatenate[T, P], None]], Callable[..., None]]:
+def takes(options: Callable[..., Any]) -> Callable[[Command], Command]:
     """Make the fields of a dataclass options of a command, which is handed the dataclass.
 
     An option's help is what the dataclass's docstring says of the field under "Attributes". Fields
@@ -35,7 +32,7 @@ def takes(
     """
     ours = _option_parameters(options)
 
-    def decorate(command: Callable[Concatenate[T, P], None]) -> Callable[..., None]:
+    def decorate(command: Command) -> Command:
         hints = get_type_hints(command, include_extras=True)
         further = [
             Parameter(

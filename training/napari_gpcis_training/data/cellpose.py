@@ -131,8 +131,7 @@ def read_numpy_labels(path: Path) -> LabelArray:
             labels = _read(file)
     except _ForbiddenNameError as error:
         raise ValueError(
-            f"{path.name}: it calls {error}, which masks do not need, and was not run; "
-            f"{_REMEDY}"
+            f"{path.name}: it calls {error}, which masks do not need, and was not run; {_REMEDY}"
         ) from error
     # a damaged pickle makes its reader raise almost anything
     except Exception as error:
