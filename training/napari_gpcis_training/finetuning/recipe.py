@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from napari_gpcis_training.config import load_config
+from napari_gpcis_training.config import (
+    AugmentConfig,
+    ClickConfig,
+    OptimiserConfig,
+    TrainConfig,
+)
 
 if TYPE_CHECKING:
     from napari_gpcis.model import ModelCard
-    from napari_gpcis_training.config import TrainConfig
     from napari_gpcis_training.data.sets import LabelledSet
 
 MINUTES = 8.0
@@ -31,7 +35,7 @@ _CROPS = {
 }
 # most is gained at the first click
 _CLICKS = {"single_probability": 0.8, "class_probability": 0.05}
-_OPTIMISER = {
+_OPTIMISER: dict[str, Any] = {
     "batch_size": 4,
     "encoder_factor": 0.5,
     "warmup_steps": 10,
@@ -44,7 +48,7 @@ _LOW_RATE, _HIGH_RATE = 3e-4, 6e-4
 
 
 def recipe(card: ModelCard, training: LabelledSet, steps: int | None, seed: int) -> TrainConfig:
-    """Make the shipped recipe a short one: the more objects, the longer and bolder.
+    """Make a short recipe: the more objects, the longer and bolder.
 
     Parameters
     ----------
@@ -58,28 +62,16 @@ def recipe(card: ModelCard, training: LabelledSet, steps: int | None, seed: int)
         Seed of crops and clicks.
     """
     objects = sum(len(item.objects) for item in training.slices)
-    sections: dict[str, dict[str, Any]] = {
-        "augment": _CROPS,
-        "clicks": _CLICKS,
-        "optimiser": {
-            **_OPTIMISER,
-            "learning_rate": _rate(objects),
-            "steps": steps or _steps(objects),
-        },
-    }
-    settings = {
-        f"{section}__{name}": value
-        for section, values in sections.items()
-        for name, value in values.items()
-    }
-    return load_config(
-        "default",
+    length = {"learning_rate": _rate(objects), "steps": steps or _steps(objects)}
+    return TrainConfig(
         network=asdict(card.config),
-        data=[training.source.model_dump()],
+        data=(training.source,),
         licence=card.licence,
+        augment=AugmentConfig.model_validate(_CROPS),
+        clicks=ClickConfig.model_validate(_CLICKS),
+        optimiser=OptimiserConfig.model_validate(_OPTIMISER | length),
         seed=seed,
         workers=0,
-        **settings,
     )
 
 
