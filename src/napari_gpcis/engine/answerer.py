@@ -109,6 +109,8 @@ class Answerer:
     ) -> None:
         """Encode a slice ahead of need, from a pixel outwards."""
         self.check_slice(z)
+        if self.searches and not self.expects(state):
+            return  # nobody knows the scale yet
         scale = self.planner.scale(self.base_diameter(state))
         self.runner.encode_slice(self.source, z, scale, place, is_stale)
 
@@ -117,6 +119,16 @@ class Answerer:
         if self.given_diameter is not None or state.diameter is None:
             return self.given_diameter
         return nearest_power(state.diameter, self.planner.trained_diameter)
+
+    @property
+    def searches(self) -> bool:
+        """Whether the first click of an object looks for its scale: nobody said how large it is."""
+        cached = self.runner.network.config.fusion == "cached"
+        return cached and not self.class_mode and self.given_diameter is None
+
+    def expects(self, state: State) -> bool:
+        """Whether an object as large as another is likely."""
+        return state.diameter is not None or self.runner.network.config.image_diameter is not None
 
     def check_slice(self, z: int) -> None:
         """Raise ValueError unless the image has a slice."""
@@ -137,6 +149,8 @@ class Answerer:
     ) -> Result:
         newest = clicks[-1] if clicks and _is_added(clicks, last) else None
         anchors = last.request.anchors if last is not None and clicks else ()
+        if self.searches and not anchors and len(clicks) == 1 and clicks[0].positive:
+            return self._ask_first(question, clicks[0])
         request = self.planner.for_object(
             question.object_id,
             question.z,
@@ -146,6 +160,16 @@ class Answerer:
             newest,
         )
         return self.runner.predict(replace(request, anchors=anchors))
+
+    def _ask_first(self, question: Question, click: Click) -> Result:
+        """Answer to an object's one click, at the scale that suits it best."""
+        diameter, expected = self.base_diameter(question.state), self.expects(question.state)
+        object_id, z = question.object_id, question.z
+        requests = self.planner.for_scales(object_id, z, click, diameter)
+        found = self.runner.find_scale(requests, expected=expected)
+        # tiles of the expected scale serve many objects
+        alone = not (expected and found.level == 0)
+        return self.runner.predict(self.planner.for_found(object_id, z, click, found, alone=alone))
 
     def _ask_from_seed(self, question: Question, seed: CarriedMask) -> Result:
         """Answer that starts from a mask: a propagated one, or that of a committed object."""

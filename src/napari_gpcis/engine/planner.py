@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from napari_gpcis.engine.classes import class_window
 from napari_gpcis.engine.geometry import Box, Scale, found_in
 from napari_gpcis.engine.request import Latent, Request
+from napari_gpcis.engine.scale_search import WINDOW, levels
 from napari_gpcis.engine.window import better_level, keep_window, object_box, open_window
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from napari_gpcis.engine.embedding import Embedder
     from napari_gpcis.engine.image import ImageSource
     from napari_gpcis.engine.result import Result
+    from napari_gpcis.engine.scale_search import Candidate
 
 NOTHING = Box(0, 0, 0, 0)
 
@@ -32,11 +34,14 @@ class View(NamedTuple):
         Of the scale, relative to the object diameter's.
     window : Box
         In cells.
+    alone : bool
+        Whether it is encoded by itself.
     """
 
     scale: Scale
     level: int
     window: Box
+    alone: bool = False
 
 
 class Planner:
@@ -118,6 +123,61 @@ class Planner:
         view = self._view(clicks, diameter, last, newest, around)
         return self._request(object_id, z, clicks, view, view.window, previous)
 
+    def for_scales(
+        self, object_id: int, z: int, click: Click, diameter: float | None
+    ) -> list[Request]:
+        """Requests that ask for an object's first click at every scale, finest first.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        z : int
+            Slice index.
+        click : Click
+            Positive.
+        diameter : float or None
+            Of the objects that were committed, in image pixels.
+        """
+        shape = self.source.shape[1:]
+        requests = []
+        for level in levels(lambda level: self.scale(diameter, level), shape):
+            scale = self.scale(diameter, level)
+            window = open_window(object_box(None, [click]), scale, shape, WINDOW)
+            view = View(scale, level, window, alone=True)
+            requests.append(self._request(object_id, z, (click,), view, window, None))
+        return requests
+
+    def for_found(
+        self,
+        object_id: int,
+        z: int,
+        click: Click,
+        found: Candidate,
+        *,
+        alone: bool,
+    ) -> Request:
+        """Request of an object's first click, that goes on from the answer at the best scale.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        z : int
+            Slice index.
+        click : Click
+            Positive.
+        found : Candidate
+            The answer.
+        alone : bool
+            Whether the window is encoded by itself.
+        """
+        shape = self.source.shape[1:]
+        box = object_box(found.box, [click]).clip(shape)
+        window = open_window(box, found.scale, shape)
+        view = View(found.scale, found.level, window, alone)
+        return self._request(object_id, z, (click,), view, window, found.latent)
+
     def for_class(
         self,
         class_id: int,
@@ -174,6 +234,7 @@ class Planner:
             window=view.window,
             core=core,
             previous=previous,
+            alone=view.alone,
             class_mode=self.class_mode,
             threshold=self.threshold,
         )
@@ -199,11 +260,12 @@ class Planner:
             extent = object_box(mask_box, positive or clicks)
             level = better_level(level, box, extent, newest, self.trained_diameter, scale)
             scale = self.scale(diameter, level)
+        alone = last is not None and last.request.alone
         if last is not None and last.scale == scale:
             window = last.request.window
             if keep_window(window, box, newest or clicks[-1], scale, shape):
-                return View(scale, level, window)
-        return View(scale, level, open_window(box, scale, shape))
+                return View(scale, level, window, alone)
+        return View(scale, level, open_window(box, scale, shape), alone)
 
 
 def nearest_power(diameter: float, trained_diameter: float) -> float:

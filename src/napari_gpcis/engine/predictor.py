@@ -98,10 +98,11 @@ class Predictor:
     def _features(self, request: Request) -> tuple[Tensor, ...]:
         """Colour and pyramid of the window; kept, as most clicks fall into the last one."""
         source, z, scale, window = request.source, request.z, request.scale, request.window
-        key = (source.identity, z, scale, window)
+        key = (source.identity, z, scale, window, request.alone)
         kept = self._window
         if kept is None or kept[0] != key:
-            features = self.embedder.cut(source, z, scale, window)
+            cut = self.embedder.cut_alone if request.alone else self.embedder.cut
+            features = cut(source, z, scale, window)
             colour = self.embedder.network.colour(features.image)
             kept = self._window = (key, (colour, *features.pyramid))
         return kept[1]

@@ -56,6 +56,8 @@ class Request:
         The part of it that is answered.
     previous : Latent or None
         Of the last round.
+    alone : bool
+        Whether the window is encoded by itself, and not cut out of the slice's tiles.
     class_mode : bool
     threshold : float
         Probability above which a pixel is in the mask.
@@ -75,6 +77,7 @@ class Request:
     window: Box
     core: Box
     previous: Latent | None = field(repr=False)
+    alone: bool = False
     class_mode: bool = False
     threshold: float = 0.5
     anchors: tuple[Click, ...] = ()

@@ -11,14 +11,16 @@ from napari_gpcis.engine.cache import EmbeddingCache
 from napari_gpcis.engine.embedding import LARGEST_TILE, SMALLEST_TILE, Embedder
 from napari_gpcis.engine.fast import fast_copy, memory_format
 from napari_gpcis.engine.predictor import Predictor
+from napari_gpcis.engine.scale_search import ScaleSearch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from napari_gpcis.engine.geometry import Scale
     from napari_gpcis.engine.image import ImageSource
     from napari_gpcis.engine.request import Request
     from napari_gpcis.engine.result import Result
+    from napari_gpcis.engine.scale_search import Candidate
     from napari_gpcis.model import SegmentationNetwork
 
 HOST_BYTES = 1 << 28
@@ -64,6 +66,8 @@ class Runner:
         )
         self.embedder = Embedder(self.network, cache, tile)
         self.predictor = Predictor(self.embedder)
+        config = self.network.config
+        self._search = ScaleSearch(self.predictor.parts, config.object_diameter, config.temperature)
 
     @property
     def cache(self) -> EmbeddingCache:
@@ -73,6 +77,10 @@ class Runner:
     def predict(self, request: Request) -> Result:
         """Answer a request, if need be with smaller tiles or on the CPU."""
         return self._persist(lambda: self.predictor.predict(request))
+
+    def find_scale(self, requests: Sequence[Request], *, expected: bool) -> Candidate:
+        """Choose among requests that differ in scale alone; see `ScaleSearch.find`."""
+        return self._persist(lambda: self._search.find(requests, expected=expected))
 
     def encode_slice(
         self,
