@@ -123,6 +123,16 @@ def test_after_a_commit_that_size_is_expected(session):
     assert iou(session.add_click(*LARGE[0], object_id=7).mask, disk(SHAPE, *LARGE)) > 0.9
 
 
+def test_an_object_that_is_taken_up_again_is_looked_at_by_its_size(session):
+    for centre in (SMALL[0], LARGE[0]):
+        session.add_click(*centre)
+        label = session.commit()
+    session.take_up(label)
+    result = session.add_click(320, 470)
+    assert result.scale.factor == 0.25
+    assert iou(result.mask, disk(SHAPE, *LARGE)) > 0.9
+
+
 def test_nothing_is_prepared_while_the_scale_is_not_known(session, monkeypatch):
     session.prepare(0)
     assert session._runner.cache.used_device_bytes == 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_gpcis.engine.geometry import equivalent_diameter
 from napari_gpcis.engine.planner import Planner, nearest_power
 from napari_gpcis.engine.seed import believed, seed_click, seed_latent
 
@@ -175,16 +176,21 @@ class Answerer:
         """Answer that starts from a mask: a propagated one, or that of a committed object."""
         left = believed(seed, question.clicks)
         anchors: tuple[Click, ...] = ()
+        diameter, level = self.base_diameter(question.state), 0
         if left.mask.any():
             anchors = (seed_click(left, question.z, question.object_id),)
+            if self.searches:
+                size = equivalent_diameter(int(left.mask.sum()))
+                level = self.planner.level_for(size, diameter)
         request = self.planner.for_object(
             question.object_id,
             question.z,
             (*anchors, *question.clicks),
-            self.base_diameter(question.state),
+            diameter,
             None,
             question.clicks[-1],
             seed.box,
+            level,
         )
         latent = seed_latent(left, request.window, request.scale)
         return self.runner.predict(replace(request, previous=latent, anchors=anchors))

@@ -147,7 +147,12 @@ class Embedder:
         return Features(cut[0], tuple(cut[1:]))
 
     def cut_alone(self, source: ImageSource, z: int, scale: Scale, window: Box) -> Features:
-        """Features of a window that is encoded by itself, however large the slice is; cached."""
+        """Features of a window that is encoded by itself, however large the slice is; cached.
+
+        A window that is larger than a tile is cut out of tiles all the same.
+        """
+        if max(window.shape) * scale.cell > self.tile:
+            return self.cut(source, z, scale, window)
         key: Hashable = (source.identity, z, scale, window, "alone", id(self.network))
 
         def make() -> tuple[Tensor, ...]:

@@ -84,6 +84,16 @@ class Planner:
         given = suggested if diameter is None else diameter
         return Scale.for_diameter(given, trained, self.embedder.network.size_divisor, level)
 
+    def levels(self, diameter: float | None) -> list[int]:
+        """Levels at which an object may be looked for, finest first."""
+        return levels(lambda level: self.scale(diameter, level), self.source.shape[1:])
+
+    def level_for(self, size: float, diameter: float | None) -> int:
+        """Level that suits an object of a size, which is a diameter in image pixels."""
+        seen = max(size, 1.0) * self.scale(diameter).factor
+        known = self.levels(diameter)
+        return min(max(round(math.log2(seen / self.trained_diameter)), known[0]), known[-1])
+
     def for_object(
         self,
         object_id: int,
@@ -93,6 +103,7 @@ class Planner:
         last: Result | None,
         newest: Click | None,
         around: Box | None = None,
+        level: int = 0,
     ) -> Request:
         """Request of object mode.
 
@@ -113,6 +124,8 @@ class Planner:
             asks the last round's question once more.
         around : Box, optional
             Image pixels that the window has to hold besides the clicks.
+        level : int
+            Where to begin when there is no last round.
         """
         if not clicks:
             nothing = View(self.scale(diameter), 0, NOTHING)
@@ -120,7 +133,7 @@ class Planner:
         previous: Latent | None = None
         if last is not None and not last.box.empty:
             previous = last.request.previous if newest is None else last.as_previous
-        view = self._view(clicks, diameter, last, newest, around)
+        view = self._view(clicks, diameter, last, newest, around, level)
         return self._request(object_id, z, clicks, view, view.window, previous)
 
     def for_scales(
@@ -141,7 +154,7 @@ class Planner:
         """
         shape = self.source.shape[1:]
         requests = []
-        for level in levels(lambda level: self.scale(diameter, level), shape):
+        for level in self.levels(diameter):
             scale = self.scale(diameter, level)
             window = open_window(object_box(None, [click]), scale, shape, WINDOW)
             view = View(scale, level, window, alone=True)
@@ -245,13 +258,14 @@ class Planner:
         diameter: float | None,
         last: Result | None,
         newest: Click | None,
-        around: Box | None = None,
+        around: Box | None,
+        level: int,
     ) -> View:
         """The last round's view where it still serves, a new one where not."""
         shape = self.source.shape[1:]
-        level, mask_box = 0, around
+        mask_box, alone = around, level != 0
         if last is not None and not last.box.empty:
-            level = last.request.level
+            level, alone = last.request.level, last.request.alone
             mask_box = None if newest is None else found_in(last.box_mask, last.box)
         box = object_box(mask_box, clicks)
         scale = self.scale(diameter, level)
@@ -260,7 +274,6 @@ class Planner:
             extent = object_box(mask_box, positive or clicks)
             level = better_level(level, box, extent, newest, self.trained_diameter, scale)
             scale = self.scale(diameter, level)
-        alone = last is not None and last.request.alone
         if last is not None and last.scale == scale:
             window = last.request.window
             if keep_window(window, box, newest or clicks[-1], scale, shape):

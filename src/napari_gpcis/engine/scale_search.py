@@ -3,7 +3,7 @@
 Each scale has a small window of its own around the click. What a good answer has in common,
 whatever the network, is that it hardly depends on the threshold, that the scales beside it find the
 same object, that the click lies well inside, and that the object is about as large for the network
-as those that it was trained on. `score` weighs these; its weights were chosen on 372 held-out
+as those that it was trained on. `score` weighs these; its weights were chosen on 382 held-out
 objects of thirteen data sets, each set judged by weights that were fitted on the others first.
 """
 
