@@ -42,7 +42,7 @@ DEEP_ENOUGH = 0.6
 DEPTH = 2.0
 FOREIGN_SIZE = 0.1
 FINENESS = 0.1
-SURPRISE = 0.1
+SURPRISE, LARGEST_SURPRISE = 0.15, 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,7 +115,7 @@ def score(
         - FOREIGN_SIZE * foreign**2
         # of two scales that find the same, the finer one shows more of it
         + FINENESS * math.log2(candidate.scale.factor)
-        - (SURPRISE * candidate.level**2 if expected else 0.0)
+        - (SURPRISE * min(abs(candidate.level), LARGEST_SURPRISE) if expected else 0.0)
     )
 
 
