@@ -56,6 +56,7 @@ def test_the_cache_is_dropped_first_and_said_so(session, running, error):
 
 def test_tiles_are_halved_until_they_fit(session, running):
     running.encode = Scarce(running, largest=512)
+    session.object_diameter = 64
     with pytest.warns(RuntimeWarning) as said:
         result = session.add_click(350, 350)
     assert [str(warning.message).split("gpcis ")[1] for warning in said] == [

@@ -215,16 +215,16 @@ def test_an_estimate_near_the_trained_diameter_keeps_the_embeddings(session):
 
 def test_a_large_first_object_makes_the_next_ones_coarser(seeing):
     session = Session(seeing, device="cpu")
-    session.set_image(with_disks(((200, 250), 260), ((480, 600), 90)))
+    session.set_image(with_disks(((200, 250), 260), ((450, 550), 260)))
     session.add_click(200, 250)
     session.commit()
-    assert session.add_click(480, 600).scale.factor == 0.25
+    assert session.add_click(450, 550).scale.factor == 0.25
 
 
 def test_a_fine_tuned_model_begins_at_the_size_of_its_images_objects(seeing):
     seeing.config = replace(seeing.config, image_diameter=128.0)
     session = Session(seeing, device="cpu")
-    session.set_image(with_disks(((150, 160), 70)))
+    session.set_image(with_disks(((150, 160), 128)))
     assert session.add_click(150, 160).scale.factor == 0.5
     assert session.object_diameter is None
     session.object_diameter = 64
@@ -242,7 +242,7 @@ def test_a_given_diameter_is_kept(seeing):
 
 
 def test_a_growing_object_is_seen_from_farther_away(seeing):
-    session = Session(seeing, device="cpu")
+    session = Session(seeing, device="cpu", object_diameter=64)
     shape = (1500, 1500)
     image = np.full(shape, 20, np.uint8)
     image[600:640, 200:1300] = 230

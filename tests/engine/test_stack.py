@@ -68,7 +68,7 @@ def test_a_slice_that_is_not_there_is_refused(seeing, stack):
 
 
 def test_a_slice_prepared_ahead_is_not_encoded_again(seeing, stack, monkeypatch):
-    session = Session(seeing, device="cpu")
+    session = Session(seeing, device="cpu", object_diameter=64)
     session.set_image(stack)
     session.prepare(2)
     monkeypatch.setattr(

@@ -149,6 +149,25 @@ class Embedder:
             cut.append(join(pieces, window, factor, self.order))
         return Features(cut[0], tuple(cut[1:]))
 
+    def cut_alone(self, source: ImageSource, z: int, scale: Scale, window: Box) -> Features:
+        """Features of a window that is encoded by itself, however large the slice is; cached.
+
+        A window that is larger than a tile is cut out of tiles all the same.
+        """
+        if max(window.shape) * scale.cell > self.tile:
+            return self.cut(source, z, scale, window)
+        key: Hashable = (source.identity, z, scale, window, "alone", id(self.network))
+
+        def make() -> tuple[Tensor, ...]:
+            features = self.encode(source, z, scale, window)
+            return (features.image, *features.pyramid)
+
+        image, *pyramid = (
+            level.float().contiguous(memory_format=self.order)
+            for level in self.cache.get(key, make)
+        )
+        return Features(image, tuple(pyramid))
+
     def encode_slice(
         self,
         source: ImageSource,

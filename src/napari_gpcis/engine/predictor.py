@@ -23,14 +23,16 @@ from napari_gpcis.engine.device import (
 from napari_gpcis.engine.embedding import LARGEST_TILE, SMALLEST_TILE, Embedder
 from napari_gpcis.engine.request import Request, place_in
 from napari_gpcis.engine.result import Result
+from napari_gpcis.engine.scale_search import ScaleSearch
 from napari_gpcis.model.inference import inference_copy, memory_format
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
     from napari_gpcis.engine.class_gp import ConditionedGP
     from napari_gpcis.engine.geometry import Box, Scale
     from napari_gpcis.engine.image import ImageSource
+    from napari_gpcis.engine.scale_search import Candidate
     from napari_gpcis.model import SegmentationNetwork
     from napari_gpcis.model.heads import Prediction
 
@@ -82,6 +84,8 @@ class Predictor:
         self.embedder = Embedder(self.network, cache, tile)
         self._class_features = ClassFeatures(self.embedder)
         self._window: tuple[Hashable, tuple[Tensor, ...]] | None = None
+        config = self.network.config
+        self._search = ScaleSearch(self._parts, config.object_diameter, config.temperature)
 
     @property
     def cache(self) -> EmbeddingCache:
@@ -109,6 +113,10 @@ class Predictor:
             Its mask is there; probability, variance and the rest are made on first access.
         """
         return self._with_less_memory(lambda: self._answer(request, conditioned))
+
+    def find_scale(self, requests: Sequence[Request], *, expected: bool) -> Candidate:
+        """Choose among requests that differ in scale alone; see `ScaleSearch.find`."""
+        return self._with_less_memory(lambda: self._search.find(requests, expected=expected))
 
     def encode_slice(
         self,
@@ -169,10 +177,11 @@ class Predictor:
     def _features(self, request: Request) -> tuple[Tensor, ...]:
         """Colour and pyramid of the window; kept, as most clicks fall into the last one."""
         source, z, scale, window = request.source, request.z, request.scale, request.window
-        key = (source.identity, z, scale, window)
+        key = (source.identity, z, scale, window, request.alone)
         kept = self._window
         if kept is None or kept[0] != key:
-            features = self.embedder.cut(source, z, scale, window)
+            cut = self.embedder.cut_alone if request.alone else self.embedder.cut
+            features = cut(source, z, scale, window)
             colour = self.network.colour(features.image)
             kept = self._window = (key, (colour, *features.pyramid))
         return kept[1]

@@ -56,6 +56,8 @@ class Request:
         Class mode: cells around the window that are decoded with it.
     previous : Latent or None
         Latent of the last round.
+    alone : bool
+        Whether the window is encoded by itself, and not cut out of the slice's tiles.
     class_mode : bool
         Whether the clicks name classes.
     threshold : float
@@ -73,6 +75,7 @@ class Request:
     window: Box
     halo: int = 0
     previous: Latent | None = field(default=None, repr=False)
+    alone: bool = False
     class_mode: bool = False
     threshold: float = 0.5
     anchors: tuple[Click, ...] = ()

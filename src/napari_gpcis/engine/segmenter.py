@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from napari_gpcis.engine.geometry import Box, Scale, found_in
+from napari_gpcis.engine.geometry import Box, Scale, equivalent_diameter, found_in
 from napari_gpcis.engine.pseudo_clicks import seed_click, seed_latent, trim_by_negative_clicks
 from napari_gpcis.engine.request import Latent, Request
+from napari_gpcis.engine.scale_search import WINDOW, levels
 from napari_gpcis.engine.window import better_level, keep_window, object_box, open_window
 
 if TYPE_CHECKING:
@@ -38,11 +39,14 @@ class ObjectView(NamedTuple):
         Level of the scale, relative to that of the object diameter.
     window : Box
         Window in cells.
+    alone : bool
+        Whether the window is encoded by itself.
     """
 
     scale: Scale
     level: int
     window: Box
+    alone: bool = False
 
 
 class ImageSegmenter:
@@ -135,6 +139,8 @@ class ImageSegmenter:
     ) -> None:
         """Encode a slice ahead of need, from a pixel outwards."""
         self.check_slice(z)
+        if self.searches and not self.expects(state):
+            return  # nobody knows the scale yet
         scale = self.scale(self.base_diameter(state))
         self.predictor.encode_slice(self.source, z, scale, place, is_stale)
 
@@ -152,6 +158,28 @@ class ImageSegmenter:
             return self.given_diameter
         return nearest_power(state.diameter, self.predictor.trained_diameter)
 
+    @property
+    def searches(self) -> bool:
+        """True where nobody gave a diameter: the first click of an object looks for its scale."""
+        cached = self.predictor.network.config.fusion == "cached"
+        return cached and not self.class_mode and self.given_diameter is None
+
+    def expects(self, state: State) -> bool:
+        """True where an object as large as earlier ones is likely."""
+        suggested = self.predictor.network.config.image_diameter
+        return state.diameter is not None or suggested is not None
+
+    def levels(self, diameter: float | None) -> list[int]:
+        """Levels at which an object may be looked for, finest first."""
+        return levels(lambda level: self.scale(diameter, level), self.source.shape[1:])
+
+    def level_for(self, size: float, diameter: float | None) -> int:
+        """Level that suits an object of a size, which is a diameter in image pixels."""
+        seen = max(size, 1.0) * self.scale(diameter).factor
+        known = self.levels(diameter)
+        suited = round(math.log2(seen / self.predictor.trained_diameter))
+        return min(max(suited, known[0]), known[-1])
+
     def scale(self, diameter: float | None, level: int = 0) -> Scale:
         """Scale for objects of a diameter in image pixels; the model's own suggestion when None."""
         network, trained = self.predictor.network, self.predictor.trained_diameter
@@ -166,6 +194,7 @@ class ImageSegmenter:
         last: Result | None,
         newest: Click | None,
         around: Box | None = None,
+        level: int = 0,
     ) -> ObjectView:
         """Choose window and scale: the last round's where they still serve, new ones where not.
 
@@ -175,11 +204,13 @@ class ImageSegmenter:
             As in `object_request`.
         around : Box, optional
             Image pixels that the window has to hold besides the clicks.
+        level : int
+            Level to begin at when there is no last round.
         """
         shape = self.source.shape[1:]
-        level, mask_box = 0, around
+        mask_box, alone = around, level != 0
         if last is not None and not last.box.empty:
-            level = last.request.level
+            level, alone = last.request.level, last.request.alone
             mask_box = None if newest is None else found_in(last.box_mask, last.box)
         box = object_box(mask_box, clicks)
         scale = self.scale(diameter, level)
@@ -191,8 +222,8 @@ class ImageSegmenter:
         if last is not None and last.scale == scale:
             window = last.request.window
             if keep_window(window, box, newest or clicks[-1], scale, shape):
-                return ObjectView(scale, level, window)
-        return ObjectView(scale, level, open_window(box, scale, shape))
+                return ObjectView(scale, level, window, alone)
+        return ObjectView(scale, level, open_window(box, scale, shape), alone)
 
     def object_request(
         self,
@@ -231,7 +262,12 @@ class ImageSegmenter:
         view = ObjectView(self.scale(diameter), 0, NOTHING)
         previous: Latent | None = None
         if clicks:
-            view = self.view(clicks, diameter, last, newest, None if seed is None else seed.box)
+            around, level = None, 0
+            if seed is not None:
+                around = seed.box
+                if self.searches and seed.mask.any():
+                    level = self.level_for(equivalent_diameter(int(seed.mask.sum())), diameter)
+            view = self.view(clicks, diameter, last, newest, around, level)
             if seed is not None:
                 previous = seed_latent(seed, view.window, view.scale)
             elif last is not None and not last.box.empty:
@@ -257,6 +293,7 @@ class ImageSegmenter:
             level=view.level,
             window=view.window,
             previous=previous,
+            alone=view.alone,
             threshold=self.threshold,
             anchors=anchors,
         )
@@ -311,6 +348,8 @@ class ImageSegmenter:
     ) -> Result:
         newest = clicks[-1] if clicks and _is_added(clicks, last) else None
         anchors = last.request.anchors if last is not None and clicks else ()
+        if self.searches and not anchors and len(clicks) == 1 and clicks[0].positive:
+            return self._ask_first(question, clicks[0])
         request = self.object_request(
             question.object_id,
             question.z,
@@ -321,6 +360,43 @@ class ImageSegmenter:
             anchors=anchors,
         )
         return self.predictor.predict(request)
+
+    def _ask_first(self, question: Question, click: Click) -> Result:
+        """Answer to an object's one click, at the scale that suits it best."""
+        diameter, expected = self.base_diameter(question.state), self.expects(question.state)
+        object_id, z, shape = question.object_id, question.z, self.source.shape[1:]
+        requests = self.scale_requests(object_id, z, click, diameter)
+        found = self.predictor.find_scale(requests, expected=expected)
+        window = open_window(object_box(found.box, [click]).clip(shape), found.scale, shape)
+        # tiles of the expected scale serve many objects
+        alone = not (expected and found.level == 0)
+        view = ObjectView(found.scale, found.level, window, alone)
+        return self.predictor.predict(self._request_in(view, object_id, z, (click,), found.latent))
+
+    def scale_requests(
+        self, object_id: int, z: int, click: Click, diameter: float | None
+    ) -> list[Request]:
+        """Requests that ask for an object's first click at every scale, finest first.
+
+        Parameters
+        ----------
+        object_id : int
+            Number of the object.
+        z : int
+            Slice index.
+        click : Click
+            Its one click, a positive one.
+        diameter : float or None
+            Diameter of the objects that were committed, in image pixels.
+        """
+        requests = []
+        for level in self.levels(diameter):
+            scale = self.scale(diameter, level)
+            box = object_box(None, [click])
+            window = open_window(box, scale, self.source.shape[1:], WINDOW)
+            view = ObjectView(scale, level, window, alone=True)
+            requests.append(self._request_in(view, object_id, z, (click,), None))
+        return requests
 
     def _ask_from_seed(self, question: Question, seed: StoredMask) -> Result:
         """Answer that starts from a mask: a propagated one, or that of a committed object."""

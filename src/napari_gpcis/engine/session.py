@@ -46,7 +46,8 @@ class Session:
     mode : {"object", "class"}
         Whether clicks outline one object at a time, or say "pixels like this".
     object_diameter : float, optional
-        Diameter of the objects in pixels; estimated from the first committed one when not given.
+        Diameter of the objects in pixels. When not given, the first click of each finds its size,
+        and after a commit others of that size are expected.
     overlap : {"protect", "overwrite"}
         Policy of `commit` for pixels that have a label already.
     threshold : float

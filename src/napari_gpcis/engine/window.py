@@ -30,7 +30,9 @@ def object_box(mask_box: Box | None, clicks: Sequence[Click]) -> Box:
     return box
 
 
-def open_window(box: Box, scale: Scale, shape: tuple[int, int]) -> Box:
+def open_window(
+    box: Box, scale: Scale, shape: tuple[int, int], smallest: int = SMALLEST_WINDOW
+) -> Box:
     """Cells around an object: 1.4 times its box, 384 network pixels or more, inside the slice.
 
     Parameters
@@ -41,9 +43,11 @@ def open_window(box: Box, scale: Scale, shape: tuple[int, int]) -> Box:
         Scale of the cells.
     shape : tuple of int
         Rows and columns of the slice, in pixels.
+    smallest : int
+        Shortest side, in network pixels, where the slice has as much.
     """
     canvas = scale.canvas(shape)
-    least = math.ceil(SMALLEST_WINDOW / scale.cell)
+    least = math.ceil(smallest / scale.cell)
     (r0, r1), (c0, c1) = (
         _span(low, high, scale.pixels, least, size)
         for low, high, size in zip(box[:2], box[2:], canvas, strict=True)

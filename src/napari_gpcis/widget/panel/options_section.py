@@ -109,7 +109,7 @@ class Options(Part):
         describe(
             box,
             "Object diameter",
-            "Diameter of a typical object in pixels; 0 is auto: estimated from the first object",
+            "Diameter of a typical object in pixels; 0 is auto: found at the first click",
         )
         box.valueChanged.connect(self._size)
         # Enter is done with it: the keyboard goes back to the canvas.

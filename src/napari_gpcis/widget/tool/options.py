@@ -136,11 +136,11 @@ class Choices(QObject):
 
     @property
     def object_diameter(self) -> float | None:
-        """Diameter of an object in px; None: estimated from the first object."""
+        """Diameter of an object in px; None: found at the first click."""
         return self._diameter
 
     def set_object_diameter(self, px: float | None) -> None:
-        """Give the diameter of an object in px; None: estimate it from the first object."""
+        """Give the diameter of an object in px; None: find it at the first click."""
         check_diameter(px)
         if px != self._diameter:
             self._diameter = px

@@ -100,7 +100,7 @@ class ToolLike(Protocol):
 
     @property
     def object_diameter(self) -> float | None:
-        """Diameter of an object in px; None: estimated from the first object."""
+        """Diameter of an object in px; None: found at the first click."""
 
     @property
     def models(self) -> Sequence[ModelInfo]:
@@ -203,7 +203,7 @@ class ToolLike(Protocol):
         """Outline objects or name classes."""
 
     def set_object_diameter(self, px: float | None) -> None:
-        """Give the diameter of an object in px; None: estimate it from the first object."""
+        """Give the diameter of an object in px; None: find it at the first click."""
 
     def estimate_diameter(self) -> None:
         """Measure the diameter on the objects at hand."""
