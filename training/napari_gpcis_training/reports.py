@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_gpcis.io.files import saying_why, whole_or_nothing
+from napari_gpcis.io.files import atomic_write, os_errors_as_output_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,13 +67,13 @@ def write_texts(folder: str | Path, texts: Mapping[str, str]) -> list[Path]:
         When the system refuses to write.
     """
     paths = [Path(folder) / name for name in texts]
-    with saying_why(folder):
+    with os_errors_as_output_errors(folder):
         Path(folder).mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         # Each is in its temporary place before the first takes its own.
         for path, text in zip(paths, texts.values(), strict=True):
-            part = stack.enter_context(whole_or_nothing(path))
-            with saying_why(path):
+            part = stack.enter_context(atomic_write(path))
+            with os_errors_as_output_errors(path):
                 part.write_text(text, encoding="utf-8", newline="")
     return paths
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from napari_gpcis.engine.device import find_device
-from napari_gpcis.io.files import saying_why, whole_or_nothing
+from napari_gpcis.io.files import atomic_write, os_errors_as_output_errors
 from napari_gpcis.model.checkpoint import load_model, model_card, save_checkpoint
 from napari_gpcis_training.calibration.temperature import fit_temperature
 from napari_gpcis_training.checkpoints import (
@@ -186,10 +186,10 @@ def _training_sets(
 
 def _describe(options: TrainOptions, config: TrainConfig, sets: list[LabelledSet]) -> None:
     """Write all settings, and what is held out, beside the checkpoints."""
-    with saying_why(options.output / CONFIG):
+    with os_errors_as_output_errors(options.output / CONFIG):
         options.output.mkdir(parents=True, exist_ok=True)
     text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    with whole_or_nothing(options.output / CONFIG) as part:
+    with atomic_write(options.output / CONFIG) as part:
         part.write_text(text, encoding="utf-8")
     splits = {labelled.source.name: labelled.split for labelled in sets}
     write_split(options.output / SPLIT, {name: split for name, split in splits.items() if split})

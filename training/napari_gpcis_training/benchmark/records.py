@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_gpcis.io.files import saying_why, whole_or_nothing
+from napari_gpcis.io.files import atomic_write, os_errors_as_output_errors
 from napari_gpcis_training.protocol import CLICKS, clicks_to, iou_after
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class RecordJournal:
                 f"expected an output without records, got {self.path}; give --resume to continue "
                 "from them, or another folder"
             )
-        with saying_why(folder):
+        with os_errors_as_output_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         self._keep_settings(folder / SETTINGS, settings)
         self.records = self._read()
@@ -200,7 +200,7 @@ class RecordJournal:
             If it cannot be written.
         """
         line = json.dumps(asdict(record), ensure_ascii=False)
-        with saying_why(self.path), self.path.open("a", encoding="utf-8") as file:
+        with os_errors_as_output_errors(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
         self.records.append(record)
 
@@ -216,7 +216,7 @@ class RecordJournal:
                     f"{new[name]!r} instead of {old[name]!r}; give another folder"
                 )
             new = old | new
-        with whole_or_nothing(path) as part:
+        with atomic_write(path) as part:
             part.write_text(json.dumps(new, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
     def _read(self) -> list[Record]:
@@ -226,7 +226,7 @@ class RecordJournal:
         content = self.path.read_bytes()
         whole = content[: content.rfind(b"\n") + 1]
         if len(whole) < len(content):
-            with saying_why(self.path), self.path.open("r+b") as file:
+            with os_errors_as_output_errors(self.path), self.path.open("r+b") as file:
                 file.truncate(len(whole))
         return [self._parse(line) for line in whole.decode("utf-8").splitlines()]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from safetensors import safe_open
 from safetensors.torch import save as to_bytes
 
-from napari_gpcis.io.files import saying_why, whole_or_nothing
+from napari_gpcis.io.files import atomic_write, os_errors_as_output_errors
 from napari_gpcis.model import model_card
 from napari_gpcis_training.calibration.held_out_pixels import gather_pixels
 from napari_gpcis_training.calibration.reliability import find_temperature
@@ -90,5 +90,5 @@ def set_temperature(
         tensors = {name: file.get_tensor(name) for name in file.keys()}
     metadata["config"] = json.dumps(asdict(config))
     metadata["training"] = json.dumps({**card.training, "calibration": dict(facts)})
-    with whole_or_nothing(output) as part, saying_why(output):
+    with atomic_write(output) as part, os_errors_as_output_errors(output):
         part.write_bytes(to_bytes(tensors, metadata))
