@@ -14,7 +14,6 @@ from napari_gpcis.io.errors import ImageFileError
 from napari_gpcis.io.images.axes import Layout, fit_axes
 from napari_gpcis.io.images.resolution import Resolution
 from napari_gpcis.io.images.stack import ImageStack, as_read, unreadable
-from napari_gpcis.io.images.strided import read_strided
 from napari_gpcis.io.images.tiff_chain import walk_chain
 from napari_gpcis.io.images.tiff_ome import check_ome, header_elsewhere, of_companion
 from napari_gpcis.io.images.tiff_pages import SeriesPages
@@ -161,7 +160,7 @@ class TiffStack(ImageStack):
             # Of an image whose second channel is alpha, the first.
             channels = [0]
         if self._start is not None:
-            region = self._from_one_piece(position, rows, columns, channels)
+            region = self._from_one_piece(self._start, position, rows, columns, channels)
         elif layout.channel is not None and layout.channel < self._split:
             planes = [
                 self._from_page({**position, layout.channel: c}, rows, columns, [0])
@@ -173,30 +172,23 @@ class TiffStack(ImageStack):
         return region[..., 0] if self._grey else region
 
     def _from_one_piece(
-        self, position: dict[int, int], rows: range, columns: range, channels: list[int]
+        self, start: int, position: dict[int, int], rows: range, columns: range, channels: list[int]
     ) -> NDArray[Any]:
         """Region of an uncompressed series without gaps, (rows, columns, channels)."""
-        layout, page = self._layout, self._pages.read(0)
-        read_bytes = page.read_bytes
-        shape = layout.shape
-        dtype = page.dtype.newbyteorder(page.key.parent.byteorder)
-        strides = [dtype.itemsize * math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
-        offset = (self._start or 0) + sum(index * strides[axis] for axis, index in position.items())
-        along = [strides[layout.row], strides[layout.column]]
-        wanted = [rows, columns]
-        if layout.channel is None:
-            return read_strided(read_bytes, offset, dtype, wanted, along)[..., None]
-        stride = strides[layout.channel]
-        if stride > min(along):
-            planes = [
-                read_strided(read_bytes, offset + channel * stride, dtype, wanted, along)
-                for channel in channels
-            ]
-            return np.stack(planes, axis=-1)
-        every = range(layout.channels)
-        return read_strided(read_bytes, offset, dtype, [*wanted, every], [*along, stride])[
-            ..., channels
-        ]
+        layout = self._layout
+        axes = [layout.row, layout.column]
+        where: dict[int, Any] = {
+            **position,
+            layout.row: _slice(rows),
+            layout.column: _slice(columns),
+        }
+        if layout.channel is not None:
+            axes.append(layout.channel)
+            where[layout.channel] = slice(None)
+        stored = self._pages.read(0).mapped(start, layout.shape)
+        part = stored[tuple(where[axis] for axis in range(len(layout.shape)))]
+        region: NDArray[Any] = part.transpose([sorted(axes).index(axis) for axis in axes])
+        return region[..., None].copy() if layout.channel is None else region[..., channels]
 
     def _from_page(
         self, position: dict[int, int], rows: range, columns: range, channels: list[int]
@@ -223,22 +215,14 @@ def _from_plain_page(
     page: StoredPage, rows: range, columns: range, planes: list[int]
 ) -> NDArray[Any]:
     """Region of an uncompressed page, (planes, rows, columns, samples)."""
-    key = page.key
-    _, _, height, width, samples = key.shaped
-    dtype = page.dtype.newbyteorder(key.parent.byteorder)
-    pixel = dtype.itemsize * samples
-    return np.stack(
-        [
-            read_strided(
-                page.read_bytes,
-                page.offsets[0] + plane * height * width * pixel,
-                dtype,
-                [rows, columns, range(samples)],
-                [width * pixel, pixel, dtype.itemsize],
-            )
-            for plane in planes
-        ]
-    )
+    stored = page.mapped(page.offsets[0], page.key.shaped)
+    region: NDArray[Any] = stored[planes, 0, _slice(rows), _slice(columns)]
+    return region
+
+
+def _slice(indices: range) -> slice:
+    """The same indices, ascending ones, as a slice."""
+    return slice(indices.start, indices.stop, indices.step)
 
 
 @contextmanager

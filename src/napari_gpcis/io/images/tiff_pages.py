@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from functools import partial
+from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
@@ -114,6 +115,7 @@ class SeriesPages:
             offsets=header.dataoffsets,
             counts=header.databytecounts,
             tables=header.jpegtables,
+            path=Path(file.filehandle.path),
             file_size=file.filehandle.size,
             read_bytes=partial(self._read_bytes, file),
             headers=self._headers if own else _NOTHING,

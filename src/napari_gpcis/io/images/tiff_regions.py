@@ -11,6 +11,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
     from tifffile import TiffPage
@@ -46,6 +47,8 @@ class StoredPage:
         Where strips or tiles lie in the file, and how many bytes they take.
     tables : bytes or None
         What JPEG segments share.
+    path : Path
+        The file that the page lies in, which may be another one than was opened.
     file_size : int
         Bytes of the file.
     read_bytes : callable
@@ -61,11 +64,35 @@ class StoredPage:
     offsets: Sequence[int]
     counts: Sequence[int]
     tables: bytes | None
+    path: Path
     file_size: int
     read_bytes: Callable[[int, int], bytes]
     headers: NDArray[np.int64]
     starts: NDArray[np.int64]
     name: Hashable
+
+    def mapped(self, offset: int, shape: Sequence[int]) -> NDArray[Any]:
+        """Map uncompressed pixels into memory, for one read; the caller copies what it needs.
+
+        A map that is kept would keep a deleted file on the disk and, on Windows, keep it from
+        being replaced; and a folder on the network may be gone by the next read.
+
+        Parameters
+        ----------
+        offset : int
+            Byte of the file at which the first pixel lies.
+        shape : sequence of int
+            Of the array that is stored there.
+
+        Raises
+        ------
+        ValueError
+            When the file ends before the array does.
+        """
+        dtype = self.dtype.newbyteorder(self.key.parent.byteorder)
+        if offset + math.prod(shape) * dtype.itemsize > self.path.stat().st_size:
+            raise ValueError("the file ends before this slice does")
+        return np.asarray(np.memmap(self.path, dtype, "r", offset, tuple(shape)))
 
     def check_inside(
         self, places: NDArray[Any], sizes: NDArray[Any], several_pages: bool = False
