@@ -14,7 +14,6 @@ from napari_gpcis_training.training_pass import StepReport
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
     from napari_gpcis_training.config import TrainConfig
     from napari_gpcis_training.state import TrainingState
@@ -92,12 +91,7 @@ class Logbook:
     def __enter__(self) -> Logbook:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         if self._board is not None:
             self._board.close()
         if self._folder is not None and kind is None:

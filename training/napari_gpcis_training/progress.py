@@ -10,8 +10,6 @@ from rich.progress import BarColumn, TaskProgressColumn, TextColumn
 from rich.progress import Progress as RichProgress
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from napari_gpcis_training.training_pass import StepReport
 
 
@@ -36,12 +34,7 @@ class Progress(AbstractContextManager["Progress"], Protocol):
 class Lines(Progress):
     """Lines, each at once, also into a file."""
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Nothing is left to do."""
 
     def say(self, message: str) -> None:
@@ -92,12 +85,7 @@ class Bar(Progress):
         self._rich.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Leave the bar as it is."""
         self._rich.stop()
 

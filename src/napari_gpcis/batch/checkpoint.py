@@ -17,7 +17,6 @@ from napari_gpcis.io.journal.locations import lock
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
-    from types import TracebackType
     from typing import Self
 
 __all__ = ["WorkFolder"]
@@ -98,12 +97,7 @@ class WorkFolder:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         for spool in self._spools:
             spool.close()
         if kind is None or not self._resume:

@@ -18,7 +18,6 @@ from napari_gpcis.io.errors import StoppedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
-    from types import TracebackType
     from typing import Self
 
 __all__ = ["Crew", "available_cores"]
@@ -74,12 +73,7 @@ class Crew:
         self._cores = torch.get_num_threads()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         import torch
 
         self._ended.set()
