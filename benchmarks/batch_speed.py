@@ -28,7 +28,7 @@ from rich.table import Table
 from skimage import data
 
 from napari_gpcis import segment_stack
-from napari_gpcis.batch import Options
+from napari_gpcis.batch.job import Options
 from napari_gpcis.batch.run import load_runner
 from napari_gpcis.batch.threads import Crew, available_cores
 

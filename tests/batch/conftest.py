@@ -10,9 +10,9 @@ import pytest
 import tifffile
 from skimage import data
 
-from napari_gpcis.batch import Job, Options
+from napari_gpcis.batch.job import Job, Options
 from napari_gpcis.engine.click import Click
-from napari_gpcis.io import write_clicks
+from napari_gpcis.io.annotations.clicks import write_clicks
 
 COINS = data.coins()[:128, :192]
 DIAMETER = 50.0

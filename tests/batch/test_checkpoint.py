@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from napari_gpcis.batch.checkpoint import WorkFolder
-from napari_gpcis.io import OutputFileError, StoppedError
+from napari_gpcis.io.errors import OutputFileError, StoppedError
 
 if TYPE_CHECKING:
     from pathlib import Path

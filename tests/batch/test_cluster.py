@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from napari_gpcis.batch import segment_stacks
 from napari_gpcis.batch.cluster import PAGES_PER_BLOCK
+from napari_gpcis.batch.stacks import segment_stacks
 from napari_gpcis.engine.click import Click
-from napari_gpcis.io import OptionError, StoppedError
+from napari_gpcis.io.errors import OptionError, StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from napari_gpcis.batch import Options
 from napari_gpcis.batch.discover import find_jobs
-from napari_gpcis.io import UserError
+from napari_gpcis.batch.job import Options
+from napari_gpcis.io.errors import UserError
 
 
 @pytest.fixture

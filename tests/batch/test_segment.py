@@ -8,9 +8,10 @@ import pytest
 import tifffile
 from skimage import data
 
-from napari_gpcis.batch import segment_stack
+from napari_gpcis.batch.segment import segment_stack
 from napari_gpcis.engine.click import Click
-from napari_gpcis.io import ClicksFileError, OutputFileError, write_clicks
+from napari_gpcis.io.annotations.clicks import write_clicks
+from napari_gpcis.io.errors import ClicksFileError, OutputFileError
 
 if TYPE_CHECKING:
     from pathlib import Path

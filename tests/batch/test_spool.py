@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from napari_gpcis.batch.spool import Spool
-from napari_gpcis.io import OutputFileError
+from napari_gpcis.io.errors import OutputFileError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_gpcis.batch import segment_stacks
-from napari_gpcis.io import StoppedError, UserError
+from napari_gpcis.batch.stacks import segment_stacks
+from napari_gpcis.io.errors import StoppedError, UserError
 from tests.batch.conftest import write_stack
 
 if TYPE_CHECKING:
@@ -139,7 +139,9 @@ def test_a_cancelled_run_keeps_what_is_done_and_goes_on_from_it(lab: Lab, option
 KILLED = """
 import os, sys
 from pathlib import Path
-from napari_gpcis.batch import find_jobs, segment_stacks, Options
+from napari_gpcis.batch.discover import find_jobs
+from napari_gpcis.batch.job import Options
+from napari_gpcis.batch.stacks import segment_stacks
 from napari_gpcis.batch.spool import Spool
 folder, out, model, mode, propagate, after = sys.argv[1:]
 append, count = Spool.append, 0

@@ -126,7 +126,8 @@ def segment(
     Slices without clicks stay empty in object mode, unless objects are propagated; in class mode
     every slice gets its classes from all clicks.
     """
-    from napari_gpcis.batch import Options, find_jobs
+    from napari_gpcis.batch.discover import find_jobs
+    from napari_gpcis.batch.job import Options
 
     options = Options(
         mode=mode.value,
@@ -172,7 +173,7 @@ def _many(
     wanted: Wanted, resume: bool, workers: int, scheduler: str | None, tell: Tell
 ) -> tuple[str, int]:
     """What is said in the end, and the exit code."""
-    from napari_gpcis.batch import segment_stacks
+    from napari_gpcis.batch.stacks import segment_stacks
 
     try:
         report = segment_stacks(

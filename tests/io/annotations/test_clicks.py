@@ -8,8 +8,9 @@ import tifffile
 from napari_builtins.io import napari_get_reader, napari_write_points
 
 from napari_gpcis.engine.click import Click
-from napari_gpcis.io import ClicksFileError, open_image, read_clicks, write_clicks
-from napari_gpcis.io.annotations.clicks import read_clicks_for
+from napari_gpcis.io.annotations.clicks import read_clicks, read_clicks_for, write_clicks
+from napari_gpcis.io.errors import ClicksFileError
+from napari_gpcis.io.images.open import open_image
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_gpcis.io import ImageFileError, open_image
+from napari_gpcis.io.errors import ImageFileError
+from napari_gpcis.io.images.open import open_image
 
 GREY: dict[str, Any] = {"photometric": "minisblack"}
 RGB: dict[str, Any] = {"photometric": "rgb"}

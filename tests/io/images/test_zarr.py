@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import zarr
 
-from napari_gpcis.io import ImageFileError, open_image
+from napari_gpcis.io.errors import ImageFileError
+from napari_gpcis.io.images.open import open_image
 
 if TYPE_CHECKING:
     from pathlib import Path

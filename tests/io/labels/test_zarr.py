@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import zarr
 
-from napari_gpcis.io import OutputFileError, label_writer
 from napari_gpcis.io.digest import content_digest
+from napari_gpcis.io.errors import OutputFileError
 from napari_gpcis.io.images.resolution import Resolution
+from napari_gpcis.io.labels.writer import label_writer
 
 LABELS = np.random.default_rng(0).integers(0, 9, (6, 40, 50)).astype(np.uint16)
 MICRONS = Resolution(x=(4, 1), y=(5, 1), unit="micron", spacing=0.75, interval=2.5)
