@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from napari_gpcis.batch.spool import Spool
 from napari_gpcis.io.errors import OutputFileError
-from napari_gpcis.io.files import saying_why
-from napari_gpcis.io.journal.locations import lock
+from napari_gpcis.io.files import lock, saying_why
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

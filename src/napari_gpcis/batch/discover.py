@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from napari_gpcis.batch.job import OUTPUT_SUFFIXES, Job, Options
 from napari_gpcis.io.errors import ImageFileError, OptionError, UserError
-from napari_gpcis.io.folders import is_zarr_folder, natural_order
+from napari_gpcis.io.files import is_zarr_folder, natural_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,8 +7,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from napari_gpcis.io.digest import content_digest
-from napari_gpcis.io.files import saying_why
+from napari_gpcis.io.files import content_digest, saying_why
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,9 +1,12 @@
-"""Outputs that appear whole or not at all."""
+"""Files and folders: written whole or not at all, locked, compared, in the order people read."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import shutil
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +16,20 @@ from napari_gpcis.io.errors import OutputFileError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["check_suffix", "saying_why", "whole_folder_or_nothing", "whole_or_nothing"]
+__all__ = [
+    "check_suffix",
+    "content_digest",
+    "is_zarr_folder",
+    "lock",
+    "natural_order",
+    "saying_why",
+    "whole_folder_or_nothing",
+    "whole_or_nothing",
+]
+
+_ZARR_MARKS = (".zarray", ".zgroup", "zarr.json")
+# Locks reach beyond any file's end: where locked bytes cannot be read, all of ours still can.
+_LOCKED_BYTE = 1 << 40
 
 
 @contextmanager
@@ -132,3 +148,61 @@ def check_suffix(path: str | os.PathLike[str], suffixes: tuple[str, ...]) -> Non
     """
     if Path(path).suffix.lower() not in suffixes:
         raise OutputFileError(f"cannot write {path}: give it a name that ends in {suffixes[0]}")
+
+
+def lock(file: int) -> bool:
+    """Keep an open file to oneself; false if another one keeps it.
+
+    The lock goes with the file when it is closed or the process dies. Where the file system knows
+    no locks, it is taken to be ours.
+    """
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            os.lseek(file, _LOCKED_BYTE, os.SEEK_SET)
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def content_digest(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file, or of the names and contents of all files of a folder.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits; of a file the ones that ``sha256sum`` prints.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return _of_file(path).hex()
+    digest = hashlib.sha256()
+    files = (file for file in path.rglob("*") if file.is_file())
+    for name, file in sorted((file.relative_to(path).as_posix(), file) for file in files):
+        # No file name holds a zero byte, and contents are of one length.
+        digest.update(name.encode("utf-8", "surrogateescape") + b"\0" + _of_file(file))
+    return digest.hexdigest()
+
+
+def _of_file(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def is_zarr_folder(path: Path) -> bool:
+    """Whether a folder is a zarr array or group, of either format."""
+    return any((path / mark).is_file() for mark in _ZARR_MARKS)
+
+
+def natural_order(name: str) -> tuple[list[tuple[int, str]], str]:
+    """Key to sort names by their numbers as numbers: 2 before 10."""
+    parts = re.split(r"(\d+)", name.lower())
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts], name

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_gpcis.io.digest import content_digest
 from napari_gpcis.io.errors import OutputFileError
+from napari_gpcis.io.files import content_digest
 from napari_gpcis.io.images.open import open_image
 from napari_gpcis.io.images.resolution import Resolution
 from napari_gpcis.io.labels.encode import encode_page

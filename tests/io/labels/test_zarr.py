@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import zarr
 
-from napari_gpcis.io.digest import content_digest
 from napari_gpcis.io.errors import OutputFileError
+from napari_gpcis.io.files import content_digest
 from napari_gpcis.io.images.resolution import Resolution
 from napari_gpcis.io.labels.writer import label_writer
 

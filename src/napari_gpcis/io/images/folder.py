@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from napari_gpcis.io.errors import ImageFileError
-from napari_gpcis.io.folders import natural_order
+from napari_gpcis.io.files import natural_order
 from napari_gpcis.io.images.axes import Layout
 from napari_gpcis.io.images.stack import ImageStack
 from napari_gpcis.io.images.tiff_chain import walk_chain

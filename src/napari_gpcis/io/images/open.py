@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_gpcis.io.errors import ImageFileError
-from napari_gpcis.io.folders import is_zarr_folder
+from napari_gpcis.io.files import is_zarr_folder
 from napari_gpcis.io.images.axes import parse_axes
 
 if TYPE_CHECKING:

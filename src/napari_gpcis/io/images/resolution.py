@@ -7,14 +7,56 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
-from napari_gpcis.io.images.units import LENGTHS_IN_MICROMETRES, ome_unit, unit_of_length
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import tifffile
 
-__all__ = ["PixelSize", "Resolution"]
+__all__ = ["PixelSize", "Resolution", "unit_of_length"]
+
+# Signs of the units that are known.
+_LENGTHS_IN_MICROMETRES = {
+    "pm": 1e-6,
+    "Å": 1e-4,
+    "nm": 1e-3,
+    "µm": 1.0,
+    "mm": 1e3,
+    "cm": 1e4,
+    "inch": 25_400.0,
+    "m": 1e6,
+}
+_NAMES = {
+    "pm": "picometer",
+    "Å": "angstrom",
+    "nm": "nanometer",
+    "µm": "micrometer",
+    "mm": "millimeter",
+    "cm": "centimeter",
+    "inch": "inch",
+    "m": "meter",
+}
+# Both micro signs, the Greek letter too, ImageJ's way to write them in ASCII, and half of a wrong
+# encoding that is met often.
+_SPELLINGS = {
+    "um": "µm",
+    "μm": "µm",
+    "âµm": "µm",
+    "\\u00b5m": "µm",
+    "\\xb5m": "µm",
+    "\\u03bcm": "µm",
+    "µ": "µm",
+    "u": "µm",
+    "micron": "µm",
+    "angstrom": "Å",
+    "å": "Å",
+    "a": "Å",
+    "in": "inch",
+    "inches": "inch",
+    '"': "inch",
+}
+_SPELLINGS |= {name: sign for sign, name in _NAMES.items()}
+_SPELLINGS |= {sign.lower(): sign for sign in _NAMES}
+_NO_LENGTHS = {"", "pixel", "px", "none", "unknown", "null", "reference_frame", "reference frame"}
 
 _INCH = 2
 _TAG_UNITS = {_INCH: "inch", 3: "cm"}
@@ -167,7 +209,7 @@ class Resolution:
         if unit or self.unit or self.tag_unit not in _TAG_UNITS:
             return PixelSize(spacing, y, x, unit) if unit else None
         # The header has no unit, so the tags' own counts, for the spacing too.
-        factor = LENGTHS_IN_MICROMETRES[_TAG_UNITS[self.tag_unit]]
+        factor = _LENGTHS_IN_MICROMETRES[_TAG_UNITS[self.tag_unit]]
         if max(x, y) * factor >= _PRINTED_MICROMETRES:
             return None
         return PixelSize(spacing and spacing * factor, y * factor, x * factor, "µm")
@@ -183,7 +225,7 @@ class Resolution:
         size = self.pixel_size()
         known: dict[str, tuple[str | None, float]] = {}
         if size is not None:
-            unit = ome_unit(size.unit)
+            unit = _ome_unit(size.unit)
             known = {"Y": (unit, size.y), "X": (unit, size.x)}
             if size.spacing is not None:
                 known["Z"] = (unit, size.spacing)
@@ -224,7 +266,7 @@ def _of_ome(xml: str, series: int) -> Resolution | None:
 
 def _conversion(unit: str, other: str) -> float:
     """How many of the other unit one of the first is; 1 for units that are not known."""
-    known = [LENGTHS_IN_MICROMETRES.get(unit_of_length(name)) for name in (unit, other)]
+    known = [_LENGTHS_IN_MICROMETRES.get(unit_of_length(name)) for name in (unit, other)]
     return known[0] / known[1] if known[0] and known[1] else 1.0
 
 
@@ -254,3 +296,29 @@ def _number(value: object) -> float | None:
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return None
+
+
+def unit_of_length(text: str) -> str:
+    """Sign of a unit, whatever its spelling; an unknown unit as it is, empty for pixels and none.
+
+    Parameters
+    ----------
+    text : str
+        Such as ``um``, ``microns``, ``micrometre`` or ``µm``, all of which are µm.
+    """
+    word = text.strip().lower()
+    for spelling in (
+        word,
+        word.removesuffix("s"),
+        word.removesuffix("s").replace("metre", "meter"),
+    ):
+        if spelling in _NO_LENGTHS:
+            return ""
+        if spelling in _SPELLINGS:
+            return _SPELLINGS[spelling]
+    return text.strip()
+
+
+def _ome_unit(sign: str) -> str | None:
+    """Name of a unit in OME-Zarr's list, from `unit_of_length`; None if it is not there."""
+    return _NAMES.get(sign)

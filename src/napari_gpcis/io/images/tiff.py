@@ -16,9 +16,8 @@ from napari_gpcis.io.images.resolution import Resolution
 from napari_gpcis.io.images.stack import ImageStack, as_read, unreadable
 from napari_gpcis.io.images.tiff_chain import walk_chain
 from napari_gpcis.io.images.tiff_ome import check_ome, header_elsewhere, of_companion
-from napari_gpcis.io.images.tiff_pages import SeriesPages
+from napari_gpcis.io.images.tiff_pages import SeriesPages, choose_series
 from napari_gpcis.io.images.tiff_regions import Segments
-from napari_gpcis.io.images.tiff_series import choose_series
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_gpcis.io.images.tiff_regions import StoredPage
+    from napari_gpcis.io.images.tiff_checks import StoredPage
 
 __all__ = ["TiffStack"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import sys
 import tempfile
 from contextlib import suppress
 from datetime import datetime
@@ -14,15 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_gpcis.io.errors import JournalError
+from napari_gpcis.io.files import lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["image_identity", "in_use", "journal_path", "lock", "numbered", "set_aside", "siblings"]
+__all__ = ["image_identity", "in_use", "journal_path", "numbered", "set_aside", "siblings"]
 
 _SUFFIX = ".gpcis-journal.jsonl"
-# Locks reach beyond any journal's end: where locked bytes cannot be read, all of ours still can.
-_LOCKED_BYTE = 1 << 40
 
 
 def image_identity(
@@ -133,29 +131,6 @@ def in_use(path: Path) -> bool:
         return not lock(file)
     finally:
         os.close(file)
-
-
-def lock(file: int) -> bool:
-    """Keep an open file for this journal; false if another one keeps it.
-
-    The lock goes with the file when it is closed or the process dies. Where the file system knows
-    no locks, it is taken to be ours.
-    """
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            os.lseek(file, _LOCKED_BYTE, os.SEEK_SET)
-            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _last_part(path: str | os.PathLike[str]) -> str:

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 from napari_gpcis.engine.document.history import State, Step
 from napari_gpcis.engine.document.label_store import Patch
 from napari_gpcis.io.errors import JournalError
-from napari_gpcis.io.journal.locations import aside, lock, numbered
+from napari_gpcis.io.files import lock
+from napari_gpcis.io.journal.locations import aside, numbered
 from napari_gpcis.io.journal.reader import FORMAT, VERSION, JournalHeader, read_journal
 from napari_gpcis.io.journal.records import Record, difference, pack_patch, to_line
 

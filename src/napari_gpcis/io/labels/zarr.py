@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_gpcis.io.files import saying_why, whole_folder_or_nothing
-from napari_gpcis.io.folders import is_zarr_folder
+from napari_gpcis.io.files import is_zarr_folder, saying_why, whole_folder_or_nothing
 from napari_gpcis.io.labels.encode import tile_shape
 
 if TYPE_CHECKING:
