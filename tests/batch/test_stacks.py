@@ -142,7 +142,7 @@ from pathlib import Path
 from napari_gpcis.batch.discover import find_jobs
 from napari_gpcis.batch.job import Options
 from napari_gpcis.batch.stacks import segment_stacks
-from napari_gpcis.batch.spool import Spool
+from napari_gpcis.batch.checkpoint import Spool
 folder, out, model, mode, propagate, after = sys.argv[1:]
 append, count = Spool.append, 0
 def dying(self, number, content):

@@ -1,26 +1,144 @@
-"""The folder beside an output in which a run keeps what it has done, so that it can be gone on."""
+"""What a run has done so far, kept in a folder beside its output, so that it can be resumed.
+
+A run that is killed leaves at most one record cut short, which the next one throws away. A record
+is found again by its number; a later one with the same number takes the place of an earlier one.
+"""
 
 from __future__ import annotations
 
 import glob
+import json
 import os
 import shutil
+import struct
 import time
+import zlib
 from contextlib import suppress
+from threading import Lock
 from typing import TYPE_CHECKING
 
-from napari_gpcis.batch.spool import Spool
 from napari_gpcis.io.errors import OutputFileError
 from napari_gpcis.io.files import lock, saying_why
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
     from typing import Self
 
-__all__ = ["WorkFolder"]
+__all__ = ["Spool", "WorkFolder"]
 
 _SECONDS_BETWEEN_TRIES = 0.2
+# number, length and checksum of what follows
+_HEAD = struct.Struct("<qQI")
+
+
+class Spool:
+    """Numbered records that outlive the process.
+
+    Methods may be called from several threads at once.
+
+    Parameters
+    ----------
+    path : Path
+        Of the file.
+    fingerprint : str
+        Says what the records belong to. Those of a file with another one are dropped.
+    resume : bool
+        Whether to keep what is there.
+
+    Raises
+    ------
+    OutputFileError
+        When the file cannot be written.
+    """
+
+    def __init__(self, path: Path, fingerprint: str, *, resume: bool) -> None:
+        self.path = path
+        self._places: dict[int, tuple[int, int]] = {}
+        self._lock = Lock()
+        head = json.dumps({"fingerprint": fingerprint}).encode() + b"\n"
+        with saying_why(path):
+            path.touch()
+            self._file = path.open("r+b")
+            kept = resume and self._file.read(len(head)) == head
+            if kept:
+                self._end = self._find_records(len(head), os.path.getsize(path))
+            else:
+                self._file.seek(0)
+                self._file.write(head)
+                self._end = len(head)
+            self._file.truncate(self._end)
+            self._file.flush()
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(tuple(self._places))
+
+    def __getitem__(self, number: int) -> bytes:
+        """Content of a record.
+
+        Raises
+        ------
+        KeyError
+            If there is none.
+        """
+        start, length = self._places[number]
+        with self._lock:
+            self._file.seek(start)
+            return self._file.read(length)
+
+    def append(self, number: int, content: bytes) -> None:
+        """Add a record.
+
+        Parameters
+        ----------
+        number : int
+            Any.
+        content : bytes
+            Given back as it is.
+
+        Raises
+        ------
+        OutputFileError
+            When there is no space left. What was there before still is.
+        """
+        head = _HEAD.pack(number, len(content), zlib.crc32(content))
+        with self._lock, saying_why(self.path):
+            self._file.seek(self._end)
+            self._file.write(head + content)
+            # to the system, which keeps it when this process is killed
+            self._file.flush()
+            self._places[number] = (self._end + len(head), len(content))
+            self._end += len(head) + len(content)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _find_records(self, start: int, size: int) -> int:
+        """Note where the whole records are; where the first one that is not would begin."""
+        while True:
+            self._file.seek(start)
+            head = self._file.read(_HEAD.size)
+            if len(head) < _HEAD.size:
+                return start
+            number, length, checksum = _HEAD.unpack(head)
+            first = start + _HEAD.size
+            if first + length > size or zlib.crc32(self._file.read(length)) != checksum:
+                return start
+            self._places[number] = (first, length)
+            start = first + length
 
 
 class WorkFolder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_gpcis.batch.page import Page
+from napari_gpcis.batch.outputs import Page
 from napari_gpcis.engine.class_map import ClassMap
 from napari_gpcis.io.labels.encode import encode_page
 from napari_gpcis.io.labels.writer import label_dtype

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from napari_gpcis.batch.cluster_tasks import class_block, do_stack, installed_version
-from napari_gpcis.batch.page import Page
+from napari_gpcis.batch.outputs import Page
 from napari_gpcis.batch.segment import Outcome, attempt, stop_message
 from napari_gpcis.batch.threads import available_cores
 from napari_gpcis.io.errors import OptionError, StoppedError, UserError

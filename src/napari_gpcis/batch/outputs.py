@@ -1,25 +1,62 @@
-"""The files that a run writes: labels, table, preview; all of them appear at its end."""
+"""Finished pages, and the files that they go into: labels, table, preview, complete at the end."""
 
 from __future__ import annotations
 
+import json
+import struct
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from napari_gpcis.io.files import saying_why, whole_or_nothing
-from napari_gpcis.io.labels.object_table import object_table
+from napari_gpcis.io.labels.encode import EncodedPage
+from napari_gpcis.io.labels.object_table import ObjectInSlice, object_table
 from napari_gpcis.io.labels.overlay import StackPage, draw_overlay, write_overlay
 from napari_gpcis.io.labels.writer import label_writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import Self
 
-    from napari_gpcis.batch.page import Page
     from napari_gpcis.batch.run import Run
     from napari_gpcis.io.labels.object_table import ObjectTable
     from napari_gpcis.io.labels.writer import LabelWriter
 
-__all__ = ["Outputs", "open_outputs"]
+__all__ = ["Outputs", "Page", "open_outputs"]
+
+_LENGTH = struct.Struct("<Q")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Page:
+    """What a run makes of one slice.
+
+    Attributes
+    ----------
+    z : int
+        Slice index.
+    labels : EncodedPage
+    objects : tuple of ObjectInSlice
+        Empty in class mode.
+    """
+
+    z: int
+    labels: EncodedPage
+    objects: tuple[ObjectInSlice, ...] = ()
+
+    def to_bytes(self) -> bytes:
+        """The same page from `from_bytes`, to the last bit."""
+        rows = json.dumps([asdict(item) for item in self.objects]).encode()
+        return _LENGTH.pack(len(rows)) + rows + self.labels.to_bytes()
+
+    @classmethod
+    def from_bytes(cls, z: int, content: bytes) -> Self:
+        """Page of a slice from `to_bytes`."""
+        (length,) = _LENGTH.unpack_from(content)
+        rows = content[_LENGTH.size : _LENGTH.size + length]
+        labels = EncodedPage.from_bytes(content[_LENGTH.size + length :])
+        return cls(z, labels, tuple(ObjectInSlice(**row) for row in json.loads(rows)))
 
 
 @contextmanager

@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+import io
+import json
+import struct
+import zlib
 from typing import TYPE_CHECKING
 
-from napari_gpcis.batch.object_pages import find_diameter, object_page
-from napari_gpcis.batch.outlines import Outline, answer, by_object
-from napari_gpcis.batch.records import pack_anchors, pack_held, unpack_anchors, unpack_held
+import numpy as np
+
+from napari_gpcis.batch.object_pages import (
+    Outline,
+    answer,
+    by_object,
+    find_diameter,
+    object_page,
+)
+from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.document.annotation import Question
 from napari_gpcis.engine.document.history import CarriedMask, State
+from napari_gpcis.engine.geometry import Box, Scale
 from napari_gpcis.engine.logits import sigmoid
-from napari_gpcis.engine.propagation.step import held
+from napari_gpcis.engine.propagation.step import Appearance, Held, held
 from napari_gpcis.engine.propagation.sweep import Anchor, Sweep, between
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import TypeAlias
 
-    from napari_gpcis.batch.checkpoint import WorkFolder
-    from napari_gpcis.batch.page import Page
+    from napari_gpcis.batch.checkpoint import Spool, WorkFolder
+    from napari_gpcis.batch.outputs import Page
     from napari_gpcis.batch.run import Run
-    from napari_gpcis.batch.spool import Spool
-    from napari_gpcis.engine.click import Click
-    from napari_gpcis.engine.propagation.step import Held
 
     Anchors: TypeAlias = dict[int, dict[int, Anchor]]
 
-__all__ = ["propagated_pages"]
+__all__ = ["pack_anchors", "pack_held", "propagated_pages", "unpack_anchors", "unpack_held"]
+
+_LENGTH = struct.Struct("<Q")
 
 
 def propagated_pages(run: Run, slices: Sequence[int], work: WorkFolder) -> Iterator[Page]:
@@ -137,3 +148,77 @@ class _Corrections:
         question = Question(State(clicks=clicks), object_id, carried.z, None, seed)
         result = self._answerer.answer(question)
         return held(result) if result.box_mask.any() else None
+
+
+def pack_held(objects: Mapping[int, Held]) -> bytes:
+    """Objects of one slice; the same from `unpack_held`, to the last bit."""
+    arrays: dict[str, np.ndarray] = {}
+    for object_id, found in objects.items():
+        arrays |= {
+            f"{object_id} place": np.array([found.z, *found.box], np.int64),
+            f"{object_id} mask": np.packbits(found.mask),
+            f"{object_id} logits": found.logits,
+            f"{object_id} touched": np.array(found.touched, np.int64).reshape(-1, 2),
+            f"{object_id} sureness": np.array(found.sureness, np.float64),
+        }
+    content = io.BytesIO()
+    np.savez(content, **arrays)  # type: ignore[arg-type]
+    return zlib.compress(content.getvalue(), 1)
+
+
+def unpack_held(content: bytes) -> dict[int, Held]:
+    """Objects of one slice."""
+    objects = {}
+    with np.load(io.BytesIO(zlib.decompress(content)), allow_pickle=False) as arrays:
+        for name in arrays.files:
+            if name.endswith(" place"):
+                number = name.removesuffix(" place")
+                z, *edges = (int(value) for value in arrays[name])
+                box = Box(*edges)
+                size = box.shape[0] * box.shape[1]
+                mask = np.unpackbits(arrays[f"{number} mask"], count=size).view(np.bool_)
+                objects[int(number)] = Held(
+                    z,
+                    box,
+                    mask.reshape(box.shape),
+                    arrays[f"{number} logits"],
+                    tuple((int(row), int(col)) for row, col in arrays[f"{number} touched"]),
+                    float(arrays[f"{number} sureness"]),
+                )
+    return objects
+
+
+def pack_anchors(anchors: Mapping[int, Anchor]) -> bytes:
+    """Objects of a clicked slice, with what they look like."""
+    seen = {
+        object_id: {
+            "scale": [anchor.appearance.scale.cell, anchor.appearance.scale.pixels],
+            "level": anchor.appearance.level,
+            "threshold": anchor.appearance.threshold,
+            "examples": [
+                [click.z, click.row, click.col, click.positive]
+                for click in anchor.appearance.examples
+            ],
+        }
+        for object_id, anchor in anchors.items()
+    }
+    head = json.dumps(seen).encode()
+    masks = pack_held({object_id: anchor.held for object_id, anchor in anchors.items()})
+    return _LENGTH.pack(len(head)) + head + masks
+
+
+def unpack_anchors(content: bytes) -> dict[int, Anchor]:
+    """Objects of a clicked slice."""
+    (length,) = _LENGTH.unpack_from(content)
+    masks = unpack_held(content[_LENGTH.size + length :])
+    anchors = {}
+    for name, seen in json.loads(content[_LENGTH.size : _LENGTH.size + length]).items():
+        object_id = int(name)
+        examples = tuple(
+            Click(z, row, col, positive, object_id) for z, row, col, positive in seen["examples"]
+        )
+        appearance = Appearance(
+            object_id, Scale(*seen["scale"]), seen["level"], seen["threshold"], examples
+        )
+        anchors[object_id] = Anchor(masks[object_id], appearance)
+    return anchors

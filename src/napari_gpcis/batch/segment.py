@@ -13,8 +13,7 @@ from napari_gpcis.batch.checkpoint import WorkFolder
 from napari_gpcis.batch.class_pages import ClassPages
 from napari_gpcis.batch.job import Job, Options
 from napari_gpcis.batch.object_pages import object_pages
-from napari_gpcis.batch.outputs import open_outputs
-from napari_gpcis.batch.page import Page
+from napari_gpcis.batch.outputs import Page, open_outputs
 from napari_gpcis.batch.propagated_pages import propagated_pages
 from napari_gpcis.batch.run import Run, open_stack
 from napari_gpcis.batch.threads import Crew, available_cores
@@ -26,8 +25,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Sequence
 
+    from napari_gpcis.batch.checkpoint import Spool
     from napari_gpcis.batch.run import Tell
-    from napari_gpcis.batch.spool import Spool
     from napari_gpcis.engine.runner import Runner
 
     Producer: TypeAlias = Callable[[Run, Sequence[int], WorkFolder], Iterator[Page]]
