@@ -10,7 +10,7 @@ import pytest
 import tifffile
 from skimage import data
 
-from napari_gpcis.batch.job import Job, Options
+from napari_gpcis.batch.job import Job, SegmentOptions
 from napari_gpcis.engine.click import Click
 from napari_gpcis.io.annotations.clicks import write_clicks
 
@@ -49,7 +49,7 @@ class Lab:
             self.folder / f"{name}.csv",
             self.out / f"{name}_labels.tif",
             table=table,
-            options=Options(
+            options=SegmentOptions(
                 **{"model": str(self.model), "object_diameter": DIAMETER, "threads": 1, **options}
             ),
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from napari_gpcis.batch.discover import find_jobs
-from napari_gpcis.batch.job import Options
+from napari_gpcis.batch.job import SegmentOptions
 from napari_gpcis.io.errors import UserError
 
 
@@ -47,7 +47,7 @@ def test_clicks_tables_and_previews_may_lie_in_folders_of_their_own(folder: Path
         folder / "out",
         preview=folder / "previews",
         table=folder / "tables",
-        options=Options(propagate=True),
+        options=SegmentOptions(propagate=True),
     )
     job = wanted.jobs[0]
     assert job.clicks == folder / "other" / "a2.csv"

@@ -140,11 +140,11 @@ KILLED = """
 import os, sys
 from pathlib import Path
 from napari_gpcis.batch.discover import find_jobs
-from napari_gpcis.batch.job import Options
+from napari_gpcis.batch.job import SegmentOptions
 from napari_gpcis.batch.stacks import segment_stacks
-from napari_gpcis.batch.checkpoint import Spool
+from napari_gpcis.batch.checkpoint import PageStore
 folder, out, model, mode, propagate, after = sys.argv[1:]
-append, count = Spool.append, 0
+append, count = PageStore.append, 0
 def dying(self, number, content):
     global count
     count += 1
@@ -155,8 +155,8 @@ def dying(self, number, content):
             self._file.flush()
         os._exit(9)
     append(self, number, content)
-Spool.append = dying
-options = Options(
+PageStore.append = dying
+options = SegmentOptions(
     mode=mode, propagate=bool(propagate), model=model, object_diameter=50.0, threads=1
 )
 table = None if mode == "class" else Path(out)

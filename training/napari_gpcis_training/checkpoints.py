@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from napari_gpcis.io.files import saying_why, whole_or_nothing
+from napari_gpcis.io.files import atomic_write, os_errors_as_output_errors
 from napari_gpcis_training.schedule import Schedule
 from napari_gpcis_training.training_pass import StepReport
 
@@ -53,7 +53,7 @@ def save_state(
     ValueError
         When the disk is full or refuses; what was at `path` is still there.
     """
-    with whole_or_nothing(path) as part, saying_why(path):
+    with atomic_write(path) as part, os_errors_as_output_errors(path):
         _write(part, _content(state, config, scaler))
 
 
@@ -62,7 +62,7 @@ def rotate_state(
 ) -> None:
     """Write a folder's checkpoint, and keep the one before; arguments as of `save_state`."""
     path = folder / CHECKPOINT
-    with whole_or_nothing(path) as part, saying_why(path):
+    with atomic_write(path) as part, os_errors_as_output_errors(path):
         _write(part, _content(state, config, scaler))
         if path.exists():
             os.replace(path, folder / PREVIOUS)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_gpcis.io.files import whole_or_nothing
+from napari_gpcis.io.files import atomic_write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +61,7 @@ def draw_curves(folder: Path) -> None:
         axes.legend()
     for axes in (loss, overlap, rate):
         axes.grid(alpha=0.3)
-    with whole_or_nothing(folder / CURVES) as part:
+    with atomic_write(folder / CURVES) as part:
         figure.savefig(part, dpi=120, format="png")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_gpcis.io.files import saying_why, whole_or_nothing
+from napari_gpcis.io.files import atomic_write, os_errors_as_output_errors
 from napari_gpcis_training.curves import LOG, VALIDATION, draw_curves, read_rows
 from napari_gpcis_training.training_pass import StepReport
 
@@ -54,7 +54,7 @@ class Logbook:
         self._board: Any = None
         if folder is None:
             return
-        with saying_why(folder / LOG):
+        with os_errors_as_output_errors(folder / LOG):
             folder.mkdir(parents=True, exist_ok=True)
         for name in (LOG, VALIDATION):
             _cut(folder / name, step)
@@ -65,7 +65,7 @@ class Logbook:
         if self._folder is None:
             return
         path = self._folder / name
-        with saying_why(path):
+        with os_errors_as_output_errors(path):
             columns = _columns(path)
             with path.open("a", newline="", encoding="utf-8") as file:
                 # an older version's file keeps its columns
@@ -113,7 +113,7 @@ def _cut(path: Path, step: int) -> None:
     if not rows:
         path.unlink()
         return
-    with whole_or_nothing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+    with atomic_write(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
@@ -125,5 +125,5 @@ def _board(folder: Path, step: int) -> Any | None:
     except ImportError:
         # part of the extra `train`; the CSV has all of its figures
         return None
-    with saying_why(folder):
+    with os_errors_as_output_errors(folder):
         return SummaryWriter(str(folder), purge_step=step + 1)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from napari_gpcis.engine.runner import find_device
-from napari_gpcis.io.files import saying_why, whole_or_nothing
+from napari_gpcis.io.files import atomic_write, os_errors_as_output_errors
 from napari_gpcis.model.checkpoint import load_model, model_card, save_checkpoint
 from napari_gpcis_training.calibration.temperature import fit_temperature
 from napari_gpcis_training.checkpoints import (
@@ -233,10 +233,10 @@ def _training_sets(run: Run, config: TrainConfig, progress: Progress) -> list[La
 
 def _describe(run: Run, config: TrainConfig, sets: list[LabelledSet]) -> None:
     """Write all settings, and what is held out, beside the checkpoints."""
-    with saying_why(run.output / CONFIG):
+    with os_errors_as_output_errors(run.output / CONFIG):
         run.output.mkdir(parents=True, exist_ok=True)
     text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    with whole_or_nothing(run.output / CONFIG) as part:
+    with atomic_write(run.output / CONFIG) as part:
         part.write_text(text, encoding="utf-8")
     splits = {labelled.source.name: labelled.split for labelled in sets}
     write_split(run.output / SPLIT, {name: split for name, split in splits.items() if split})

@@ -18,21 +18,21 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from napari_gpcis.io.errors import OutputFileError
-from napari_gpcis.io.files import lock, saying_why
+from napari_gpcis.io.files import lock, os_errors_as_output_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
     from typing import Self
 
-__all__ = ["Spool", "WorkFolder"]
+__all__ = ["JobCheckpoint", "PageStore"]
 
 _SECONDS_BETWEEN_TRIES = 0.2
 # number, length and checksum of what follows
 _HEAD = struct.Struct("<qQI")
 
 
-class Spool:
+class PageStore:
     """Numbered records that outlive the process.
 
     Methods may be called from several threads at once.
@@ -57,7 +57,7 @@ class Spool:
         self._places: dict[int, tuple[int, int]] = {}
         self._lock = Lock()
         head = json.dumps({"fingerprint": fingerprint}).encode() + b"\n"
-        with saying_why(path):
+        with os_errors_as_output_errors(path):
             path.touch()
             self._file = path.open("r+b")
             kept = resume and self._file.read(len(head)) == head
@@ -108,7 +108,7 @@ class Spool:
             When there is no space left. What was there before still is.
         """
         head = _HEAD.pack(number, len(content), zlib.crc32(content))
-        with self._lock, saying_why(self.path):
+        with self._lock, os_errors_as_output_errors(self.path):
             self._file.seek(self._end)
             self._file.write(head + content)
             # to the system, which keeps it when this process is killed
@@ -141,7 +141,7 @@ class Spool:
             start = first + length
 
 
-class WorkFolder:
+class JobCheckpoint:
     """Spools of one output; a context manager that removes them at the end.
 
     Where the block is left by an error they are removed too, unless `resume`. A killed process
@@ -179,7 +179,7 @@ class WorkFolder:
         self.path = target.with_name(f".{target.name}.work")
         self._fingerprint = fingerprint
         self._resume = resume
-        self._spools: list[Spool] = []
+        self._stores: list[PageStore] = []
         give_up = time.monotonic() + patience
         while not self._take(output):
             if time.monotonic() > give_up:
@@ -194,7 +194,7 @@ class WorkFolder:
 
     def _take(self, output: Path) -> bool:
         """Make the folder, and keep others out of it; false if another run does."""
-        with saying_why(output):
+        with os_errors_as_output_errors(output):
             self.path.mkdir(exist_ok=True)
             try:
                 self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT)
@@ -205,18 +205,18 @@ class WorkFolder:
         os.close(self._lock)
         return False
 
-    def spool(self, name: str) -> Spool:
+    def store(self, name: str) -> PageStore:
         """Records of one kind."""
-        spool = Spool(self.path / f"{name}.spool", self._fingerprint, resume=self._resume)
-        self._spools.append(spool)
-        return spool
+        store = PageStore(self.path / f"{name}.spool", self._fingerprint, resume=self._resume)
+        self._stores.append(store)
+        return store
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        for spool in self._spools:
-            spool.close()
+        for store in self._stores:
+            store.close()
         if kind is None or not self._resume:
             # a file that is still open cannot be removed everywhere: the lock goes first
             os.close(self._lock)

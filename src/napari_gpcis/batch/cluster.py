@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     Future = AnyFuture[Any]
 
-    from napari_gpcis.batch.checkpoint import WorkFolder
+    from napari_gpcis.batch.checkpoint import JobCheckpoint
     from napari_gpcis.batch.job import Job
-    from napari_gpcis.batch.run import Run, Tell
+    from napari_gpcis.batch.run import OnProgress, Run
 
 __all__ = ["run_on_cluster"]
 
@@ -44,7 +44,7 @@ def run_on_cluster(
     scheduler: str | None,
     workers: int,
     resume: bool,
-    tell: Tell,
+    on_progress: OnProgress,
     is_cancelled: Callable[[], bool] | None,
 ) -> Iterator[Outcome]:
     """Do jobs on a cluster, or on several processes of this machine.
@@ -57,7 +57,7 @@ def run_on_cluster(
         Its address; a cluster of one's own is started when not given.
     workers : int
         Processes of that.
-    resume, tell, is_cancelled
+    resume, on_progress, is_cancelled
         As for `segment_stacks`.
 
     Yields
@@ -77,34 +77,38 @@ def run_on_cluster(
         for job in jobs
     }
     with _client(scheduler, workers) as client:
-        team = Team(client, resume, tell, is_cancelled or (lambda: False))
+        cluster = ClusterClient(client, resume, on_progress, is_cancelled or (lambda: False))
         capacity = sum(client.nthreads().values())
         if jobs[0].options.mode == "class" and len(jobs) < 2 * capacity:
-            outcomes = team.by_blocks(list(asked), capacity)
+            outcomes = cluster.by_blocks(list(asked), capacity)
         else:
-            outcomes = team.by_stacks(list(asked))
+            outcomes = cluster.by_stacks(list(asked))
         for outcome in outcomes:
             yield replace(outcome, job=asked[outcome.job])
 
 
-class Team:
+class ClusterClient:
     """Workers, and how their work is followed.
 
     Parameters
     ----------
     client : Client
-    resume, tell, is_cancelled
+    resume, on_progress, is_cancelled
         As for `segment_stacks`.
     """
 
     def __init__(
-        self, client: Client, resume: bool, tell: Tell, is_cancelled: Callable[[], bool]
+        self,
+        client: Client,
+        resume: bool,
+        on_progress: OnProgress,
+        is_cancelled: Callable[[], bool],
     ) -> None:
         from distributed import Event
 
         self._client = client
         self._resume = resume
-        self._tell = tell
+        self._on_progress = on_progress
         self._is_cancelled = is_cancelled
         self._stop = Event(f"napari-gpcis-stop-{uuid.uuid4()}", client=client)
 
@@ -112,23 +116,23 @@ class Team:
         """Give each worker whole stacks."""
         waiting = {self._submit(do_stack, job, self._stop.name): job for job in jobs}
         count = 0
-        self._tell("segmenting stacks", 0, len(jobs))
+        self._on_progress("segmenting stacks", 0, len(jobs))
         for future in self._completed(waiting):
             count += 1
             yield self._outcome(future, waiting[future])
-            self._tell("segmenting stacks", count, len(jobs))
+            self._on_progress("segmenting stacks", count, len(jobs))
 
     def by_blocks(self, jobs: Sequence[Job], capacity: int) -> Iterator[Outcome]:
         """Class mode: share out the pages of one stack after the other."""
         for job in jobs:
 
-            def produce(run: Run, slices: Sequence[int], _: WorkFolder) -> Iterator[Page]:
+            def produce(run: Run, slices: Sequence[int], _: JobCheckpoint) -> Iterator[Page]:
                 return self._blocks(run.job, slices, capacity)
 
             yield attempt(
                 job,
                 resume=self._resume,
-                on_progress=self._tell,
+                on_progress=self._on_progress,
                 is_cancelled=self._is_cancelled,
                 producer=produce,
             )

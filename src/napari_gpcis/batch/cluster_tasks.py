@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 from napari_gpcis.batch.class_pages import ClassPages
 from napari_gpcis.batch.run import Run, load_runner, open_stack
 from napari_gpcis.batch.segment import Outcome, attempt
-from napari_gpcis.batch.threads import Crew
+from napari_gpcis.batch.threads import WorkerThreads
 
 if TYPE_CHECKING:
-    from napari_gpcis.batch.job import Job, Options
+    from napari_gpcis.batch.job import Job, SegmentOptions
     from napari_gpcis.engine.runner import Runner
 
 __all__ = ["class_block", "do_stack", "installed_version"]
@@ -78,7 +78,7 @@ class _Stop:
 def class_block(job: Job, slices: tuple[int, ...]) -> list[bytes]:
     """Pages of some slices of a stack in class mode, as bytes."""
     run, pages = _opened(job)
-    return [page.to_bytes() for page in pages.make(slices, run.crew)]
+    return [page.to_bytes() for page in pages.make(slices, run.threads)]
 
 
 _lock = Lock()
@@ -95,8 +95,8 @@ def _open(job: Job) -> tuple[ExitStack, Run, ClassPages]:
     """The stack that blocks are taken of; closed when nobody uses it any more."""
     stack = ExitStack()
     image, clicks = stack.enter_context(open_stack(job))
-    crew = Crew(job.options.threads or 1)
-    run = Run(job, image, clicks, crew, lambda stage, done, total: None, _runner(job))
+    threads = WorkerThreads(job.options.threads or 1)
+    run = Run(job, image, clicks, threads, lambda stage, done, total: None, _runner(job))
     return stack, run, ClassPages(run)
 
 
@@ -105,7 +105,7 @@ def _runner(job: Job) -> Runner:
 
 
 @lru_cache(maxsize=1)
-def _load(options: Options) -> Runner:
+def _load(options: SegmentOptions) -> Runner:
     _keep_freed_memory()
     return load_runner(options)
 

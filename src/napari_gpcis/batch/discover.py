@@ -8,14 +8,14 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from napari_gpcis.batch.job import OUTPUT_SUFFIXES, Job, Options
+from napari_gpcis.batch.job import OUTPUT_SUFFIXES, Job, SegmentOptions
 from napari_gpcis.io.errors import ImageFileError, OptionError, UserError
 from napari_gpcis.io.files import is_zarr_folder, natural_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Wanted", "find_jobs"]
+__all__ = ["DiscoveredJobs", "find_jobs"]
 
 LOG = "segment.log.jsonl"
 _COLUMNS = ("image", "clicks", "output")
@@ -24,7 +24,7 @@ _NO_IMAGES = {".csv", ".json", ".jsonl", ".md", ".txt", ".xml", ".yaml", ".yml",
 _COMPOUND = re.compile(r"\.(ome\.tiff?|ome\.zarr|ome\.tf[28]|tiff?|zarr|zip|[^.]+)$", re.IGNORECASE)
 
 
-class Wanted(NamedTuple):
+class DiscoveredJobs(NamedTuple):
     """What the command line asks for.
 
     Attributes
@@ -49,8 +49,8 @@ def find_jobs(
     preview: Path | None = None,
     table: Path | None = None,
     suffix: str = ".tif",
-    options: Options | None = None,
-) -> Wanted:
+    options: SegmentOptions | None = None,
+) -> DiscoveredJobs:
     """Tell one stack from many, and pair each image with its clicks and its output.
 
     Parameters
@@ -69,14 +69,14 @@ def find_jobs(
         Likewise a file or, for NAME.png and NAME.csv, a folder.
     suffix : str
         Ending of the label files of many: .tif, or .ome.zarr.
-    options : Options, optional
+    options : SegmentOptions, optional
         Of all jobs.
 
     Raises
     ------
     UserError
     """
-    options = options or Options()
+    options = options or SegmentOptions()
     if len(images) == 1 and images[0].suffix.lower() == ".csv":
         return _of_manifest(images[0], clicks, output, preview, table, suffix, options)
     if len(images) == 1 and not _is_pattern(images[0]):
@@ -106,14 +106,14 @@ def _single(
     output: Path | None,
     preview: Path | None,
     table: Path | None,
-    options: Options,
-) -> Wanted:
+    options: SegmentOptions,
+) -> DiscoveredJobs:
     if clicks is None:
         raise OptionError("--clicks is missing, which one image needs; give its file")
     if output is None:
         raise OptionError("--output is missing, which one image needs; give its file")
     job = Job(image, clicks, output, preview, table, options)
-    return Wanted([job], output.parent / LOG, is_single=True)
+    return DiscoveredJobs([job], output.parent / LOG, is_single=True)
 
 
 def _many(
@@ -122,9 +122,9 @@ def _many(
     preview: Path | None,
     table: Path | None,
     suffix: str,
-    options: Options,
+    options: SegmentOptions,
     log: Path | None = None,
-) -> Wanted:
+) -> DiscoveredJobs:
     """Jobs of many images; without a file of its own an output goes into the folder."""
     if output is not None and output.suffix.lower() in OUTPUT_SUFFIXES:
         raise OptionError(
@@ -149,7 +149,7 @@ def _many(
     _check_distinct(jobs)
     for folder in {output, preview, table} - {None}:
         _make(folder)
-    return Wanted(jobs, log or jobs[0].output.parent / LOG)
+    return DiscoveredJobs(jobs, log or jobs[0].output.parent / LOG)
 
 
 def _of_manifest(
@@ -159,8 +159,8 @@ def _of_manifest(
     preview: Path | None,
     table: Path | None,
     suffix: str,
-    options: Options,
-) -> Wanted:
+    options: SegmentOptions,
+) -> DiscoveredJobs:
     if clicks is not None:
         raise OptionError(f"the manifest {path} names the clicks; leave --clicks out")
     rows = _rows(path)

@@ -20,7 +20,7 @@ from napari_gpcis.model import model_card
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["OUTPUT_SUFFIXES", "Job", "Options"]
+__all__ = ["OUTPUT_SUFFIXES", "Job", "SegmentOptions"]
 
 Mode: TypeAlias = Literal["object", "class"]
 
@@ -28,7 +28,7 @@ OUTPUT_SUFFIXES = (".tif", ".tiff", ".zarr")
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class SegmentOptions:
     """How stacks are segmented; `segment_stack` says what each means."""
 
     mode: Mode = "object"
@@ -69,7 +69,7 @@ class Job:
     image, clicks, output : Path
     preview, table : Path or None
         Further outputs.
-    options : Options
+    options : SegmentOptions
     """
 
     image: Path
@@ -77,7 +77,7 @@ class Job:
     output: Path
     preview: Path | None = None
     table: Path | None = None
-    options: Options = field(default_factory=Options)
+    options: SegmentOptions = field(default_factory=SegmentOptions)
 
     @property
     def further_outputs(self) -> tuple[Path, ...]:

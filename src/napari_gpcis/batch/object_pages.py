@@ -46,9 +46,9 @@ _SAME_SCALE = math.sqrt(2)
 def find_diameter(run: Run) -> None:
     """Set the objects' diameter, if it was not given, to that of the most clicked slice's."""
     if run.diameter is None:
-        run.tell("looking at the objects' size", 0, 1)
+        run.on_progress("looking at the objects' size", 0, 1)
         answerer, objects = run.answerer, by_object(run.clicks_of[run.most_clicked])
-        run.diameter = run.crew.run(lambda: estimate_diameter(answerer, objects))
+        run.diameter = run.threads.run(lambda: estimate_diameter(answerer, objects))
         answerer.given_diameter = run.diameter
 
 
@@ -56,7 +56,7 @@ def object_pages(run: Run, slices: Sequence[int]) -> Iterator[Page]:
     """Labels of some slices, in their order; a slice without clicks stays empty."""
     find_diameter(run)
     work = ((z, own) for z in slices for own in _objects_of(run, z) or [()])
-    outlines = run.crew.map(lambda item: (item[0], _outline(run, item[1])), work)
+    outlines = run.threads.map(lambda item: (item[0], _outline(run, item[1])), work)
     for z, found in groupby(outlines, key=lambda item: item[0]):
         yield object_page(run, z, [outline for _, outline in found if outline is not None])
 

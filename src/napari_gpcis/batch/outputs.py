@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from napari_gpcis.io.files import saying_why, whole_or_nothing
+from napari_gpcis.io.files import atomic_write, os_errors_as_output_errors
 from napari_gpcis.io.labels.encode import EncodedPage
 from napari_gpcis.io.labels.object_table import ObjectInSlice, object_table
 from napari_gpcis.io.labels.overlay import StackPage, draw_overlay, write_overlay
@@ -72,7 +72,7 @@ def open_outputs(run: Run) -> Iterator[Outputs]:
     with ExitStack() as stack:
         writer = stack.enter_context(label_writer(job.output, run.image, run.highest))
         rows = stack.enter_context(object_table(job.table, run.image)) if job.table else None
-        picture = stack.enter_context(whole_or_nothing(job.preview)) if job.preview else None
+        picture = stack.enter_context(atomic_write(job.preview)) if job.preview else None
         yield Outputs(run, writer, rows, picture)
 
 
@@ -108,5 +108,5 @@ class Outputs:
         overlay = draw_overlay(
             StackPage(self._run.image, page.z), page.labels, self._run.clicks_of[page.z]
         )
-        with saying_why(self._run.job.preview or picture):
+        with os_errors_as_output_errors(self._run.job.preview or picture):
             write_overlay(picture, overlay)

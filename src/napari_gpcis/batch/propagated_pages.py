@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import TypeAlias
 
-    from napari_gpcis.batch.checkpoint import Spool, WorkFolder
+    from napari_gpcis.batch.checkpoint import JobCheckpoint, PageStore
     from napari_gpcis.batch.outputs import Page
     from napari_gpcis.batch.run import Run
 
@@ -40,36 +40,36 @@ __all__ = ["pack_anchors", "pack_held", "propagated_pages", "unpack_anchors", "u
 _LENGTH = struct.Struct("<Q")
 
 
-def propagated_pages(run: Run, slices: Sequence[int], work: WorkFolder) -> Iterator[Page]:
+def propagated_pages(run: Run, slices: Sequence[int], checkpoint: JobCheckpoint) -> Iterator[Page]:
     """Labels of some slices, in their order, of objects that were clicked in some of all.
 
-    What the sweeps find is kept in spools, because a page is known only when both have passed it.
+    What the sweeps find is kept in stores, because a page is known only when both have passed it.
     """
     find_diameter(run)
-    anchors = _anchors(run, work.spool("clicked"))
-    up, down = work.spool("up"), work.spool("down")
+    anchors = _anchors(run, checkpoint.store("clicked"))
+    up, down = checkpoint.store("up"), checkpoint.store("down")
     for volume in sorted({run.image.volume_of(z) for z in run.clicks_of}, key=lambda v: v.start):
         _sweep(run, anchors, volume, down, is_up=False)
         _sweep(run, anchors, volume, up, is_up=True)
     for z in slices:
-        run.crew.check()
+        run.threads.check()
         yield object_page(run, z, _outlines(run, z, anchors, up, down))
 
 
-def _anchors(run: Run, spool: Spool) -> Anchors:
+def _anchors(run: Run, store: PageStore) -> Anchors:
     """What is known of each object in each slice where it was clicked."""
     anchors: Anchors = {}
     for done, z in enumerate(sorted(run.clicks_of)):
-        run.tell("looking at the clicked slices", done, len(run.clicks_of))
-        if z in spool:
-            found = unpack_anchors(spool[z])
+        run.on_progress("looking at the clicked slices", done, len(run.clicks_of))
+        if z in store:
+            found = unpack_anchors(store[z])
         else:
             objects = by_object(run.clicks_of[z]).values()
-            clicked = run.crew.map(lambda clicks: _anchor(run, clicks), objects)
+            clicked = run.threads.map(lambda clicks: _anchor(run, clicks), objects)
             found = {
                 anchor.appearance.object_id: anchor for anchor in clicked if anchor is not None
             }
-            spool.append(z, pack_anchors(found))
+            store.append(z, pack_anchors(found))
         for object_id, anchor in found.items():
             anchors.setdefault(object_id, {})[z] = anchor
     return anchors
@@ -79,7 +79,7 @@ def _anchor(run: Run, clicks: tuple[Click, ...]) -> Anchor | None:
     return Anchor.of(answer(run.answerer, clicks))
 
 
-def _sweep(run: Run, anchors: Anchors, volume: range, spool: Spool, *, is_up: bool) -> None:
+def _sweep(run: Run, anchors: Anchors, volume: range, store: PageStore, *, is_up: bool) -> None:
     """Carry the objects of a volume one way, from where an earlier run came to."""
     answerer = run.answerer
     sweep = Sweep(
@@ -88,23 +88,23 @@ def _sweep(run: Run, anchors: Anchors, volume: range, spool: Spool, *, is_up: bo
         anchors,
         volume,
         up=is_up,
-        share=run.crew.map,
+        share=run.threads.map,
         correct=_Corrections(run),
     )
     slices = volume if is_up else volume[::-1]
-    done = next((count for count, z in enumerate(slices) if z not in spool), len(slices))
-    alive = unpack_held(spool[slices[done - 1]]) if done else {}
+    done = next((count for count, z in enumerate(slices) if z not in store), len(slices))
+    alive = unpack_held(store[slices[done - 1]]) if done else {}
     stage = "carrying upwards" if is_up else "carrying downwards"
     for count, (z, carried) in enumerate(sweep.steps(done, alive), start=done + 1):
-        run.crew.check()
-        spool.append(z, pack_held(carried))
-        run.tell(stage, count, len(slices))
+        run.threads.check()
+        store.append(z, pack_held(carried))
+        run.on_progress(stage, count, len(slices))
 
 
-def _outlines(run: Run, z: int, anchors: Anchors, up: Spool, down: Spool) -> list[Outline]:
+def _outlines(run: Run, z: int, anchors: Anchors, up: PageStore, down: PageStore) -> list[Outline]:
     volume = run.image.volume_of(z)
     temperature = run.answerer.runner.network.config.temperature
-    above, below = (unpack_held(spool[z]) if z in spool else {} for spool in (up, down))
+    above, below = (unpack_held(store[z]) if z in store else {} for store in (up, down))
     outlines = []
     for object_id, of_object in anchors.items():
         here = {at: anchor for at, anchor in of_object.items() if at in volume}

@@ -20,14 +20,14 @@ from napari_gpcis.model import load_model
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from napari_gpcis.batch.job import Job, Options
-    from napari_gpcis.batch.threads import Crew
+    from napari_gpcis.batch.job import Job, SegmentOptions
+    from napari_gpcis.batch.threads import WorkerThreads
     from napari_gpcis.engine.click import Click
     from napari_gpcis.io.images.stack import ImageStack
 
-__all__ = ["Run", "Tell", "load_runner", "open_stack"]
+__all__ = ["OnProgress", "Run", "load_runner", "open_stack"]
 
-Tell: TypeAlias = "Callable[[str, int, int], object]"
+OnProgress: TypeAlias = "Callable[[str, int, int], object]"
 
 
 class Run:
@@ -39,8 +39,8 @@ class Run:
     image : ImageStack
     clicks : tuple of Click
         In the order of the file.
-    crew : Crew
-    tell : callable
+    threads : WorkerThreads
+    on_progress : callable
         Takes the stage, and how much of how much of it is done.
     runner : Runner, optional
         The job's network, if it is loaded already.
@@ -58,15 +58,15 @@ class Run:
         job: Job,
         image: ImageStack,
         clicks: tuple[Click, ...],
-        crew: Crew,
-        tell: Tell,
+        threads: WorkerThreads,
+        on_progress: OnProgress,
         runner: Runner | None = None,
     ) -> None:
         self.job = job
         self.image = image
         self.clicks = clicks
-        self.crew = crew
-        self.tell = tell
+        self.threads = threads
+        self.on_progress = on_progress
         self.diameter = job.options.object_diameter
         self.clicks_of: dict[int, list[Click]] = {}
         for click in clicks:
@@ -84,7 +84,7 @@ class Run:
     def answerer(self) -> Answerer:
         """Answers questions about the stack; loads the network when first asked for."""
         if self._runner is None:
-            self.tell("loading the model", 0, 1)
+            self.on_progress("loading the model", 0, 1)
             self._runner = load_runner(self.job.options)
         source = ImageSource(
             self.image, channel_axis=self.image.channel_axis(3 if self.image.slice_axes else 2)
@@ -93,7 +93,7 @@ class Run:
         return Answerer(source, self._runner, options, itertools.count(1))
 
 
-def load_runner(options: Options) -> Runner:
+def load_runner(options: SegmentOptions) -> Runner:
     """Load the network onto its device.
 
     Raises

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from napari_gpcis.batch.checkpoint import WorkFolder
+from napari_gpcis.batch.checkpoint import JobCheckpoint
 from napari_gpcis.batch.class_pages import ClassPages
-from napari_gpcis.batch.job import Job, Options
+from napari_gpcis.batch.job import Job, SegmentOptions
 from napari_gpcis.batch.object_pages import object_pages
 from napari_gpcis.batch.outputs import Page, open_outputs
 from napari_gpcis.batch.propagated_pages import propagated_pages
 from napari_gpcis.batch.run import Run, open_stack
-from napari_gpcis.batch.threads import Crew, available_cores
+from napari_gpcis.batch.threads import WorkerThreads, available_cores
 from napari_gpcis.engine.runner import find_device
 from napari_gpcis.io.errors import StoppedError, UserError
 from napari_gpcis.model import ModelFileError
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Sequence
 
-    from napari_gpcis.batch.checkpoint import Spool
-    from napari_gpcis.batch.run import Tell
+    from napari_gpcis.batch.checkpoint import PageStore
+    from napari_gpcis.batch.run import OnProgress
     from napari_gpcis.engine.runner import Runner
 
-    Producer: TypeAlias = Callable[[Run, Sequence[int], WorkFolder], Iterator[Page]]
+    Producer: TypeAlias = Callable[[Run, Sequence[int], JobCheckpoint], Iterator[Page]]
 
 __all__ = ["Outcome", "Report", "attempt", "run_job", "segment_stack"]
 
@@ -149,7 +149,7 @@ def segment_stack(
     UserError
         With one line that says what is wrong and what to do.
     """
-    options = Options(
+    options = SegmentOptions(
         mode=mode,
         propagate=propagate,
         model=model,
@@ -175,7 +175,7 @@ def run_job(
     job: Job,
     *,
     resume: bool = False,
-    on_progress: Tell | None = None,
+    on_progress: OnProgress | None = None,
     is_cancelled: Callable[[], bool] | None = None,
     runner: Runner | None = None,
     producer: Producer | None = None,
@@ -197,12 +197,12 @@ def run_job(
         Seconds to wait for another run with the same output to end.
     """
     start = time.perf_counter()
-    tell = on_progress or (lambda stage, done, total: None)
+    on_progress = on_progress or (lambda stage, done, total: None)
     job.check()
     with ExitStack() as stack:
         image, clicks = stack.enter_context(open_stack(job))
-        work = stack.enter_context(
-            WorkFolder(
+        checkpoint = stack.enter_context(
+            JobCheckpoint(
                 job.output,
                 job.fingerprint(),
                 resume=resume,
@@ -210,13 +210,13 @@ def run_job(
                 patience=patience,
             )
         )
-        crew = stack.enter_context(Crew(_threads(job.options), is_cancelled))
-        run = Run(job, image, clicks, crew, tell, runner)
+        threads = stack.enter_context(WorkerThreads(_threads(job.options), is_cancelled))
+        run = Run(job, image, clicks, threads, on_progress, runner)
         outputs = stack.enter_context(open_outputs(run))
         try:
-            for page in _pages(run, producer or _producer(job), work):
+            for page in _pages(run, producer or _producer(job), checkpoint):
                 outputs.take(page)
-                tell("segmenting", page.z + 1, image.slices)
+                on_progress("segmenting", page.z + 1, image.slices)
         except StoppedError as stopped:
             raise StoppedError(stop_message(resume=resume)) from stopped
     return Report(
@@ -236,22 +236,22 @@ def stop_message(*, resume: bool) -> str:
     return "stopped; nothing was written"
 
 
-def _pages(run: Run, producer: Producer, work: WorkFolder) -> Iterator[Page]:
+def _pages(run: Run, producer: Producer, checkpoint: JobCheckpoint) -> Iterator[Page]:
     """All pages in order: those that are done already, and fresh ones, which are kept."""
-    done = work.spool("pages")
+    done = checkpoint.store("pages")
     slices = range(run.image.slices)
     wanted = [z for z in slices if z not in done]
-    fresh = producer(run, wanted, work) if wanted else iter(())
+    fresh = producer(run, wanted, checkpoint) if wanted else iter(())
     for z in slices:
         yield Page.from_bytes(z, done[z]) if z in done else _kept(next(fresh), done)
 
 
-def _kept(page: Page, done: Spool) -> Page:
+def _kept(page: Page, done: PageStore) -> Page:
     done.append(page.z, page.to_bytes())
     return page
 
 
-def _threads(options: Options) -> int:
+def _threads(options: SegmentOptions) -> int:
     """Of a GPU, two threads make full use: one reads and writes while the other computes."""
     if options.threads is not None:
         return options.threads
@@ -264,10 +264,10 @@ def _threads(options: Options) -> int:
 
 def _producer(job: Job) -> Producer:
     if job.options.mode == "class":
-        return lambda run, slices, work: ClassPages(run).make(slices, run.crew)
+        return lambda run, slices, checkpoint: ClassPages(run).make(slices, run.threads)
     if job.options.propagate:
         return propagated_pages
-    return lambda run, slices, work: object_pages(run, slices)
+    return lambda run, slices, checkpoint: object_pages(run, slices)
 
 
 def _counted(number: int, noun: str) -> str:

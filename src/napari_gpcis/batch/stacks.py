@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from napari_gpcis.batch.run import load_runner
 from napari_gpcis.batch.segment import Outcome, attempt, stop_message
 from napari_gpcis.io.errors import StoppedError, UserError
-from napari_gpcis.io.files import content_digest, saying_why
+from napari_gpcis.io.files import content_digest, os_errors_as_output_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from napari_gpcis.batch.job import Job
-    from napari_gpcis.batch.run import Tell
+    from napari_gpcis.batch.run import OnProgress
     from napari_gpcis.batch.segment import Report
 
 __all__ = ["BatchLog", "BatchReport", "segment_stacks"]
@@ -53,7 +53,7 @@ def segment_stacks(
     resume: bool = False,
     workers: int = 1,
     scheduler: str | None = None,
-    on_progress: Tell | None = None,
+    on_progress: OnProgress | None = None,
     is_cancelled: Callable[[], bool] | None = None,
 ) -> BatchReport:
     """Segment many stacks.
@@ -87,7 +87,7 @@ def segment_stacks(
     StoppedError
         If it was cancelled. What is done stays.
     """
-    tell = on_progress or (lambda stage, done, total: None)
+    on_progress = on_progress or (lambda stage, done, total: None)
     notes = BatchLog(log) if log is not None else None
     fingerprints = {job: _fingerprint(job) for job in jobs}
     before = {
@@ -101,9 +101,9 @@ def segment_stacks(
         if scheduler is not None or workers > 1:
             from napari_gpcis.batch.cluster import run_on_cluster
 
-            results = run_on_cluster(left, scheduler, workers, resume, tell, is_cancelled)
+            results = run_on_cluster(left, scheduler, workers, resume, on_progress, is_cancelled)
         else:
-            results = _run_here(left, resume, tell, is_cancelled)
+            results = _run_here(left, resume, on_progress, is_cancelled)
         for outcome in results:
             outcomes[outcome.job] = outcome
             if notes is not None and outcome.report is not None:
@@ -119,7 +119,10 @@ def segment_stacks(
 
 
 def _run_here(
-    jobs: Sequence[Job], resume: bool, tell: Tell, is_cancelled: Callable[[], bool] | None
+    jobs: Sequence[Job],
+    resume: bool,
+    on_progress: OnProgress,
+    is_cancelled: Callable[[], bool] | None,
 ) -> Iterator[Outcome]:
     runner = load_runner(jobs[0].options)
     options = jobs[0].options
@@ -128,14 +131,14 @@ def _run_here(
             runner, options = load_runner(job.options), job.options
         where = f"{number} of {len(jobs)}, {job.image.name}: "
 
-        def tell_where(stage: str, done: int, total: int, where: str = where) -> None:
-            tell(where + stage, done, total)
+        def report_with_place(stage: str, done: int, total: int, where: str = where) -> None:
+            on_progress(where + stage, done, total)
 
         try:
             yield attempt(
                 job,
                 resume=resume,
-                on_progress=tell_where,
+                on_progress=report_with_place,
                 is_cancelled=is_cancelled,
                 runner=runner,
             )
@@ -214,7 +217,7 @@ class BatchLog:
             **more,
         }
         line = ("\n" if self._starts_anew else "") + json.dumps(record) + "\n"
-        with saying_why(self.path), self.path.open("a", encoding="utf-8") as file:
+        with os_errors_as_output_errors(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(line)
         self._starts_anew = False
         self._last[record["output"]] = record

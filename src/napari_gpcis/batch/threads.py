@@ -20,28 +20,28 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from typing import Self
 
-__all__ = ["Crew", "available_cores"]
+__all__ = ["WorkerThreads", "available_cores"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Crew:
+class WorkerThreads:
     """Worker threads of one run; a context manager that ends them.
 
     Parameters
     ----------
-    threads : int
-        How many.
+    count : int
+        Number of threads.
     is_cancelled : callable, optional
         Whether the run is to end early.
     """
 
-    def __init__(self, threads: int, is_cancelled: Callable[[], bool] | None = None) -> None:
-        self.threads = threads
+    def __init__(self, count: int, is_cancelled: Callable[[], bool] | None = None) -> None:
+        self.count = count
         self._is_cancelled = is_cancelled or (lambda: False)
         self._ended = Event()
-        self.pool = ThreadPoolExecutor(self.threads, "napari-gpcis", _one_core)
+        self.pool = ThreadPoolExecutor(self.count, "napari-gpcis", _one_core)
 
     def check(self) -> None:
         """Raise StoppedError if the run is to end; long work asks now and then."""
@@ -61,7 +61,7 @@ class Crew:
         for item in items:
             self.check()
             waiting.append(self.pool.submit(work, item))
-            if len(waiting) > 2 * self.threads:
+            if len(waiting) > 2 * self.count:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

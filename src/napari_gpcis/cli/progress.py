@@ -25,7 +25,7 @@ def progress_bar(first_stage: str) -> Iterator[Callable[[str, int, int], None]]:
     ) as progress:
         task = progress.add_task(first_stage, total=None)
 
-        def tell(stage: str, done: int, total: int) -> None:
+        def on_progress(stage: str, done: int, total: int) -> None:
             progress.update(task, description=stage, completed=done, total=total)
 
-        yield tell
+        yield on_progress

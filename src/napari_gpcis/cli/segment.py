@@ -11,9 +11,9 @@ import typer
 from napari_gpcis.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from napari_gpcis.batch.discover import Wanted
+    from napari_gpcis.batch.discover import DiscoveredJobs
     from napari_gpcis.batch.job import Job
-    from napari_gpcis.batch.run import Tell
+    from napari_gpcis.batch.run import OnProgress
 
 __all__ = ["segment"]
 
@@ -127,9 +127,9 @@ def segment(
     every slice gets its classes from all clicks.
     """
     from napari_gpcis.batch.discover import find_jobs
-    from napari_gpcis.batch.job import Options
+    from napari_gpcis.batch.job import SegmentOptions
 
-    options = Options(
+    options = SegmentOptions(
         mode=mode.value,
         propagate=propagate,
         model=model,
@@ -140,7 +140,7 @@ def segment(
         series=series,
         threads=threads,
     )
-    wanted = find_jobs(
+    discovered = find_jobs(
         images,
         clicks,
         output,
@@ -149,52 +149,56 @@ def segment(
         suffix=_SUFFIXES[format],
         options=options,
     )
-    with progress_bar("reading") as tell:
-        if wanted.is_single and not resume and workers == 1 and scheduler is None:
-            said, code = _one(wanted.jobs[0], tell), 0
+    with progress_bar("reading") as on_progress:
+        if discovered.is_single and not resume and workers == 1 and scheduler is None:
+            said, code = _one(discovered.jobs[0], on_progress), 0
         else:
-            said, code = _many(wanted, resume, workers, scheduler, tell)
+            said, code = _many(discovered, resume, workers, scheduler, on_progress)
     typer.echo(said, err=code > 1)
     if code:
         raise typer.Exit(code)
 
 
-def _one(job: Job, tell: Tell) -> str:
+def _one(job: Job, on_progress: OnProgress) -> str:
     from napari_gpcis.batch.segment import run_job, stop_message
 
     try:
-        return run_job(job, on_progress=tell).summary()
+        return run_job(job, on_progress=on_progress).summary()
     except KeyboardInterrupt:
         typer.echo(f"napari-gpcis: {stop_message(resume=False)}", err=True)
         raise typer.Exit(130) from None
 
 
 def _many(
-    wanted: Wanted, resume: bool, workers: int, scheduler: str | None, tell: Tell
+    discovered: DiscoveredJobs,
+    resume: bool,
+    workers: int,
+    scheduler: str | None,
+    on_progress: OnProgress,
 ) -> tuple[str, int]:
     """What is said in the end, and the exit code."""
     from napari_gpcis.batch.stacks import segment_stacks
 
     try:
         report = segment_stacks(
-            wanted.jobs,
-            log=wanted.log,
+            discovered.jobs,
+            log=discovered.log,
             resume=resume,
             workers=workers,
             scheduler=scheduler,
-            on_progress=tell,
+            on_progress=on_progress,
         )
     except KeyboardInterrupt:
         typer.echo(
             "napari-gpcis: stopped; the same command with --resume goes on from here", err=True
         )
         raise typer.Exit(130) from None
-    if not wanted.is_single:
+    if not discovered.is_single:
         return report.summary(), int(bool(report.failed))
     if report.failed:
         return f"napari-gpcis: {report.failed[0].error}", 2
     if report.skipped:
-        return f"{wanted.jobs[0].output} was done before, and nothing has changed since", 0
+        return f"{discovered.jobs[0].output} was done before, and nothing has changed since", 0
     return "".join(outcome.report.summary() for outcome in report.done if outcome.report), 0
 
 

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 __all__ = [
+    "atomic_folder",
+    "atomic_write",
     "check_suffix",
     "content_digest",
     "is_zarr_folder",
     "lock",
     "natural_order",
-    "saying_why",
-    "whole_folder_or_nothing",
-    "whole_or_nothing",
+    "os_errors_as_output_errors",
 ]
 
 _ZARR_MARKS = (".zarray", ".zgroup", "zarr.json")
@@ -33,7 +33,7 @@ _LOCKED_BYTE = 1 << 40
 
 
 @contextmanager
-def whole_or_nothing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path beside `path`, which takes its place when the block succeeds.
 
     Entering creates the temporary file, so a place that cannot be written to is found before
@@ -52,23 +52,23 @@ def whole_or_nothing(path: str | os.PathLike[str]) -> Iterator[Path]:
     if target.exists() and not os.access(target, os.W_OK):
         raise OutputFileError(f"cannot write {path}: it is read-only; choose another name")
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    with saying_why(path):
+    with os_errors_as_output_errors(path):
         part.touch()
     try:
         yield part
-        with saying_why(path):
+        with os_errors_as_output_errors(path):
             os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
 
 
 @contextmanager
-def whole_folder_or_nothing(
+def atomic_folder(
     path: str | os.PathLike[str], kind: str, may_replace: Callable[[Path], bool]
 ) -> Iterator[Path]:
     """Give a temporary folder beside `path`, which takes its place when the block succeeds.
 
-    As `whole_or_nothing`; an older folder is moved aside, and removed once the new one is there.
+    As `atomic_write`; an older folder is moved aside, and removed once the new one is there.
 
     Parameters
     ----------
@@ -90,13 +90,13 @@ def whole_folder_or_nothing(
             f"cannot write {path}: what is there is no {kind}; choose another name"
         )
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    with saying_why(path):
+    with os_errors_as_output_errors(path):
         # A process of the same number may have been killed here.
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()
     try:
         yield part
-        with saying_why(path):
+        with os_errors_as_output_errors(path):
             _put_in_place(part, target)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -118,7 +118,7 @@ def _put_in_place(part: Path, target: Path) -> None:
 
 
 @contextmanager
-def saying_why(path: str | os.PathLike[str]) -> Iterator[None]:
+def os_errors_as_output_errors(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn the system's refusal to write `path` into a line for the user.
 
     Raises

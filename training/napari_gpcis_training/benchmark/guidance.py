@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_gpcis.engine.guidance import next_click, surroundings
-from napari_gpcis.io.files import saying_why, whole_or_nothing
+from napari_gpcis.io.files import atomic_write, os_errors_as_output_errors
 from napari_gpcis_training.benchmark.protocol import count_contradicted, intersection_over_union
 from napari_gpcis_training.benchmark.records import Record, mean_curve
 from napari_gpcis_training.benchmark.segmenters import SessionSegmenter
@@ -206,14 +206,14 @@ def _means(curves: Array) -> dict[str, list[float]]:
 
 
 def _write(folder: Path, report: dict[str, Any]) -> None:
-    with saying_why(folder):
+    with os_errors_as_output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     texts = {
         "guidance.json": json.dumps(report, indent=2, allow_nan=False) + "\n",
         "guidance.md": "\n".join(_lines(report)) + "\n",
     }
     for name, text in texts.items():
-        with whole_or_nothing(folder / name) as part, saying_why(folder / name):
+        with atomic_write(folder / name) as part, os_errors_as_output_errors(folder / name):
             part.write_text(text, encoding="utf-8")
 
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
-from napari_gpcis.io.files import saying_why, whole_or_nothing
+from napari_gpcis.io.files import atomic_write, os_errors_as_output_errors
 from napari_gpcis_training.benchmark.records import Record
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class RecordJournal:
                 f"expected an output without records, got {self.path}; give --resume to go on "
                 "from them, or another folder"
             )
-        with saying_why(folder):
+        with os_errors_as_output_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         self._keep_settings(folder / SETTINGS, settings)
         self.records = self._read()
@@ -64,7 +64,7 @@ class RecordJournal:
             If it cannot be written.
         """
         line = json.dumps(asdict(record), ensure_ascii=False)
-        with saying_why(self.path), self.path.open("a", encoding="utf-8") as file:
+        with os_errors_as_output_errors(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
         self.records.append(record)
 
@@ -80,7 +80,7 @@ class RecordJournal:
                     f"{new[name]!r} instead of {old[name]!r}; give another folder"
                 )
             new = old | new
-        with whole_or_nothing(path) as part:
+        with atomic_write(path) as part:
             part.write_text(json.dumps(new, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
     def _read(self) -> list[Record]:
@@ -90,7 +90,7 @@ class RecordJournal:
         content = self.path.read_bytes()
         whole = content[: content.rfind(b"\n") + 1]
         if len(whole) < len(content):
-            with saying_why(self.path), self.path.open("r+b") as file:
+            with os_errors_as_output_errors(self.path), self.path.open("r+b") as file:
                 file.truncate(len(whole))
         return [self._parse(line) for line in whole.decode("utf-8").splitlines()]
 

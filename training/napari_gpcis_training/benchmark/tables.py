@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_gpcis.io.files import saying_why, whole_or_nothing
+from napari_gpcis.io.files import atomic_write, os_errors_as_output_errors
 from napari_gpcis_training.benchmark.published import published_rows
 from napari_gpcis_training.plotting.names import markdown
 
@@ -115,13 +115,13 @@ def write_tables(
         "table.json": json_table(scores, parameters, facts),
     }
     paths = [Path(folder) / name for name in texts]
-    with saying_why(folder):
+    with os_errors_as_output_errors(folder):
         Path(folder).mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         # Each is in its temporary place before the first takes its own.
         for path, text in zip(paths, texts.values(), strict=True):
-            part = stack.enter_context(whole_or_nothing(path))
-            with saying_why(path):
+            part = stack.enter_context(atomic_write(path))
+            with os_errors_as_output_errors(path):
                 part.write_text(text, encoding="utf-8", newline="")
     return paths
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from safetensors import safe_open
 from safetensors.torch import save as to_bytes
 
-from napari_gpcis.io.files import saying_why, whole_or_nothing
+from napari_gpcis.io.files import atomic_write, os_errors_as_output_errors
 from napari_gpcis.model import load_model, model_card
 from napari_gpcis_training.calibration.held_out_pixels import CLICKS, Pixels, gather_pixels
 from napari_gpcis_training.calibration.reliability import (
@@ -188,7 +188,7 @@ def set_temperature(
         tensors = {name: file.get_tensor(name) for name in file.keys()}
     metadata["config"] = json.dumps(asdict(config))
     metadata["training"] = json.dumps({**card.training, "calibration": dict(facts)})
-    with whole_or_nothing(output) as part, saying_why(output):
+    with atomic_write(output) as part, os_errors_as_output_errors(output):
         part.write_bytes(to_bytes(tensors, metadata))
 
 
@@ -272,12 +272,12 @@ def _plain(bins: Bins) -> dict[str, list[float]]:
 
 
 def _write(folder: Path, report: dict[str, Any]) -> None:
-    with saying_why(folder):
+    with os_errors_as_output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     texts = {
         "calibration.json": json.dumps(report, indent=2, allow_nan=False) + "\n",
         "calibration.md": as_markdown(report),
     }
     for name, text in texts.items():
-        with whole_or_nothing(folder / name) as part, saying_why(folder / name):
+        with atomic_write(folder / name) as part, os_errors_as_output_errors(folder / name):
             part.write_text(text, encoding="utf-8")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from napari_gpcis_training.commands.shared import or_exit, use_threads
+from napari_gpcis_training.commands.shared import report_errors, use_threads
 
 
 class Protocol(StrEnum):
@@ -134,4 +134,4 @@ def benchmark(
             )
         )
 
-    or_exit(command)
+    report_errors(command)

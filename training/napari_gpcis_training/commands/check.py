@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_gpcis_training.commands.shared import or_exit
+from napari_gpcis_training.commands.shared import report_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,7 +91,7 @@ def check(
         if problems:
             raise typer.Exit(_PROBLEMS)
 
-    or_exit(command)
+    report_errors(command)
 
 
 def _find(

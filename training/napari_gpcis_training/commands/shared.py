@@ -22,7 +22,7 @@ def use_threads(threads: int | None) -> None:
         torch.set_num_threads(threads)
 
 
-def or_exit(command: Callable[[], None]) -> None:
+def report_errors(command: Callable[[], None]) -> None:
     """Run a command; a `ValueError` becomes one line and exit code 2."""
     try:
         command()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from napari_gpcis_training.commands.shared import or_exit, use_threads
+from napari_gpcis_training.commands.shared import report_errors, use_threads
 
 if TYPE_CHECKING:
     from napari_gpcis_training.team import Precision
@@ -89,7 +89,7 @@ def train(
             )
         )
 
-    or_exit(command)
+    report_errors(command)
 
 
 def _precision(name: str | None) -> Precision | None:
@@ -119,4 +119,4 @@ def validate(
         names = only.split(",") if only else None
         validate_model(network, data, settings, objects, names)
 
-    or_exit(command)
+    report_errors(command)

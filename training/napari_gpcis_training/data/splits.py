@@ -10,7 +10,7 @@ import json
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from napari_gpcis.io.files import saying_why, whole_or_nothing
+from napari_gpcis.io.files import atomic_write, os_errors_as_output_errors
 from napari_gpcis_training.data.split_rules import (
     RULES,
     Item,
@@ -98,7 +98,7 @@ def write_split(path: Path, split: Split | dict[str, Split]) -> None:
         "version": _VERSION,
         "sets": {name: asdict(each) for name, each in splits.items()},
     }
-    with whole_or_nothing(path) as part, saying_why(path):
+    with atomic_write(path) as part, os_errors_as_output_errors(path):
         part.write_text(json.dumps(written, indent=1, ensure_ascii=False), encoding="utf-8")
 
 

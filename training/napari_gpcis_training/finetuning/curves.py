@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_gpcis.io.files import saying_why
+from napari_gpcis.io.files import os_errors_as_output_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,5 +60,5 @@ class Recorder:
         left.set(xlabel="step", ylabel=f"loss, and its mean over {width} steps")
         right.plot(*np.array(self.clicks or [(0, np.nan)]).T, "o-", color="C1")
         right.set(xlabel="step", ylabel="clicks to 85 % on the objects to choose by")
-        with saying_why(path):
+        with os_errors_as_output_errors(path):
             figure.savefig(path, dpi=120)

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_gpcis.io.files import check_suffix, saying_why, whole_or_nothing
+from napari_gpcis.io.files import atomic_write, check_suffix, os_errors_as_output_errors
 from napari_gpcis.model.checkpoint import ModelFileError, user_models_folder
 
 if TYPE_CHECKING:
@@ -53,12 +53,12 @@ def reserved(output: Path, size: int) -> Iterator[Callable[[Write], None]]:
         From the callable; says where the model is.
     """
     check_suffix(output, (_SUFFIX,))
-    with whole_or_nothing(output) as part:
-        with saying_why(output):
+    with atomic_write(output) as part:
+        with os_errors_as_output_errors(output):
             part.write_bytes(bytes(size))
 
         def put(write: Write) -> None:
-            with saying_why(output):
+            with os_errors_as_output_errors(output):
                 os.truncate(part, 0)
             try:
                 write(part)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
-from napari_gpcis.io.files import check_suffix, saying_why, whole_or_nothing
+from napari_gpcis.io.files import atomic_write, check_suffix, os_errors_as_output_errors
 from napari_gpcis_training.plotting.names import plain_text
 
 if TYPE_CHECKING:
@@ -93,12 +93,12 @@ def paper(path: str | Path, width: float, height: float) -> Iterator[Figure]:
     from matplotlib.figure import Figure
 
     check_suffix(path, (".png", ".svg", ".pdf"))
-    with saying_why(Path(path).parent):
+    with os_errors_as_output_errors(Path(path).parent):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with whole_or_nothing(path) as part, matplotlib.rc_context(_SETTINGS):
+    with atomic_write(path) as part, matplotlib.rc_context(_SETTINGS):
         figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
         yield figure
-        with saying_why(path):
+        with os_errors_as_output_errors(path):
             figure.savefig(part, format=Path(path).suffix[1:].lower())
 
 

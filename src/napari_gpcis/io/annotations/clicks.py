@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from napari_gpcis.engine.click import Click
 from napari_gpcis.io.errors import ClicksFileError
-from napari_gpcis.io.files import saying_why, whole_or_nothing
+from napari_gpcis.io.files import atomic_write, os_errors_as_output_errors
 
 if TYPE_CHECKING:
     import os
@@ -132,7 +132,7 @@ def write_clicks(
     text = clicks_text(clicks, ndim, others)
     header = next(csv.reader(io.StringIO(text)))
     _check_header(Path(path), header, ndim, "the layer", ("slice",) * (ndim - 2))
-    with whole_or_nothing(path) as part, saying_why(path):
+    with atomic_write(path) as part, os_errors_as_output_errors(path):
         part.write_text(text, encoding="utf-8", newline="")
 
 

@@ -35,7 +35,7 @@ from napari_gpcis.io.annotations.saved_annotation import (
     with_metadata,
 )
 from napari_gpcis.io.errors import ClicksFileError
-from napari_gpcis.io.files import check_suffix, saying_why, whole_or_nothing
+from napari_gpcis.io.files import atomic_write, check_suffix, os_errors_as_output_errors
 
 if TYPE_CHECKING:
     import os
@@ -93,8 +93,8 @@ def save_annotation(path: str | os.PathLike[str], saved: SavedAnnotation) -> Non
             f"expected labels of whole numbers, got {saved.labels.dtype}; convert the layer"
         )
     with (
-        whole_or_nothing(path) as part,
-        saying_why(path),
+        atomic_write(path) as part,
+        os_errors_as_output_errors(path),
         zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive,
         # The TIFF's writer goes back and forth, which a zip's cannot.
         tempfile.NamedTemporaryFile(prefix=".", dir=part.parent) as packed,

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["Layout", "fit_axes", "parse_axes"]
+__all__ = ["StoredAxes", "fit_axes", "parse_axes"]
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class StoredAxes:
     """Where the axes of a view lie among those of the array as it is stored.
 
     Attributes
@@ -40,7 +40,7 @@ class Layout:
     channel: int | None
 
     @classmethod
-    def of(cls, axes: str, shape: Sequence[int], path: Path) -> Layout:
+    def of(cls, axes: str, shape: Sequence[int], path: Path) -> StoredAxes:
         """Tell the axes of an array apart; those of one element, rows and columns aside, vanish.
 
         Parameters

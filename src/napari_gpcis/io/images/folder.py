@@ -9,7 +9,7 @@ from PIL import Image
 
 from napari_gpcis.io.errors import ImageFileError
 from napari_gpcis.io.files import natural_order
-from napari_gpcis.io.images.axes import Layout
+from napari_gpcis.io.images.axes import StoredAxes
 from napari_gpcis.io.images.stack import ImageStack
 from napari_gpcis.io.images.tiff_chain import walk_chain
 
@@ -73,7 +73,7 @@ class PageFolder(ImageStack):
                 f"{self.path} has {len(self._files)} files with the axes {own} {first.shape}, "
                 f"which do not make {axes}; give Z{own}, T{own} or the like"
             )
-        self._see(Layout.of(given, (len(self._files), *first.shape), self.path))
+        self._set_axes(StoredAxes.of(given, (len(self._files), *first.shape), self.path))
         self.dtype, self.is_rgb, self.resolution = first.dtype, first.is_rgb, first.resolution
 
     def _compare_headers(self) -> None:

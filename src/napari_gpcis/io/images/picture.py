@@ -9,7 +9,7 @@ import imageio.v3 as iio
 import numpy as np
 
 from napari_gpcis.io.errors import ImageFileError
-from napari_gpcis.io.images.axes import Layout, fit_axes
+from napari_gpcis.io.images.axes import StoredAxes, fit_axes
 from napari_gpcis.io.images.resolution import Resolution
 from napari_gpcis.io.images.stack import ImageStack, as_read, unreadable
 
@@ -81,14 +81,14 @@ class PictureStack(ImageStack):
         shape = (frames, *first.shape[:2], *colours)
         own = "TYXC"[: len(shape)]
         given = own if axes is None else fit_axes(axes, shape, self.path)
-        layout = Layout.of(given, shape, self.path)
-        if (layout.row, layout.column, layout.channel or 3) != (1, 2, 3):
+        stored = StoredAxes.of(given, shape, self.path)
+        if (stored.row, stored.column, stored.channel or 3) != (1, 2, 3):
             raise ImageFileError(
                 f"{self.path} has the axes {own} {shape}, which cannot be {axes}; "
                 "save it as a TIFF to reorder them"
             )
-        self._layout = layout
-        self._see(layout)
+        self._stored_axes = stored
+        self._set_axes(stored)
         self.is_rgb = self.channels == 3
 
     def close(self) -> None:
@@ -97,7 +97,7 @@ class PictureStack(ImageStack):
         self._handle.close()
 
     def _read(self, z: int, rows: range, columns: range, channels: list[int]) -> NDArray[Any]:
-        place = self._layout.position(z)
+        place = self._stored_axes.position(z)
         frame = self._frame(place[0])[rows.start : rows.stop : rows.step][
             :, columns.start : columns.stop : columns.step
         ]

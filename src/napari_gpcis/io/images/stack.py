@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_gpcis.io.images.axes import Layout
+    from napari_gpcis.io.images.axes import StoredAxes
 
 __all__ = ["ImageStack"]
 
@@ -201,14 +201,14 @@ class ImageStack(ABC):
         if not 0 <= z < self.slices:
             raise IndexError(f"expected a slice from 0 to {self.slices - 1}, got {z}")
 
-    def _see(self, layout: Layout) -> None:
+    def _set_axes(self, stored: StoredAxes) -> None:
         """Take over sizes and axes."""
-        self.slice_axes, self.slice_shape = layout.slice_axes, layout.slice_shape
-        self.rows, self.columns = layout.shape[layout.row], layout.shape[layout.column]
-        self.channels = layout.channels if layout.channel is not None else 0
-        if 0 in layout.shape:
+        self.slice_axes, self.slice_shape = stored.slice_axes, stored.slice_shape
+        self.rows, self.columns = stored.shape[stored.row], stored.shape[stored.column]
+        self.channels = stored.channels if stored.channel is not None else 0
+        if 0 in stored.shape:
             raise ImageFileError(
-                f"{self.path} has the shape {layout.shape}, without a pixel; "
+                f"{self.path} has the shape {stored.shape}, without a pixel; "
                 "save it anew from its source"
             )
 

@@ -11,7 +11,7 @@ import numpy as np
 import tifffile
 
 from napari_gpcis.io.errors import ImageFileError
-from napari_gpcis.io.images.axes import Layout, fit_axes
+from napari_gpcis.io.images.axes import StoredAxes, fit_axes
 from napari_gpcis.io.images.resolution import Resolution
 from napari_gpcis.io.images.stack import ImageStack, as_read, unreadable
 from napari_gpcis.io.images.tiff_chain import walk_chain
@@ -104,24 +104,24 @@ class TiffStack(ImageStack):
         self.dtype = as_read(np.dtype(series.dtype), self.path)
         if axes is not None:
             letters = fit_axes(axes, shape, self.path)
-        layout = self._layout = Layout.of(letters, shape, self.path)
-        self._see(layout)
+        stored = self._stored_axes = StoredAxes.of(letters, shape, self.path)
+        self._set_axes(stored)
         # A series in one piece needs no pages: its axes may have any order.
         self._start = None if series.is_multifile else series.dataoffset
         if self._start is None:
             self._lay_out_pages(series)
-        sampled = layout.channel == len(shape) - 1 and key.axes == "YXS"
-        named = layout.channel is not None and series.axes[layout.channel] == "S"
+        sampled = stored.channel == len(shape) - 1 and key.axes == "YXS"
+        named = stored.channel is not None and series.axes[stored.channel] == "S"
         if any(kind in _ALPHA for kind in key.extrasamples):
             self.channels -= 1
-        self._grey = layout.channel is None or self.channels <= 1
+        self._grey = stored.channel is None or self.channels <= 1
         self.is_rgb = self.channels == 3 and (sampled or named)
         if self._grey:
             self.channels = 0
 
     def _lay_out_pages(self, series: tifffile.TiffPageSeries) -> None:
         """Find the axes of the page among those of the series."""
-        key, shape, layout = series.keyframe, tuple(series.shape), self._layout
+        key, shape, stored = series.keyframe, tuple(series.shape), self._stored_axes
         inner = [(axis, size) for axis, size in zip(key.axes, key.shape, strict=True)]
         if shape[len(shape) - len(inner) :] != key.shape:
             inner = [(axis, size) for axis, size in inner if axis != "S" or size > 1]
@@ -131,8 +131,8 @@ class TiffStack(ImageStack):
             names not in ("YX", "YXS", "SYX")
             or split < 0
             or shape[split:] != tuple(size for _, size in inner)
-            or layout.row != split + names.index("Y")
-            or layout.column != split + names.index("X")
+            or stored.row != split + names.index("Y")
+            or stored.column != split + names.index("X")
             or len(series.pages) != math.prod(shape[:split])
         ):
             raise ImageFileError(
@@ -147,22 +147,22 @@ class TiffStack(ImageStack):
         page = self._pages.read(0)
         size = math.prod(page.key.shaped) * page.dtype.itemsize
         if self._start is not None:
-            size = math.prod(self._layout.shape) * page.dtype.itemsize
+            size = math.prod(self._stored_axes.shape) * page.dtype.itemsize
             page.check_inside(np.asarray([self._start]), np.asarray([size]), several_pages=True)
         if page.key.is_final and sum(page.counts) > 2 * size + 4096 and not page.key.is_lsm:
             raise ValueError("its pixels take more of the file than its header says")
 
     def _read(self, z: int, rows: range, columns: range, channels: list[int]) -> NDArray[Any]:
-        layout = self._layout
-        position = layout.position(z)
+        stored = self._stored_axes
+        position = stored.position(z)
         if self._grey:
             # Of an image whose second channel is alpha, the first.
             channels = [0]
         if self._start is not None:
             region = self._from_one_piece(self._start, position, rows, columns, channels)
-        elif layout.channel is not None and layout.channel < self._split:
+        elif stored.channel is not None and stored.channel < self._split:
             planes = [
-                self._from_page({**position, layout.channel: c}, rows, columns, [0])
+                self._from_page({**position, stored.channel: c}, rows, columns, [0])
                 for c in channels
             ]
             region = np.concatenate(planes, axis=-1)
@@ -174,32 +174,32 @@ class TiffStack(ImageStack):
         self, start: int, position: dict[int, int], rows: range, columns: range, channels: list[int]
     ) -> NDArray[Any]:
         """Region of an uncompressed series without gaps, (rows, columns, channels)."""
-        layout = self._layout
-        axes = [layout.row, layout.column]
+        stored = self._stored_axes
+        axes = [stored.row, stored.column]
         where: dict[int, Any] = {
             **position,
-            layout.row: _slice(rows),
-            layout.column: _slice(columns),
+            stored.row: _slice(rows),
+            stored.column: _slice(columns),
         }
-        if layout.channel is not None:
-            axes.append(layout.channel)
-            where[layout.channel] = slice(None)
-        stored = self._pages.read(0).mapped(start, layout.shape)
-        part = stored[tuple(where[axis] for axis in range(len(layout.shape)))]
+        if stored.channel is not None:
+            axes.append(stored.channel)
+            where[stored.channel] = slice(None)
+        pixels = self._pages.read(0).mapped(start, stored.shape)
+        part = pixels[tuple(where[axis] for axis in range(len(stored.shape)))]
         region: NDArray[Any] = part.transpose([sorted(axes).index(axis) for axis in axes])
-        return region[..., None].copy() if layout.channel is None else region[..., channels]
+        return region[..., None].copy() if stored.channel is None else region[..., channels]
 
     def _from_page(
         self, position: dict[int, int], rows: range, columns: range, channels: list[int]
     ) -> NDArray[Any]:
         """Region of a page, (rows, columns, channels)."""
         index = 0
-        for axis, size in enumerate(self._layout.shape[: self._split]):
+        for axis, size in enumerate(self._stored_axes.shape[: self._split]):
             index = index * size + position[axis]
         page = self._pages.read(index)
         samples = [0]
         if self._sample is not None:
-            own = self._sample == self._layout.channel
+            own = self._sample == self._stored_axes.channel
             samples = channels if own else [position[self._sample]]
         planar = page.key.shaped[0] > 1
         planes = samples if planar else [0]
@@ -214,8 +214,8 @@ def _from_plain_page(
     page: StoredPage, rows: range, columns: range, planes: list[int]
 ) -> NDArray[Any]:
     """Region of an uncompressed page, (planes, rows, columns, samples)."""
-    stored = page.mapped(page.offsets[0], page.key.shaped)
-    region: NDArray[Any] = stored[planes, 0, _slice(rows), _slice(columns)]
+    pixels = page.mapped(page.offsets[0], page.key.shaped)
+    region: NDArray[Any] = pixels[planes, 0, _slice(rows), _slice(columns)]
     return region
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_gpcis.io.errors import ImageFileError
-from napari_gpcis.io.images.axes import Layout, fit_axes
+from napari_gpcis.io.images.axes import StoredAxes, fit_axes
 from napari_gpcis.io.images.resolution import Resolution
 from napari_gpcis.io.images.stack import ImageStack, as_read, unreadable
 
@@ -78,23 +78,23 @@ class ZarrStack(ImageStack):
             raise ImageFileError(
                 f"{self.path} has chunks of {size / 2**30:.1f} GiB; save it in smaller ones"
             )
-        self._layout = Layout.of(letters, shape, self.path)
-        self._see(self._layout)
+        self._stored_axes = StoredAxes.of(letters, shape, self.path)
+        self._set_axes(self._stored_axes)
         self.is_rgb = False
 
     def _read(self, z: int, rows: range, columns: range, channels: list[int]) -> NDArray[Any]:
-        layout = self._layout
-        place: dict[int, Any] = dict(layout.position(z))
-        place[layout.row] = slice(rows.start, rows.stop, rows.step)
-        place[layout.column] = slice(columns.start, columns.stop, columns.step)
-        left = [layout.row, layout.column]
-        if layout.channel is None:
+        stored = self._stored_axes
+        place: dict[int, Any] = dict(stored.position(z))
+        place[stored.row] = slice(rows.start, rows.stop, rows.step)
+        place[stored.column] = slice(columns.start, columns.stop, columns.step)
+        left = [stored.row, stored.column]
+        if stored.channel is None:
             return self._part(place, left)
-        left.append(layout.channel)
+        left.append(stored.channel)
         if channels == list(range(channels[0], channels[-1] + 1)):
-            place[layout.channel] = slice(channels[0], channels[-1] + 1)
+            place[stored.channel] = slice(channels[0], channels[-1] + 1)
             return self._part(place, left)
-        one = [{**place, layout.channel: slice(channel, channel + 1)} for channel in channels]
+        one = [{**place, stored.channel: slice(channel, channel + 1)} for channel in channels]
         return np.concatenate([self._part(part, left) for part in one], axis=-1)
 
     def _part(self, place: Mapping[int, Any], left: Sequence[int]) -> NDArray[Any]:

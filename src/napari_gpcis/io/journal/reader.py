@@ -149,7 +149,7 @@ class Recording:
                 annotation.labels.highest = max(annotation.labels.highest, int(patch.after.max()))
             annotation.replay(kind, after, patches)
 
-    def take(self, record: Record, line: bytes, checksum: int) -> None:
+    def append(self, record: Record, line: bytes, checksum: int) -> None:
         """Add a record that is sound."""
         kind, last = record["k"], datetime.fromtimestamp(record["t"])
         if kind in ("step", "undo", "redo"):
@@ -203,7 +203,7 @@ def read_journal(path: str | os.PathLike[str]) -> Recording:
     lines = content.splitlines(keepends=True)
     recording = _begin(journal, lines[0] if lines else b"")
     for number, line in enumerate(lines[1:], 2):
-        if not _took(recording, line):
+        if not _try_append(recording, line):
             recording.damage = _complaint(number, len(lines), journal)
             break
     return recording
@@ -261,13 +261,13 @@ def _begin(path: Path, line: bytes) -> Recording:
     return Recording(path, header, started, _end=len(line), _checksum=checksum)
 
 
-def _took(recording: Recording, line: bytes) -> bool:
+def _try_append(recording: Recording, line: bytes) -> bool:
     """Whether a line was sound."""
     parsed = parse_line(line, recording.tail[1])
     if parsed is None:
         return False
     try:
-        recording.take(parsed[0], line, parsed[1])
+        recording.append(parsed[0], line, parsed[1])
     except (ValueError, TypeError, LookupError, AttributeError, zlib.error):
         return False
     return True

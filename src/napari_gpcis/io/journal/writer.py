@@ -37,14 +37,14 @@ SECONDS_BETWEEN_SYNCS = 1.0
 _OPEN = os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0)
 
 
-class _Way:
+class _StepStack:
     """Steps back and ahead as a reader of the journal has them; None for one of an earlier run."""
 
     def __init__(self, done: int = 0, undone: int = 0) -> None:
         self.done: list[Step | None] = [None] * done
         self.undone: list[Step | None] = [None] * undone
 
-    def leads(self, kind: Kind, step: Step) -> bool:
+    def follow(self, kind: Kind, step: Step) -> bool:
         """Go a step; false if this way does not lead there."""
         if kind == "step":
             self.done.append(step)
@@ -74,7 +74,7 @@ class Journal:
         self._state = State()
         self._checksum = 0
         self._waiting = bytearray()
-        self._way = _Way()
+        self._steps = _StepStack()
         self._no_write: str | None = None
         self._no_sync: str | None = None
         self._reported = False
@@ -155,12 +155,12 @@ class Journal:
         before, after, patches = step.before, step.after, step.patches
         if kind == "undo":
             before, after = after, before
-        if not self._way.leads(kind, step):
+        if not self._steps.follow(kind, step):
             # From before the journal began: for a reader it can only be a step of its own.
             if kind == "undo":
                 patches = tuple(Patch(p.z, p.box, p.after, p.before) for p in reversed(patches))
             kind, step = "step", Step(before, after, patches)
-            self._way.leads(kind, step)
+            self._steps.follow(kind, step)
         with self._lock:
             if before is not self._state and (unknown := difference(self._state, before)):
                 self._line({"k": "base", "t": _now(), "state": unknown})
@@ -264,7 +264,7 @@ class Journal:
             if b"\n" in os.read(self._file, rest)[:-1]:
                 shutil.copy2(self.path, aside(self.path))
             os.ftruncate(self._file, end)
-        self._state, self._way = recording.state, _Way(*recording.depths)
+        self._state, self._steps = recording.state, _StepStack(*recording.depths)
         self._began = True
 
     def _settle(self) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 import numpy as np
 
-from napari_gpcis.io.files import saying_why, whole_or_nothing
+from napari_gpcis.io.files import atomic_write, os_errors_as_output_errors
 
 if TYPE_CHECKING:
     import os
@@ -81,7 +81,7 @@ def object_table(path: str | os.PathLike[str], image: ImageStack) -> Iterator[Ob
     with ExitStack() as stack:
         files = []
         for name in (path, slices_path(path)):
-            part = stack.enter_context(whole_or_nothing(name))
+            part = stack.enter_context(atomic_write(name))
             files.append(stack.enter_context(_opened(name, part)))
         table = ObjectTable(path, image, *files)
         yield table
@@ -90,13 +90,13 @@ def object_table(path: str | os.PathLike[str], image: ImageStack) -> Iterator[Ob
 
 @contextmanager
 def _opened(path: str | os.PathLike[str], part: Path) -> Iterator[TextIO]:
-    with saying_why(path):
+    with os_errors_as_output_errors(path):
         file = part.open("w", encoding="utf-8", newline="")
     try:
         yield file
     finally:
         # What is still in its buffer, a full disk refuses here once more.
-        with saying_why(path):
+        with os_errors_as_output_errors(path):
             file.close()
 
 
@@ -123,13 +123,13 @@ class ObjectTable:
 
     def add(self, item: ObjectInSlice) -> None:
         """Add an object's next slice; slices come in their order, objects of one in any."""
-        with saying_why(self._path):
+        with os_errors_as_output_errors(self._path):
             self._slices.writerow(self._measures.of_slice(item))
         self._sums.setdefault(item.object_id, _Sums()).add(item, self._measures.depth)
 
     def finish(self) -> None:
         """Write the lines of the objects, in the order of their ids."""
-        with saying_why(self._path):
+        with os_errors_as_output_errors(self._path):
             for object_id, sums in sorted(self._sums.items()):
                 self._objects.writerow(self._measures.of_object(object_id, sums))
             # Both, before one of the tables takes its place.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import tifffile
 
-from napari_gpcis.io.files import saying_why, whole_or_nothing
+from napari_gpcis.io.files import atomic_write, os_errors_as_output_errors
 from napari_gpcis.io.labels.encode import background_tile
 
 if TYPE_CHECKING:
@@ -48,14 +48,14 @@ def open_label_tiff(
     OutputFileError
         When `path` cannot be written, on entering already.
     """
-    with whole_or_nothing(path) as part:
-        with saying_why(path):
+    with atomic_write(path) as part:
+        with os_errors_as_output_errors(path):
             # Whatever the size: pages are compressed, so nobody knows before the end.
             tiff = tifffile.TiffWriter(part, bigtiff=True, byteorder="<")
         try:
             yield TiffPages(tiff, image, dtype)
         finally:
-            with saying_why(path):
+            with os_errors_as_output_errors(path):
                 tiff.close()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 import numpy as np
 
-from napari_gpcis.io.files import saying_why
+from napari_gpcis.io.files import os_errors_as_output_errors
 from napari_gpcis.io.labels.encode import EncodedPage, encode_page, tile_shape
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class LabelWriter:
                 "write slices of the image's own size"
             )
         page = labels if self._fits(labels) else encode_page(labels, self._dtype)
-        with saying_why(self._path):
+        with os_errors_as_output_errors(self._path):
             self._pages.write(page)
         self.written += 1
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_gpcis.io.files import is_zarr_folder, saying_why, whole_folder_or_nothing
+from napari_gpcis.io.files import atomic_folder, is_zarr_folder, os_errors_as_output_errors
 from napari_gpcis.io.labels.encode import tile_shape
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ def open_label_zarr(
     OutputFileError
         When `path` cannot be written, on entering already.
     """
-    with whole_folder_or_nothing(path, "zarr", is_zarr_folder) as part:
-        with saying_why(path):
+    with atomic_folder(path, "zarr", is_zarr_folder) as part:
+        with os_errors_as_output_errors(path):
             _write_metadata(part, image, dtype)
         yield ZarrPages(part, image)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_gpcis.io.files import saying_why, whole_or_nothing
+from napari_gpcis.io.files import atomic_write, os_errors_as_output_errors
 from napari_gpcis_training.benchmark.class_mode.pictures import draw_examples, draw_measures
 from napari_gpcis_training.plotting.names import file_stem, markdown
 
@@ -125,13 +125,13 @@ def write_class_report(
         "classes.csv": csv_report(records),
         "classes.json": json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
     }
-    with saying_why(folder):
+    with os_errors_as_output_errors(folder):
         Path(folder).mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         for name, text in texts.items():
             path = Path(folder) / name
-            part = stack.enter_context(whole_or_nothing(path))
-            with saying_why(path):
+            part = stack.enter_context(atomic_write(path))
+            with os_errors_as_output_errors(path):
                 part.write_text(text, encoding="utf-8", newline="")
     every = rows[-1]["data"]
     curves = [(data, "dice") for data in dict.fromkeys(row["data"] for row in rows)]
