@@ -122,7 +122,7 @@ def test_a_worker_that_dies_is_replaced(lab: Lab) -> None:
 
 
 def test_cancelling_reaches_the_workers(lab: Lab, cluster: LocalCluster) -> None:
-    with pytest.raises(StoppedError, match="what is done is kept"):
+    with pytest.raises(StoppedError, match="run the same command to continue"):
         run(lab, scheduler=cluster.scheduler_address, is_cancelled=lambda: True)
     assert not run(lab, scheduler=cluster.scheduler_address).failed
 

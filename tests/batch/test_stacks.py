@@ -122,7 +122,9 @@ def test_a_cancelled_run_keeps_what_is_done_and_goes_on_from_it(lab: Lab, option
             "2 of 3" in stage and "segmenting" in stage and done == 2 for stage, done, _ in told
         )
 
-    with pytest.raises(StoppedError, match=r"what is done is kept.*1 of 3 stacks are done"):
+    with pytest.raises(
+        StoppedError, match=r"run the same command to continue.*1 of 3 stacks are done"
+    ):
         run(
             lab,
             on_progress=lambda *progress: told.append(progress),

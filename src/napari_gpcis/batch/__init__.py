@@ -1,1 +1,1 @@
-"""Whole stacks, many of them, on one machine or several."""
+"""Segmentation of whole stacks, one or many, on one machine or several."""

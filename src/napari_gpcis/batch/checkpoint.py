@@ -1,4 +1,4 @@
-"""What a run has done so far, kept in a folder beside its output, so that it can be resumed.
+"""Results of an unfinished run, kept in a folder beside its output so that it can be resumed.
 
 A run that is killed leaves at most one record cut short, which the next one throws away. A record
 is found again by its number; a later one with the same number takes the place of an earlier one.
@@ -33,18 +33,18 @@ _HEAD = struct.Struct("<qQI")
 
 
 class PageStore:
-    """Numbered records that outlive the process.
+    """File of numbered records that outlives the process.
 
     Methods may be called from several threads at once.
 
     Parameters
     ----------
     path : Path
-        Of the file.
+        The file.
     fingerprint : str
-        Says what the records belong to. Those of a file with another one are dropped.
+        Digest of the job that the records belong to; records of another job are dropped.
     resume : bool
-        Whether to keep what is there.
+        True to keep the records of an earlier run.
 
     Raises
     ------
@@ -98,20 +98,20 @@ class PageStore:
         Parameters
         ----------
         number : int
-            Any.
+            Any number.
         content : bytes
-            Given back as it is.
+            Bytes to store.
 
         Raises
         ------
         OutputFileError
-            When there is no space left. What was there before still is.
+            When there is no space left. Earlier records stay.
         """
         head = _HEAD.pack(number, len(content), zlib.crc32(content))
         with self._lock, os_errors_as_output_errors(self.path):
             self._file.seek(self._end)
             self._file.write(head + content)
-            # to the system, which keeps it when this process is killed
+            # hand it to the system, which keeps it when this process is killed
             self._file.flush()
             self._places[number] = (self._end + len(head), len(content))
             self._end += len(head) + len(content)
@@ -127,7 +127,7 @@ class PageStore:
         self.close()
 
     def _find_records(self, start: int, size: int) -> int:
-        """Note where the whole records are; where the first one that is not would begin."""
+        """Find the whole records; return the end of the last one."""
         while True:
             self._file.seek(start)
             head = self._file.read(_HEAD.size)
@@ -142,21 +142,21 @@ class PageStore:
 
 
 class JobCheckpoint:
-    """Spools of one output; a context manager that removes them at the end.
+    """Stores of an unfinished job; a context manager that removes them at the end.
 
-    Where the block is left by an error they are removed too, unless `resume`. A killed process
-    removes nothing: a later run with `resume` finds them, one without begins anew.
+    An error in the block removes them too, unless `resume`. A killed process removes nothing: a
+    later run with `resume` continues from them, one without starts again.
 
     Parameters
     ----------
     output : Path
-        What is being made.
+        Output of the job.
     fingerprint : str
-        Of the job.
+        Digest of the job.
     resume : bool
-        Whether to go on from what is there.
+        True to continue from an earlier run's stores.
     others : iterable of Path
-        What the run makes besides. Temporary files that a killed one left of any are removed.
+        Further outputs. Temporary files that a killed run left of any output are removed.
     patience : float
         Seconds to wait for another run that is making the same output to end.
 
@@ -181,7 +181,7 @@ class JobCheckpoint:
         self._resume = resume
         self._stores: list[PageStore] = []
         give_up = time.monotonic() + patience
-        while not self._take(output):
+        while not self._acquire(output):
             if time.monotonic() > give_up:
                 raise OutputFileError(
                     f"cannot write {output}: another run is making it; wait for it or choose "
@@ -192,8 +192,8 @@ class JobCheckpoint:
             for stale in made.parent.glob(f".{glob.escape(made.name)}.*.part"):
                 _remove(stale)
 
-    def _take(self, output: Path) -> bool:
-        """Make the folder, and keep others out of it; false if another run does."""
+    def _acquire(self, output: Path) -> bool:
+        """Make and lock the folder; False if another run has it."""
         with os_errors_as_output_errors(output):
             self.path.mkdir(exist_ok=True)
             try:
@@ -206,7 +206,7 @@ class JobCheckpoint:
         return False
 
     def store(self, name: str) -> PageStore:
-        """Records of one kind."""
+        """Open the store of one kind of records."""
         store = PageStore(self.path / f"{name}.spool", self._fingerprint, resume=self._resume)
         self._stores.append(store)
         return store

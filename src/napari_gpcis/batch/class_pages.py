@@ -1,4 +1,4 @@
-"""Class mode: pages from the GP that was conditioned once on all clicks."""
+"""Class mode: pages from a GP that is conditioned once on all clicks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ClassPages:
     Parameters
     ----------
     run : Run
-        In class mode.
+        A run in class mode.
     """
 
     def __init__(self, run: Run) -> None:
@@ -39,7 +39,7 @@ class ClassPages:
     def make(self, slices: Sequence[int], threads: WorkerThreads) -> Iterator[Page]:
         """Pages of some slices, in their order.
 
-        Pages are shared among the threads; of a page of many tiles, the tiles are.
+        Threads share the pages or, where a page has many tiles, its tiles.
         """
         if self._map.tiles_per_slice < threads.count:
             yield from threads.map(

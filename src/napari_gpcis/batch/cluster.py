@@ -1,8 +1,8 @@
 """Stacks, and blocks of pages, on the workers of a dask.distributed cluster.
 
 Workers see the same folders under the same names. A task that dies with its worker is given to
-another one, and goes on from what is on the disk. Each task computes on one core (or `threads`),
-so that a cluster gives the same labels as one machine with the same kind of processor.
+another one, which resumes from the checkpoint. Each task computes on one core (or `threads`), so
+that a cluster gives the same labels as one machine with the same kind of processor.
 """
 
 from __future__ import annotations
@@ -47,23 +47,23 @@ def run_on_cluster(
     on_progress: OnProgress,
     is_cancelled: Callable[[], bool] | None,
 ) -> Iterator[Outcome]:
-    """Do jobs on a cluster, or on several processes of this machine.
+    """Run jobs on a cluster, or on several processes of this machine.
 
     Parameters
     ----------
     jobs : sequence of Job
         All in the same mode.
     scheduler : str, optional
-        Its address; a cluster of one's own is started when not given.
+        Address of the scheduler; without one, a local cluster is started.
     workers : int
-        Processes of that.
+        Number of processes of a local cluster.
     resume, on_progress, is_cancelled
         As for `segment_stacks`.
 
     Yields
     ------
     Outcome
-        In the order in which they come.
+        In the order in which jobs end.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def run_on_cluster(
 
 
 class ClusterClient:
-    """Workers, and how their work is followed.
+    """Client that hands jobs to workers and follows them.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ class ClusterClient:
         self._stop = Event(f"napari-gpcis-stop-{uuid.uuid4()}", client=client)
 
     def by_stacks(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
-        """Give each worker whole stacks."""
+        """Hand out whole stacks."""
         waiting = {self._submit(do_stack, job, self._stop.name): job for job in jobs}
         count = 0
         self._on_progress("segmenting stacks", 0, len(jobs))
@@ -123,7 +123,7 @@ class ClusterClient:
             self._on_progress("segmenting stacks", count, len(jobs))
 
     def by_blocks(self, jobs: Sequence[Job], capacity: int) -> Iterator[Outcome]:
-        """Class mode: share out the pages of one stack after the other."""
+        """Hand out blocks of pages, one stack after the other; for class mode."""
         for job in jobs:
 
             def produce(run: Run, slices: Sequence[int], _: JobCheckpoint) -> Iterator[Page]:
@@ -138,7 +138,7 @@ class ClusterClient:
             )
 
     def _blocks(self, job: Job, slices: Sequence[int], capacity: int) -> Iterator[Page]:
-        """Pages in their order; no more blocks are on their way than the workers can do."""
+        """Pages in their order; only as many blocks as keep the workers busy are submitted."""
         waiting: deque[tuple[tuple[int, ...], Future]] = deque()
         left = deque(
             tuple(slices[start : start + PAGES_PER_BLOCK])
@@ -247,7 +247,7 @@ def _check_workers(client: Client, scheduler: str) -> None:
     for worker, theirs in client.run(installed_version, on_error="return").items():
         if isinstance(theirs, ImportError):
             raise OptionError(f"the worker {worker} lacks napari-gpcis ({theirs}); {remedy}")
-        # another error is that of a worker that has just died, and does not count
+        # other errors come from workers that have just died, and do not count
         if isinstance(theirs, str) and theirs != ours:
             raise OptionError(
                 f"the worker {worker} has napari-gpcis {theirs}, this is {ours}; {remedy}"

@@ -1,7 +1,7 @@
-"""What a worker of a cluster does: a stack, or a block of pages of one.
+"""Tasks of a cluster's workers: a stack, or a block of pages of one.
 
-Each computes on one core, or as many `threads` as the job says. The network, and for blocks the
-stack with what its clicks teach, are kept for the next task.
+Each runs on one core, or on as many `threads` as the job says. The network is kept for the next
+task, and for blocks the stack and the classes learned from its clicks, too.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 
 
 def installed_version() -> str:
-    """Of napari-gpcis, in this process."""
+    """Version of napari-gpcis in this process."""
     return version("napari-gpcis")
 
 
 def do_stack(job: Job, stop: str) -> Outcome:
-    """Segment a whole stack; always gone on with, as a worker that died may have begun it.
+    """Segment a whole stack; resumes it, as a worker that died may have begun it.
 
     Parameters
     ----------
     job : Job
-        What to do.
+        The job.
     stop : str
         Name of the event that ends the run.
     """
@@ -53,13 +53,13 @@ def do_stack(job: Job, stop: str) -> Outcome:
         resume=True,
         is_cancelled=_Stop(stop),
         runner=_runner(job),
-        # a worker that was given up may still be at it
+        # a worker that was given up may still be working on it
         patience=_SECONDS_OF_PATIENCE,
     )
 
 
 class _Stop:
-    """Whether the run is to end, asked over the network now and then."""
+    """True when the run is to end; asks over the network now and then."""
 
     def __init__(self, name: str) -> None:
         from distributed import Event
@@ -92,7 +92,7 @@ def _opened(job: Job) -> tuple[Run, ClassPages]:
 
 @lru_cache(maxsize=1)
 def _open(job: Job) -> tuple[ExitStack, Run, ClassPages]:
-    """The stack that blocks are taken of; closed when nobody uses it any more."""
+    """The stack of the blocks; closed when it is no longer used."""
     stack = ExitStack()
     image, clicks = stack.enter_context(open_stack(job))
     threads = WorkerThreads(job.options.threads or 1)
@@ -111,9 +111,9 @@ def _load(options: SegmentOptions) -> Runner:
 
 
 def _keep_freed_memory() -> None:
-    """Let the C library keep what is freed, against dask's wish (MALLOC_TRIM_THRESHOLD_).
+    """Let the C library keep freed memory, in spite of dask's MALLOC_TRIM_THRESHOLD_.
 
-    Otherwise each activation is new memory from the system, and a page takes twice as long.
+    Otherwise each activation takes new memory from the system, and a page twice as long.
     """
     if sys.platform != "linux":
         return

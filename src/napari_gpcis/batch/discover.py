@@ -1,4 +1,4 @@
-"""Which stacks a command means: a folder, several files, a pattern, or a manifest."""
+"""Find the stacks of a command: in a folder, several files, a pattern, or a manifest."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ __all__ = ["DiscoveredJobs", "find_jobs"]
 
 LOG = "segment.log.jsonl"
 _COLUMNS = ("image", "clicks", "output")
-# What goes with an image in a folder, and is none.
+# Files that accompany images in a folder.
 _NO_IMAGES = {".csv", ".json", ".jsonl", ".md", ".txt", ".xml", ".yaml", ".yml", ".gpcis", ".ini"}
 _COMPOUND = re.compile(r"\.(ome\.tiff?|ome\.zarr|ome\.tf[28]|tiff?|zarr|zip|[^.]+)$", re.IGNORECASE)
 
 
 class DiscoveredJobs(NamedTuple):
-    """What the command line asks for.
+    """Jobs that the command line asks for.
 
     Attributes
     ----------
     jobs : list of Job
     log : Path
-        Where to note what is done.
+        File that records finished stacks.
     is_single : bool
-        Whether one stack was meant, not a list that happens to hold one.
+        True if one stack was meant, not a list that happens to hold one.
     """
 
     jobs: list[Job]
@@ -60,17 +60,17 @@ def find_jobs(
         manifest: a CSV file with the columns image, clicks and, unless there is an `output`
         folder, output, whose paths are relative to its own.
     clicks : Path, optional
-        Clicks file of one image; of many, the folder that holds NAME.csv for each NAME.tif, when
-        not given the image's own folder. A folder of images with a clicks file is one stack of
+        Clicks file of one image; for many, the folder that holds NAME.csv for each NAME.tif, by
+        default the image's own folder. A folder of images with a clicks file is one stack of
         pages.
     output : Path, optional
-        Label file of one image; of many, the folder for NAME_labels.tif.
+        Label file of one image; for many, the folder for NAME_labels.tif.
     preview, table : Path, optional
         Likewise a file or, for NAME.png and NAME.csv, a folder.
     suffix : str
         Ending of the label files of many: .tif, or .ome.zarr.
     options : SegmentOptions, optional
-        Of all jobs.
+        Options of all jobs.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def _many(
     options: SegmentOptions,
     log: Path | None = None,
 ) -> DiscoveredJobs:
-    """Jobs of many images; without a file of its own an output goes into the folder."""
+    """Jobs of many images; outputs without a path of their own go into the folder."""
     if output is not None and output.suffix.lower() in OUTPUT_SUFFIXES:
         raise OptionError(
             f"there are {len(pairs)} images, but {output} is the name of one file; give a folder"

@@ -44,7 +44,7 @@ _SAME_SCALE = math.sqrt(2)
 
 
 def find_diameter(run: Run) -> None:
-    """Set the objects' diameter, if it was not given, to that of the most clicked slice's."""
+    """Estimate the objects' diameter in the most clicked slice, unless it was given."""
     if run.diameter is None:
         run.on_progress("looking at the objects' size", 0, 1)
         answerer, objects = run.answerer, by_object(run.clicks_of[run.most_clicked])
@@ -88,7 +88,7 @@ class Outline:
     mask : bool, shape of `box`
     probability : float32, shape of `box`
     clicked : bool
-        Whether the object was clicked in this slice.
+        True if the object was clicked in this slice.
     """
 
     object_id: int
@@ -99,7 +99,7 @@ class Outline:
 
     @classmethod
     def of(cls, result: Result) -> Outline:
-        """Take over what a click was answered with; the rest of the result may go."""
+        """Keep the part of a result that a page needs."""
         box = found_in(result.box_mask, result.box) or Box(0, 0, 0, 0)
         return cls(
             result.request.object_id,
@@ -111,7 +111,7 @@ class Outline:
 
 
 class SliceOfObjects:
-    """Labels of a slice, made where they are read.
+    """Labels of a slice, computed where they are read.
 
     Where two objects claim a pixel, the one with the higher probability gets it, so the order of
     the objects does not matter. A pixel that was clicked for an object belongs to that object, one
@@ -142,7 +142,7 @@ class SliceOfObjects:
         return self._in(Box(r0, c0, max(r0, r1), max(c0, c1)))[::down, ::right]
 
     def objects(self, z: int) -> list[ObjectInSlice]:
-        """What is left of each object where others claimed some of it."""
+        """Objects of the slice, without the pixels that others won."""
         return [
             found for outline in self._outlines if (found := self._measured(outline, z)) is not None
         ]
@@ -182,7 +182,7 @@ class SliceOfObjects:
 def by_object(clicks: Iterable[Click]) -> dict[int, tuple[Click, ...]]:
     """Clicks of each object that has a positive one, by id.
 
-    Of two clicks of an object on one pixel, the later one stays.
+    Of two clicks of an object on one pixel, the later one counts.
     """
     objects: dict[int, dict[tuple[int, int, int], Click]] = {}
     for click in clicks:
@@ -197,7 +197,7 @@ def by_object(clicks: Iterable[Click]) -> dict[int, tuple[Click, ...]]:
 
 
 def answer(answerer: Answerer, clicks: tuple[Click, ...]) -> Result:
-    """Answer to an object's clicks in one slice, made one after the other."""
+    """Result for an object's clicks in one slice, made one after the other."""
     first = clicks[0]
     return answerer.answer(Question(State(clicks=clicks), first.object_id, first.z))
 
@@ -205,8 +205,8 @@ def answer(answerer: Answerer, clicks: tuple[Click, ...]) -> Result:
 def estimate_diameter(answerer: Answerer, objects: Mapping[int, tuple[Click, ...]]) -> float | None:
     """Median diameter of the clicked objects of a slice, in pixels; None without objects.
 
-    The first look is at the model's own scale; when it shows objects of quite another size, a
-    second one at their scale decides. The answerer is left at the scale of the last look.
+    The first estimate is at the model's own scale; if it finds objects of quite another size, a
+    second one at their scale decides. The answerer keeps the scale of the last estimate.
     """
     chosen = list(objects.values())[:_ENOUGH_OBJECTS]
     diameter: float | None = None

@@ -30,7 +30,7 @@ _LENGTH = struct.Struct("<Q")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Page:
-    """What a run makes of one slice.
+    """The result of one slice.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Page:
     objects: tuple[ObjectInSlice, ...] = ()
 
     def to_bytes(self) -> bytes:
-        """The same page from `from_bytes`, to the last bit."""
+        """Bytes from which `from_bytes` makes the same page, to the last bit."""
         rows = json.dumps([asdict(item) for item in self.objects]).encode()
         return _LENGTH.pack(len(rows)) + rows + self.labels.to_bytes()
 
@@ -77,12 +77,12 @@ def open_outputs(run: Run) -> Iterator[Outputs]:
 
 
 class Outputs:
-    """Takes the pages of a run in their order; made by `open_outputs`.
+    """Writer of the pages of a run, in their order; made by `open_outputs`.
 
     Attributes
     ----------
     labels : set of int
-        Those that were written, background left out.
+        Labels that were written, without background.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Outputs:
         self._rows = rows
         self._picture = picture
 
-    def take(self, page: Page) -> None:
+    def write(self, page: Page) -> None:
         """Write the next page."""
         self._writer.write(page.labels)
         self.labels.update(page.labels.labels)

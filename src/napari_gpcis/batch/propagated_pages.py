@@ -41,9 +41,9 @@ _LENGTH = struct.Struct("<Q")
 
 
 def propagated_pages(run: Run, slices: Sequence[int], checkpoint: JobCheckpoint) -> Iterator[Page]:
-    """Labels of some slices, in their order, of objects that were clicked in some of all.
+    """Labels of some slices, in their order, of objects that may be clicked in others.
 
-    What the sweeps find is kept in stores, because a page is known only when both have passed it.
+    Findings of the sweeps are stored, as a page is known only when both have passed it.
     """
     find_diameter(run)
     anchors = _anchors(run, checkpoint.store("clicked"))
@@ -57,7 +57,7 @@ def propagated_pages(run: Run, slices: Sequence[int], checkpoint: JobCheckpoint)
 
 
 def _anchors(run: Run, store: PageStore) -> Anchors:
-    """What is known of each object in each slice where it was clicked."""
+    """Anchors of each object in the slices where it was clicked."""
     anchors: Anchors = {}
     for done, z in enumerate(sorted(run.clicks_of)):
         run.on_progress("looking at the clicked slices", done, len(run.clicks_of))
@@ -80,7 +80,7 @@ def _anchor(run: Run, clicks: tuple[Click, ...]) -> Anchor | None:
 
 
 def _sweep(run: Run, anchors: Anchors, volume: range, store: PageStore, *, is_up: bool) -> None:
-    """Carry the objects of a volume one way, from where an earlier run came to."""
+    """Propagate the objects of a volume one way, from where an earlier run stopped."""
     answerer = run.answerer
     sweep = Sweep(
         answerer.planner,
@@ -125,7 +125,7 @@ def _outline(object_id: int, found: Held, temperature: float, *, clicked: bool) 
 
 
 class _Corrections:
-    """Clicks that say only where an object is not: they correct what was carried there.
+    """Clicks that say only where an object is not, which correct a propagated mask.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ class _Corrections:
 
 
 def pack_held(objects: Mapping[int, Held]) -> bytes:
-    """Objects of one slice; the same from `unpack_held`, to the last bit."""
+    """Write objects of one slice as bytes; `unpack_held` reads them, to the last bit."""
     arrays: dict[str, np.ndarray] = {}
     for object_id, found in objects.items():
         arrays |= {
@@ -167,7 +167,7 @@ def pack_held(objects: Mapping[int, Held]) -> bytes:
 
 
 def unpack_held(content: bytes) -> dict[int, Held]:
-    """Objects of one slice."""
+    """Read the objects of one slice from bytes."""
     objects = {}
     with np.load(io.BytesIO(zlib.decompress(content)), allow_pickle=False) as arrays:
         for name in arrays.files:
@@ -189,7 +189,7 @@ def unpack_held(content: bytes) -> dict[int, Held]:
 
 
 def pack_anchors(anchors: Mapping[int, Anchor]) -> bytes:
-    """Objects of a clicked slice, with what they look like."""
+    """Write objects of a clicked slice, with their appearance, as bytes."""
     seen = {
         object_id: {
             "scale": [anchor.appearance.scale.cell, anchor.appearance.scale.pixels],
@@ -208,7 +208,7 @@ def pack_anchors(anchors: Mapping[int, Anchor]) -> bytes:
 
 
 def unpack_anchors(content: bytes) -> dict[int, Anchor]:
-    """Objects of a clicked slice."""
+    """Read the objects of a clicked slice from bytes."""
     (length,) = _LENGTH.unpack_from(content)
     masks = unpack_held(content[_LENGTH.size + length :])
     anchors = {}

@@ -1,4 +1,4 @@
-"""What the parts of a run share: the stack, its clicks, the network, the threads."""
+"""State that the parts of a run share: the stack, its clicks, the network, the threads."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ OnProgress: TypeAlias = "Callable[[str, int, int], object]"
 
 
 class Run:
-    """A job under way.
+    """A job in progress.
 
     Parameters
     ----------
     job : Job
     image : ImageStack
     clicks : tuple of Click
-        In the order of the file.
+        Clicks in the order of the file.
     threads : WorkerThreads
     on_progress : callable
-        Takes the stage, and how much of how much of it is done.
+        Called with the stage, the number of steps done and their total.
     runner : Runner, optional
-        The job's network, if it is loaded already.
+        Network of the job, if it is loaded already.
 
     Attributes
     ----------
     diameter : float or None
-        Of the objects, in pixels: as given, until it is estimated.
+        Diameter of the objects in pixels, as given or, later, as estimated.
     clicks_of : dict
-        Slice → its clicks.
+        Clicks by slice.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Run:
 
     @cached_property
     def answerer(self) -> Answerer:
-        """Answers questions about the stack; loads the network when first asked for."""
+        """Segmenter of the stack; loads the network on first use."""
         if self._runner is None:
             self.on_progress("loading the model", 0, 1)
             self._runner = load_runner(self.job.options)
@@ -106,7 +106,7 @@ def load_runner(options: SegmentOptions) -> Runner:
             f"the model {options.model} has no GP head, which class mode needs; choose another"
         )
     try:
-        # a slice that is done is not looked at again: no second cache behind the first
+        # no second cache: a finished slice is not needed again
         return Runner(network, options.device, host_bytes=0)
     except ValueError as error:
         raise OptionError(str(error)) from error

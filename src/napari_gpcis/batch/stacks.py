@@ -1,4 +1,4 @@
-"""Many stacks, one after the other or on a cluster; what fails does not stop the rest."""
+"""Segment many stacks, one after the other or on a cluster; a failure does not stop the rest."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ __all__ = ["BatchLog", "BatchReport", "segment_stacks"]
 
 @dataclass(frozen=True, slots=True)
 class BatchReport:
-    """What became of all jobs, in their order.
+    """Outcomes of all jobs, in their order.
 
     Attributes
     ----------
     done, skipped, failed : tuple of Outcome
-        Skipped are those that an earlier run had done.
+        Outcomes by kind; an earlier run had done the skipped ones.
     """
 
     done: tuple[Outcome, ...]
@@ -63,12 +63,12 @@ def segment_stacks(
     jobs : sequence of Job
         See `find_jobs`.
     log : Path, optional
-        File in which to note what is done and what failed.
+        File that records which stacks are done and which failed.
     resume : bool
-        Whether to leave out what the log has as done, if nothing has changed since, and to go on
-        with what was begun.
+        True to skip stacks that the log has as done, if nothing has changed since, and to resume
+        the others where an earlier run stopped.
     workers : int
-        Processes on this machine. One stack at a time is on all cores anyway; more help where
+        Number of processes on this machine. One process uses all cores already; more help where
         reading waits for the disk.
     scheduler : str, optional
         Address of a dask.distributed scheduler, such as ``tcp://node7:8786``; its workers see the
@@ -83,9 +83,9 @@ def segment_stacks(
     Raises
     ------
     UserError
-        If nothing can be done at all: no such model, device or scheduler.
+        If no stack can be segmented: no such model, device or scheduler.
     StoppedError
-        If it was cancelled. What is done stays.
+        If it was cancelled. Finished outputs stay.
     """
     on_progress = on_progress or (lambda stage, done, total: None)
     notes = BatchLog(log) if log is not None else None
@@ -153,11 +153,11 @@ def _fingerprint(job: Job) -> str:
     try:
         return job.fingerprint()
     except UserError:
-        return ""  # what is missing is said when its turn comes
+        return ""  # a missing input is reported when its turn comes
 
 
 class BatchLog:
-    """Reads and appends a log.
+    """Log of a batch, a line of JSON for each stack.
 
     A line of a finished stack holds image, clicks, output, the job's fingerprint and the output's
     SHA-256; one of a failed stack, the error. A line that a kill cut short is passed over.
@@ -165,7 +165,7 @@ class BatchLog:
     Parameters
     ----------
     path : Path
-        Made when the first line is written.
+        File, made when the first line is written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -175,7 +175,7 @@ class BatchLog:
             text = path.read_text(encoding="utf-8", errors="replace")
         except OSError:
             text = ""
-        self._starts_anew = bool(text) and not text.endswith("\n")
+        self._needs_newline = bool(text) and not text.endswith("\n")
         for line in text.splitlines():
             try:
                 record = json.loads(line)
@@ -184,7 +184,7 @@ class BatchLog:
                 continue
 
     def has(self, job: Job, fingerprint: str) -> bool:
-        """Whether a job is done: as it is now, and with its output as it was left."""
+        """True if a job is done, and neither it nor its output has changed since."""
         record = self._last.get(os.fspath(job.output.resolve()), {})
         if record.get("status") != "done" or record.get("fingerprint") != fingerprint:
             return False
@@ -193,7 +193,7 @@ class BatchLog:
         return job.output.exists() and content_digest(job.output) == record.get("sha256")
 
     def done(self, job: Job, fingerprint: str, report: Report) -> None:
-        """Note that a job's outputs are there."""
+        """Record a finished job."""
         self._append(
             job,
             status="done",
@@ -205,7 +205,7 @@ class BatchLog:
         )
 
     def failed(self, job: Job, error: str) -> None:
-        """Note why a job has no output."""
+        """Record why a job failed."""
         self._append(job, status="failed", error=error)
 
     def _append(self, job: Job, **more: object) -> None:
@@ -216,8 +216,8 @@ class BatchLog:
             "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             **more,
         }
-        line = ("\n" if self._starts_anew else "") + json.dumps(record) + "\n"
+        line = ("\n" if self._needs_newline else "") + json.dumps(record) + "\n"
         with os_errors_as_output_errors(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(line)
-        self._starts_anew = False
+        self._needs_newline = False
         self._last[record["output"]] = record

@@ -1,8 +1,8 @@
 """Threads that share a run's work, each with torch on one core.
 
 Many pages side by side use the cores better than one page on all of them (on two cores, 37 against
-54 ms a page of 512²), and what a page becomes does not depend on the number of cores: with more
-threads inside, convolutions add up in another order.
+54 ms a page of 512²), and results do not depend on the number of cores: with more threads inside,
+convolutions sum in another order.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ R = TypeVar("R")
 
 
 class WorkerThreads:
-    """Worker threads of one run; a context manager that ends them.
+    """Worker threads of one run; a context manager that stops them.
 
     Parameters
     ----------
     count : int
         Number of threads.
     is_cancelled : callable, optional
-        Whether the run is to end early.
+        Returns True when the run is to end early.
     """
 
     def __init__(self, count: int, is_cancelled: Callable[[], bool] | None = None) -> None:
@@ -44,18 +44,18 @@ class WorkerThreads:
         self.pool = ThreadPoolExecutor(self.count, "napari-gpcis", _one_core)
 
     def check(self) -> None:
-        """Raise StoppedError if the run is to end; long work asks now and then."""
+        """Raise StoppedError if the run is to end; long work calls this now and then."""
         if self._ended.is_set() or self._is_cancelled():
             raise StoppedError("stopped; nothing was written")
 
     def run(self, work: Callable[[], R]) -> R:
-        """Do one piece of work as the threads do it, and wait for it."""
+        """Run one piece of work on a thread, and wait for it."""
         return self.pool.submit(work).result()
 
     def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-        """Results in the order of the items, the next few of which are under way.
+        """Results in the order of the items; work on the next few is under way.
 
-        However long the items, no more than two a thread are in memory.
+        No more than two items per thread are in memory.
         """
         waiting: deque[Future[R]] = deque()
         for item in items:
@@ -78,7 +78,7 @@ class WorkerThreads:
 
         self._ended.set()
         self.pool.shutdown(cancel_futures=True)
-        # what a thread sets for itself, later ones would begin with
+        # later threads would inherit what a thread sets for itself
         torch.set_num_threads(self._cores)
 
 

@@ -19,14 +19,14 @@ __all__ = ["segment"]
 
 
 class Mode(StrEnum):
-    """What clicks mean."""
+    """Meaning of clicks."""
 
     object = "object"
     class_ = "class"
 
 
 class Format(StrEnum):
-    """What label files of many stacks are."""
+    """Format of the label files of many stacks."""
 
     tiff = "tiff"
     zarr = "zarr"
@@ -50,8 +50,8 @@ def segment(
         typer.Option(
             metavar="CLICKS.csv",
             help="Clicks as napari saves points (axis-0,axis-1[,axis-2]), with the optional "
-            "columns object and positive. Of many: the folder with NAME.csv for each NAME.tif; "
-            "their own when not given.",
+            "columns object and positive. For many: the folder with NAME.csv for each NAME.tif; "
+            "by default their own.",
         ),
     ] = None,
     output: Annotated[
@@ -60,7 +60,7 @@ def segment(
             "--output",
             "-o",
             metavar="LABELS.tif",
-            help="Label TIFF or OME-Zarr (.zarr) to write. Of many: the folder.",
+            help="Label TIFF or OME-Zarr (.zarr) to write. For many: the folder.",
         ),
     ] = None,
     mode: Annotated[
@@ -76,7 +76,7 @@ def segment(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")] = "auto",
     object_diameter: Annotated[
         float | None,
-        typer.Option(metavar="PIXELS", help="Typical object size; found out when not given."),
+        typer.Option(metavar="PIXELS", help="Typical object size; estimated by default."),
     ] = None,
     channels: Annotated[
         str | None,
@@ -86,12 +86,14 @@ def segment(
         str | None,
         typer.Option(metavar="TZYX", help="Axes as stored; from the file when not given."),
     ] = None,
-    series: Annotated[int, typer.Option(metavar="N", help="Which image of a file of several.")] = 0,
+    series: Annotated[
+        int, typer.Option(metavar="N", help="Index of the image in a file of several.")
+    ] = 0,
     preview: Annotated[
         Path | None,
         typer.Option(
             metavar="OVERLAY.png",
-            help="Also draw outlines and clicks over the image. Of many: a folder.",
+            help="Also draw outlines and clicks over the image. For many: a folder.",
         ),
     ] = None,
     table: Annotated[
@@ -99,15 +101,15 @@ def segment(
         typer.Option(
             metavar="OBJECTS.csv",
             help="Also list the objects, and beside it (OBJECTS_slices.csv) their slices. "
-            "Of many: a folder.",
+            "For many: a folder.",
         ),
     ] = None,
-    format: Annotated[Format, typer.Option(help="Of the label files of many.")] = Format.tiff,
+    format: Annotated[
+        Format, typer.Option(help="Format of the label files of many images.")
+    ] = Format.tiff,
     resume: Annotated[
         bool,
-        typer.Option(
-            "--resume", help="Go on with what an earlier run began; leave out what is done."
-        ),
+        typer.Option("--resume", help="Continue an earlier run; skip stacks that are done."),
     ] = False,
     threads: Annotated[
         int | None,
@@ -118,7 +120,9 @@ def segment(
     ] = 1,
     scheduler: Annotated[
         str | None,
-        typer.Option(metavar="ADDRESS", help="Of a dask.distributed cluster, tcp://host:8786."),
+        typer.Option(
+            metavar="ADDRESS", help="Scheduler of a dask.distributed cluster, tcp://host:8786."
+        ),
     ] = None,
 ) -> None:
     """Turn clicks into label images.
@@ -176,7 +180,7 @@ def _many(
     scheduler: str | None,
     on_progress: OnProgress,
 ) -> tuple[str, int]:
-    """What is said in the end, and the exit code."""
+    """Last line for the user, and the exit code."""
     from napari_gpcis.batch.stacks import segment_stacks
 
     try:
@@ -190,7 +194,7 @@ def _many(
         )
     except KeyboardInterrupt:
         typer.echo(
-            "napari-gpcis: stopped; the same command with --resume goes on from here", err=True
+            "napari-gpcis: stopped; run the same command with --resume to continue", err=True
         )
         raise typer.Exit(130) from None
     if not discovered.is_single:
@@ -198,7 +202,7 @@ def _many(
     if report.failed:
         return f"napari-gpcis: {report.failed[0].error}", 2
     if report.skipped:
-        return f"{discovered.jobs[0].output} was done before, and nothing has changed since", 0
+        return f"{discovered.jobs[0].output} was done before and is up to date", 0
     return "".join(outcome.report.summary() for outcome in report.done if outcome.report), 0
 
 

@@ -34,16 +34,16 @@ _LOCKED_BYTE = 1 << 40
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary path beside `path`, which takes its place when the block succeeds.
+    """Yield a temporary path beside `path`, which replaces it when the block succeeds.
 
-    Entering creates the temporary file, so a place that cannot be written to is found before
-    any work is done. On any exception, Ctrl-C included, the temporary file is removed and what
-    was at `path` before is still there.
+    Entering creates the temporary file, so that a folder without write permission is found before
+    any work is done. On any exception, Ctrl-C included, the temporary file is removed and an older
+    file at `path` stays.
 
     Raises
     ------
     OutputFileError
-        Whenever the system refuses to write: no such folder, no permission, a full disk.
+        When the system refuses to write: no such folder, no permission, a full disk.
     """
     # Behind a link, the file that it leads to is the one to replace.
     target = Path(path).resolve()
@@ -66,28 +66,28 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
 def atomic_folder(
     path: str | os.PathLike[str], kind: str, may_replace: Callable[[Path], bool]
 ) -> Iterator[Path]:
-    """Give a temporary folder beside `path`, which takes its place when the block succeeds.
+    """Yield a temporary folder beside `path`, which replaces it when the block succeeds.
 
     As `atomic_write`; an older folder is moved aside, and removed once the new one is there.
 
     Parameters
     ----------
     path : path
-        Where the finished folder will be.
+        Path of the finished folder.
     kind : str
-        What is written, for messages.
+        Kind of folder, as messages call it.
     may_replace : callable
-        Whether an older folder is of that kind; any other is never touched.
+        Returns True if an older folder is of that kind; no other is ever touched.
 
     Raises
     ------
     OutputFileError
-        Whenever the system refuses to write, or when something else is at `path`.
+        When the system refuses to write, or something else is at `path`.
     """
     target = Path(path).resolve()
     if target.exists() and not (target.is_dir() and may_replace(target)):
         raise OutputFileError(
-            f"cannot write {path}: what is there is no {kind}; choose another name"
+            f"cannot write {path}: it exists and is no {kind}; choose another name"
         )
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     with os_errors_as_output_errors(path):
@@ -103,7 +103,7 @@ def atomic_folder(
 
 
 def _put_in_place(part: Path, target: Path) -> None:
-    """Let a folder take the place of another, which a rename alone cannot."""
+    """Replace a folder by another, which a rename alone cannot do."""
     if not target.exists():
         part.rename(target)
         return
@@ -119,7 +119,7 @@ def _put_in_place(part: Path, target: Path) -> None:
 
 @contextmanager
 def os_errors_as_output_errors(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn the system's refusal to write `path` into a line for the user.
+    """Turn an `OSError` of writing `path` into an error that the user understands.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def os_errors_as_output_errors(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def check_suffix(path: str | os.PathLike[str], suffixes: tuple[str, ...]) -> None:
-    """Refuse an output whose name would not say what it holds.
+    """Refuse an output whose name does not end in one of `suffixes`.
 
     Raises
     ------
@@ -151,10 +151,10 @@ def check_suffix(path: str | os.PathLike[str], suffixes: tuple[str, ...]) -> Non
 
 
 def lock(file: int) -> bool:
-    """Keep an open file to oneself; false if another one keeps it.
+    """Lock an open file; False if another process or handle has it locked.
 
-    The lock goes with the file when it is closed or the process dies. Where the file system knows
-    no locks, it is taken to be ours.
+    The lock ends when the file is closed or the process dies. Where the file system knows no
+    locks, the file counts as locked by us.
     """
     try:
         if sys.platform == "win32":
@@ -174,12 +174,12 @@ def lock(file: int) -> bool:
 
 
 def content_digest(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of a file, or of the names and contents of all files of a folder.
+    """SHA-256 of a file, or of the names and contents of all files in a folder.
 
     Returns
     -------
     str
-        64 hexadecimal digits; of a file the ones that ``sha256sum`` prints.
+        64 hexadecimal digits; for a file those that ``sha256sum`` prints.
     """
     path = Path(path)
     if not path.is_dir():
@@ -198,7 +198,7 @@ def _of_file(path: Path) -> bytes:
 
 
 def is_zarr_folder(path: Path) -> bool:
-    """Whether a folder is a zarr array or group, of either format."""
+    """True if a folder is a zarr array or group, of either format."""
     return any((path / mark).is_file() for mark in _ZARR_MARKS)
 
 

@@ -46,7 +46,7 @@ def read_clicks(path: str | os.PathLike[str], ndim: int) -> list[Click]:
         row, column), and optionally ``index``, ``object`` (1 by default; in class mode the
         class) and ``positive`` (1 or 0; 1 by default). Other columns are left aside.
     ndim : int
-        2 for an image, 3 for a stack. Of a stack with more leading axes see `read_clicks_for`.
+        2 for an image, 3 for a stack; for more leading axes see `read_clicks_for`.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def read_clicks(path: str | os.PathLike[str], ndim: int) -> list[Click]:
     Raises
     ------
     ClicksFileError
-        Naming the line that is wrong and what to do.
+        When the file is malformed; names the line.
     """
     kind = "a 2-D image" if ndim == 2 else "a stack"
     numbered = _numbered(Path(path), ndim, kind, ("slice",) * (ndim - 2))
@@ -85,7 +85,7 @@ def read_clicks_for(path: str | os.PathLike[str], image: ImageStack) -> list[Cli
 
 
 def _names(slice_axes: str) -> tuple[str, ...]:
-    """What the axes that slices lie on are called in messages."""
+    """Names of the slice axes in messages."""
     if len(slice_axes) == 1:
         return ("slice",)
     known = {"T": "time point", "Z": "slice"}
@@ -93,7 +93,7 @@ def _names(slice_axes: str) -> tuple[str, ...]:
 
 
 def parse_clicks(text: str, path: str | os.PathLike[str], ndim: int) -> list[Click]:
-    """Read the text of a clicks file, which may hold no click; `path` is what errors call it."""
+    """Read the text of a clicks file, which may hold no click; errors name `path`."""
     try:
         rows = _table(io.StringIO(text, newline=""))
     except csv.Error as error:
@@ -114,13 +114,13 @@ def write_clicks(
     Parameters
     ----------
     path : path
-        Where the finished file will be.
+        Path of the finished file.
     clicks : iterable of Click
         Oldest first.
     ndim : int
         2 leaves the slice out.
     others : dict, optional
-        More columns, a value per click; kept for other programs.
+        Further columns with a value per click, for other programs.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def clicks_text(
 
 
 def click_axes(path: str | os.PathLike[str]) -> int | None:
-    """Number of axes of a clicks file; None for any other file, or one that cannot be read.
+    """Number of axes of a clicks file; None for other and for unreadable files.
 
     Only a file with both of our own columns, `object` and `positive`, counts.
     """
@@ -169,7 +169,7 @@ def click_axes(path: str | os.PathLike[str]) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """A click as it stands in the file, on a line counted from 1."""
+    """A click as written in the file, on a line counted from 1."""
 
     line: int
     place: tuple[int, ...]

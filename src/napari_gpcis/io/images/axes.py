@@ -16,12 +16,12 @@ __all__ = ["StoredAxes", "fit_axes", "parse_axes"]
 
 @dataclass(frozen=True, slots=True)
 class StoredAxes:
-    """Where the axes of a view lie among those of the array as it is stored.
+    """Roles of the axes of a stored array.
 
     Attributes
     ----------
     shape : tuple of int
-        The stored array's.
+        Shape of the stored array.
     leading : tuple of int
         Stored axes that slices are numbered along, outermost first: time, others, then depth.
     slice_axes : str
@@ -41,16 +41,16 @@ class StoredAxes:
 
     @classmethod
     def of(cls, axes: str, shape: Sequence[int], path: Path) -> StoredAxes:
-        """Tell the axes of an array apart; those of one element, rows and columns aside, vanish.
+        """Tell axes apart; those of one element, other than rows and columns, vanish.
 
         Parameters
         ----------
         axes : str
-            A letter for each axis; C and S are channels, whatever is not Y or X numbers slices.
+            A letter for each axis; C and S are channels, all others but Y and X number slices.
         shape : sequence of int
-            Size along each.
+            Size along each axis.
         path : Path
-            What errors call the image.
+            Name of the image in errors.
 
         Raises
         ------
@@ -62,8 +62,8 @@ class StoredAxes:
         leading = [axis for axis in several if axes[axis] not in "CSYX"]
         if axes.count("Y") != 1 or axes.count("X") != 1 or len(channels) > 1:
             raise ImageFileError(
-                f"{path} has the axes {axes} {tuple(shape)}, which is more or less than slices, "
-                "rows, columns and channels; name its axes, such as ZYX or TCYX, or save it anew"
+                f"{path} has the axes {axes} {tuple(shape)}, which are not slices, rows, "
+                "columns and channels; name its axes, such as ZYX or TCYX, or save it again"
             )
         leading.sort(key=lambda axis: {"T": -1, "Z": 1}.get(axes[axis], 0))
         return cls(
@@ -98,7 +98,7 @@ class StoredAxes:
 
 
 def parse_axes(axes: str) -> str:
-    """Check axes that somebody typed, such as ``zyx``; returned in capitals, S as C.
+    """Check axes typed by a user, such as ``zyx``; returned in capitals, S as C.
 
     Raises
     ------
@@ -120,16 +120,16 @@ def parse_axes(axes: str) -> str:
 
 
 def fit_axes(axes: str, shape: Sequence[int], path: Path) -> str:
-    """Give each axis of a stored array its letter; of `axes`, singletons may be left out.
+    """Give each axis of a stored array its letter; `axes` may leave out singletons.
 
     Parameters
     ----------
     axes : str
         From `parse_axes`.
     shape : sequence of int
-        The stored array's.
+        Shape of the stored array.
     path : Path
-        What errors call the image.
+        Name of the image in errors.
 
     Returns
     -------
@@ -139,7 +139,7 @@ def fit_axes(axes: str, shape: Sequence[int], path: Path) -> str:
     Raises
     ------
     ImageFileError
-        When the numbers differ; it says the shape.
+        When the numbers differ; the message gives the shape.
     """
     if len(axes) == len(shape):
         return axes

@@ -26,7 +26,7 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".pgm", ".ppm", "
 
 
 class PageFolder(ImageStack):
-    """The images of a folder in natural order, 2 before 10; one file is open at a time.
+    """Images of a folder in natural order, 2 before 10; one file is open at a time.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class PageFolder(ImageStack):
         self.dtype, self.is_rgb, self.resolution = first.dtype, first.is_rgb, first.resolution
 
     def _compare_headers(self) -> None:
-        """Find a page that differs before the work begins, where a glance can tell."""
+        """Find a page that differs before the work begins, where its header can tell."""
         glance = _tiff_glance if self._files[0].suffix.lower() in _TIFFS else _picture_glance
         like = glance(self._files[0])
         for z, file in enumerate(self._files[1:], start=1):
@@ -122,12 +122,12 @@ class PageFolder(ImageStack):
             raise ImageFileError(
                 f"{file.path} has the shape {file.shape} and type {file.dtype}, but "
                 f"{self._files[0].name} has {self._like[0]} and {self._like[1]}; "
-                "move what is no page of the stack to another folder"
+                "move files that are no page of the stack to another folder"
             )
 
 
 def _pages_of(folder: Path) -> list[Path]:
-    """All TIFFs, or all pictures; what is neither is passed over."""
+    """All TIFFs, or all pictures; other files are passed over."""
     files = [file for file in folder.iterdir() if file.is_file() and file.name[0] != "."]
     tiffs = [file for file in files if file.suffix.lower() in _TIFFS]
     pictures = [file for file in files if file.suffix.lower() in _PICTURES]

@@ -1,4 +1,4 @@
-"""An image opened by whichever format it has."""
+"""Open an image of any format."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def open_image(
         A TIFF (classic, BigTIFF, ImageJ, OME, …), a zarr or OME-Zarr store, a folder with one
         image file per slice, or anything that `imageio` reads.
     channels : sequence of int, optional
-        Which channels to keep, counted from 0; all by default.
+        Channels to keep, counted from 0; all by default.
     axes : str, optional
         A letter for each axis of the stored array, such as ZYX, TCYX or YXC, in place of what
         the file says; axes of one element may be left out.
     series : int
-        Which image of a file that holds several, counted from 0.
+        Index of the image in a file that holds several, counted from 0.
 
     Returns
     -------

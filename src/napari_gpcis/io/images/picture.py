@@ -1,4 +1,4 @@
-"""Everything that is not a TIFF: PNG, JPEG, GIF and what else `imageio` reads."""
+"""Pictures: PNG, JPEG, GIF and the other formats that `imageio` reads."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class PictureStack(ImageStack):
     axes : str, optional
         From `parse_axes`; by default frames, rows, columns and channels.
     series : int
-        0, as no picture holds several.
+        0, as a picture holds one image.
     """
 
     def __init__(self, path: Path, axes: str | None = None, series: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""How large a pixel is: read from one file, written to the next."""
+"""Pixel size and time interval: read from one file, written to the next."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class PixelSize(NamedTuple):
     y, x : float
         Along rows and columns, in `unit`.
     unit : str
-        Sign such as µm, or whatever else the file names.
+        Sign such as µm, or the file's own word for it.
     """
 
     spacing: float | None
@@ -88,7 +88,7 @@ _SECONDS = {"millisecond": 1e-3, "second": 1.0, "minute": 60.0, "hour": 3600.0, 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """Pixel size of an image, in the words of its TIFF tags and of ImageJ.
+    """Pixel size of an image, in terms of TIFF tags and ImageJ.
 
     Attributes
     ----------
@@ -124,7 +124,7 @@ class Resolution:
         page : TiffPage, optional
             First page of the series.
         series : int
-            Which image of an OME header.
+            Index of the image in an OME header.
         """
         tags = (page or tiff.pages.first).tags
         if tiff.is_ome and tiff.ome_metadata:
@@ -265,7 +265,7 @@ def _of_ome(xml: str, series: int) -> Resolution | None:
 
 
 def _conversion(unit: str, other: str) -> float:
-    """How many of the other unit one of the first is; 1 for units that are not known."""
+    """Factor from one unit to another; 1 for unknown units."""
     known = [_LENGTHS_IN_MICROMETRES.get(unit_of_length(name)) for name in (unit, other)]
     return known[0] / known[1] if known[0] and known[1] else 1.0
 

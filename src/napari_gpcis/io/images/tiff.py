@@ -33,16 +33,16 @@ _ALPHA = (1, 2)
 
 
 class TiffStack(ImageStack):
-    """A series of a TIFF at full resolution; memory holds what is asked for and one segment.
+    """A series of a TIFF at full resolution; memory holds the region and one segment.
 
     Parameters
     ----------
     path : Path
-        The file; of an OME set one of its files, or the companion.
+        The file; for an OME set one of its files, or the companion.
     axes : str, optional
         From `parse_axes`; the file's own by default.
     series : int
-        Which series, counted from 0.
+        Index of the series, counted from 0.
     """
 
     def __init__(self, path: Path, axes: str | None = None, series: int = 0) -> None:
@@ -120,7 +120,7 @@ class TiffStack(ImageStack):
             self.channels = 0
 
     def _lay_out_pages(self, series: tifffile.TiffPageSeries) -> None:
-        """Find the axes of the page among those of the series."""
+        """Find the axes of a page among those of the series."""
         key, shape, stored = series.keyframe, tuple(series.shape), self._stored_axes
         inner = [(axis, size) for axis, size in zip(key.axes, key.shape, strict=True)]
         if shape[len(shape) - len(inner) :] != key.shape:
@@ -137,13 +137,13 @@ class TiffStack(ImageStack):
         ):
             raise ImageFileError(
                 f"{self.path} has the axes {series.axes} {shape}, of which a page holds "
-                f"{key.axes} {key.shape}, {len(series.pages)} pages; save it anew with a page "
+                f"{key.axes} {key.shape}, {len(series.pages)} pages; save it again with a page "
                 "for each slice, or choose a series or axes that fit"
             )
         self._sample = split + names.index("S") if "S" in names else None
 
     def _check_extent(self) -> None:
-        """See that the pixels of the first page, or of a series in one piece, can be there."""
+        """Check that the pixels of the first page, or of a series in one piece, can exist."""
         page = self._pages.read(0)
         size = math.prod(page.key.shaped) * page.dtype.itemsize
         if self._start is not None:
@@ -226,7 +226,7 @@ def _slice(indices: range) -> slice:
 
 @contextmanager
 def _complaints() -> Iterator[list[str]]:
-    """Collect the errors that tifffile only logs: a broken chain of pages is one to us."""
+    """Collect the errors that tifffile only logs, such as a broken chain of pages."""
     complaints: list[str] = []
 
     def collect(record: logging.LogRecord) -> bool:

@@ -1,4 +1,4 @@
-"""A page of a TIFF as it is stored, and whether what its header says of it can be true."""
+"""A stored TIFF page, and checks that its header can be true."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 _MOST_BYTES = 1 << 30
-# What can come out of a byte at most: deflate copies 258 bytes for 2 bits, a code of LZW stands
+# Bytes that can come out of one at most: deflate copies 258 bytes for 2 bits, a code of LZW stands
 # for less than 4,096 bytes in no less than 12 bits once it is that long, PackBits repeats 64 times.
 _EXPANSION = {1: 1, 8: 1040, 32946: 1040, 50013: 1040, 5: 2800, 32773: 65}
 # Other codecs have no such bound: beyond this and _SUSPECT_BYTES a header is taken for damaged.
@@ -33,34 +33,34 @@ _SUSPECT_EXPANSION = 2000
 _SUSPECT_BYTES = 256 << 20
 JPEG = (6, 7, 34892, 33007)
 _FAX = (2, 3, 4)
-# What a writer may add to uncompressed pixels.
+# Padding that a writer may add to uncompressed pixels.
 _PADDING = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPage:
-    """Where the pixels of a page are, and how they are stored.
+    """Location and storage of the pixels of a page.
 
     Attributes
     ----------
     key : TiffPage
-        A page that stores them alike.
+        A page that stores its pixels alike.
     dtype : numpy.dtype
         Type of a pixel.
     offsets, counts : sequence of int
-        Where strips or tiles lie in the file, and how many bytes they take.
+        Places of strips or tiles in the file, and their numbers of bytes.
     tables : bytes or None
-        What JPEG segments share.
+        Tables that JPEG segments share.
     path : Path
-        The file that the page lies in, which may be another one than was opened.
+        File that holds the page; not always the one that was opened.
     file_size : int
-        Bytes of the file.
+        Number of bytes of the file.
     read_bytes : callable
-        Given offset and number, bytes of the file.
+        Returns bytes of the file, given offset and number.
     headers, starts : ndarray of int64
-        Where the headers and the pixels of pages begin in the file, ascending.
+        Places at which headers and pixels of pages begin in the file, ascending.
     name : hashable
-        Tells pages apart.
+        Key that tells pages apart.
     """
 
     key: TiffPage
@@ -101,7 +101,7 @@ class StoredPage:
     def check_inside(
         self, places: NDArray[Any], sizes: NDArray[Any], several_pages: bool = False
     ) -> None:
-        """See that pixels lie in the file, not over a header and not over another page.
+        """Check that pixels lie in the file, and over no header and no other page.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""The series of a TIFF, and its pages: known by their place, read when asked for, never kept."""
+"""Series of a TIFF and their pages, whose headers are read when needed and never kept."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ _NOTHING = np.empty(0, np.int64)
 def choose_series(
     tiff: TiffFile, series: int, path: Path
 ) -> tuple[TiffPageSeries, list[TiffPageSeries]]:
-    """One of the series of a TIFF, at full resolution.
+    """Choose a series of a TIFF, at full resolution.
 
     Parameters
     ----------
     tiff : TiffFile
-        Open.
+        An open file.
     series : int
-        Which, counted from 0.
+        Index of the series, counted from 0.
     path : Path
-        What errors call the file.
+        Name of the file in errors.
 
     Returns
     -------
     series : TiffPageSeries
     others : list of TiffPageSeries
-        Pages beside it that may have been meant to belong to it: where nothing in the file says
-        what does, a page with a damaged header looks like an image of its own.
+        Further series whose pages may belong to it: where the file does not say what does, a
+        page with a damaged header looks like an image of its own.
 
     Raises
     ------
@@ -107,11 +107,11 @@ class SeriesPages:
     Parameters
     ----------
     series : TiffPageSeries
-        Not needed any more afterwards.
+        May be dropped afterwards.
     home : TiffFile
         The file that was opened.
     chain : Chain
-        Its pages.
+        Pages of that file.
     """
 
     def __init__(self, series: TiffPageSeries, home: TiffFile, chain: Chain) -> None:
@@ -212,7 +212,7 @@ class SeriesPages:
         return data
 
     def check(self) -> None:
-        """See that the headers of all pages can be true.
+        """Check the headers of all pages.
 
         Raises
         ------
@@ -243,7 +243,7 @@ class SeriesPages:
         return layouts.get(place) == layouts.get(key.offset)
 
     def _turn_to(self, file: TiffFile) -> None:
-        """Of a set of files, keep only one open beside the first."""
+        """Open a file of a set, and close the one before; the first stays open."""
         if not file.filehandle.closed:
             return
         if self._open is not None:
@@ -259,6 +259,6 @@ class SeriesPages:
 
 
 def _in_one_piece(frame: Page) -> bool:
-    """Whether strips follow each other, as those of the page that stands for all do."""
+    """True if strips follow each other without a gap."""
     pairs: Any = zip(frame.dataoffsets, frame.databytecounts, frame.dataoffsets[1:], strict=False)
     return all(offset + count == following for offset, count, following in pairs)

@@ -1,4 +1,4 @@
-"""Strips and tiles of a TIFF page: only those that a region takes, one decoded at a time."""
+"""Strips and tiles of a TIFF page, decoded one at a time as a region needs them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _KEPT_BYTES = 64 << 20
 
 
 class Segments:
-    """Decodes strips and tiles, one at a time, and keeps the last of the very large ones."""
+    """Decoder of strips and tiles that keeps the last of the very large ones."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -39,9 +39,9 @@ class Segments:
         page : StoredPage
             Checked by `check_segments`.
         rows, columns : range
-            What to read; steps are taken segment by segment.
+            Pixels to read; steps are taken segment by segment.
         planes : list of int
-            Which of the planes that a page of separate samples has; [0] for any other page.
+            Planes to read of a page with separate samples; [0] for any other page.
 
         Returns
         -------
@@ -95,7 +95,7 @@ def _decode(page: StoredPage, index: int) -> NDArray[Any] | None:
 
 
 def _meeting(wanted: range, size: int) -> Iterator[tuple[int, slice, slice]]:
-    """Segments that meet an ascending range: index, what to take of it, and where to put it."""
+    """Segments that meet an ascending range: index, source pixels and target pixels."""
     done = 0
     while done < len(wanted):
         index, first = divmod(wanted[done], size)

@@ -27,16 +27,16 @@ _MOST_CHUNK_BYTES = 1 << 30
 
 
 class ZarrStack(ImageStack):
-    """An array of a zarr store on disk; of a pyramid the finest level.
+    """An array of a zarr store on disk; the finest level of a pyramid.
 
     Parameters
     ----------
     path : Path
         A folder, or a zip file.
     axes : str, optional
-        From `parse_axes`; by default what the store says, or YX, ZYX or ZYXC.
+        From `parse_axes`; by default the store's own, or YX, ZYX or ZYXC.
     series : int
-        Which image of a store that holds several.
+        Index of the image in a store that holds several.
     """
 
     def __init__(self, path: Path, axes: str | None = None, series: int = 0) -> None:
@@ -98,7 +98,7 @@ class ZarrStack(ImageStack):
         return np.concatenate([self._part(part, left) for part in one], axis=-1)
 
     def _part(self, place: Mapping[int, Any], left: Sequence[int]) -> NDArray[Any]:
-        """What lies at `place`, with the axes of `left` in that order."""
+        """Pixels at `place`, with the axes of `left` in that order."""
         part = np.asarray(self._array[tuple(place[axis] for axis in range(len(place)))])
         ascending = sorted(left)
         return part.transpose([ascending.index(axis) for axis in left])

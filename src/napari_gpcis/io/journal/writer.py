@@ -1,8 +1,8 @@
-"""A journal of everything done to an image: one line for each change, written before it counts.
+"""A journal of everything done to an image, with a line for each change.
 
 Lines go to the system at once, so that a crash of the program loses nothing, and to the disk about
-once a second, so that a power failure loses little. No trouble with the disk ever reaches a click:
-lines that cannot be written wait, and are tried again.
+once a second, so that a power failure loses little. Trouble with the disk never disturbs a click:
+lines that cannot be written wait and are tried again.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ _OPEN = os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0)
 
 
 class _StepStack:
-    """Steps back and ahead as a reader of the journal has them; None for one of an earlier run."""
+    """Steps that a reader of the journal can undo and redo; None for those of an earlier run."""
 
     def __init__(self, done: int = 0, undone: int = 0) -> None:
         self.done: list[Step | None] = [None] * done
         self.undone: list[Step | None] = [None] * undone
 
     def follow(self, kind: Kind, step: Step) -> bool:
-        """Go a step; false if this way does not lead there."""
+        """Do, undo or redo a step; False if a reader could not."""
         if kind == "step":
             self.done.append(step)
             self.undone.clear()
@@ -58,12 +58,12 @@ class _StepStack:
 
 
 class Journal:
-    """The journal that is being written; made by `create` or `resume`.
+    """A journal that is being written; made by `create` or `resume`.
 
     Attributes
     ----------
     path : Path
-        Of the file; under a number if its name was taken, which shows when the first change is
+        The file; its name gets a number if it was taken, which shows when the first change is
         recorded.
     """
 
@@ -92,17 +92,16 @@ class Journal:
         *,
         on_error: Callable[[str], None] | None = None,
     ) -> Journal:
-        """Begin a journal. Its file appears with the first change; none is ever overwritten.
+        """Begin a journal. Its file appears with the first change and never replaces another.
 
         Parameters
         ----------
         path : path
-            As `journal_path` gives it. If there is a file, or another window is faster, the
-            journal gets a number.
+            Path from `journal_path`. If that file exists, the journal's name gets a number.
         header : JournalHeader
-            What it belongs to.
+            Image that the journal belongs to.
         on_error : callable, optional
-            Told once, in the caller's thread, when lines cannot be written.
+            Called once, in the caller's thread, with a sentence when lines cannot be written.
         """
         journal = cls(Path(path), on_error)
         full = replace(
@@ -118,10 +117,10 @@ class Journal:
     def resume(
         cls, path: str | os.PathLike[str], *, on_error: Callable[[str], None] | None = None
     ) -> Journal:
-        """Go on writing a journal that was read, after what is sound of it.
+        """Continue a journal after its last undamaged line.
 
-        A torn last line is cut off. If more than that is damaged, the file is copied first, under
-        a name with its time.
+        A torn last line is cut off. If more is damaged, the file is first copied to a name with its
+        time.
 
         Raises
         ------
@@ -134,7 +133,7 @@ class Journal:
         except OSError as error:
             journal._release()
             raise JournalError(
-                f"cannot go on with {path}: {error.strerror}; begin a new journal"
+                f"cannot continue {path}: {error.strerror}; begin a new journal"
             ) from error
         except JournalError:
             journal._release()
@@ -142,12 +141,12 @@ class Journal:
         return journal
 
     def record(self, change: Change) -> None:
-        """Write a change; to be one of an annotation's observers. No trouble of the disk's raises.
+        """Write a change; an observer of an annotation. Trouble with the disk raises nothing.
 
         Parameters
         ----------
         change : Change
-            One after the other, from a single annotation.
+            The next change of the one annotation that is recorded.
         """
         if self._closed:
             return
@@ -156,7 +155,7 @@ class Journal:
         if kind == "undo":
             before, after = after, before
         if not self._steps.follow(kind, step):
-            # From before the journal began: for a reader it can only be a step of its own.
+            # The step is older than the journal: its undoing is recorded as a step of its own.
             if kind == "undo":
                 patches = tuple(Patch(p.z, p.box, p.after, p.before) for p in reversed(patches))
             kind, step = "step", Step(before, after, patches)
@@ -175,11 +174,11 @@ class Journal:
         self._report()
 
     def note_saved(self, path: str | os.PathLike[str]) -> None:
-        """Write that labels and clicks were saved."""
+        """Record that labels and clicks were saved."""
         self._note({"k": "saved", "t": _now(), "path": os.fspath(path)})
 
     def note_meta(self, meta: dict[str, Any]) -> None:
-        """Write what else is worth restoring: what JSON can hold, by name.
+        """Record further values worth restoring, by name; JSON has to hold them.
 
         Raises
         ------
@@ -189,7 +188,7 @@ class Journal:
         self._note({"k": "meta", "t": _now(), "meta": meta})
 
     def close(self) -> None:
-        """Write that the work ended in order, and let the file go. Nothing can be written then."""
+        """Record the ordinary end of the work and close the file; nothing is written afterwards."""
         if self._closed:
             return
         self._note({"k": "closed", "t": _now()})
@@ -217,10 +216,10 @@ class Journal:
         self._waiting += line
 
     def _write(self) -> None:
-        """Write what waits, as far as the system takes it."""
+        """Write the waiting lines as far as the system takes them."""
         try:
             if self._file is not None and self._deleted(self._file):
-                self._take_back(self._file)
+                self._write_again(self._file)
             if self._file is None:
                 self._open()
             while self._waiting and self._file is not None:
@@ -234,7 +233,7 @@ class Journal:
             self._timer.start()
 
     def _open(self) -> None:
-        """Make the file, under the first name that is free."""
+        """Make the file under the first free name."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         for path in numbered(self.path):
             with suppress(FileExistsError):
@@ -246,8 +245,8 @@ class Journal:
     def _deleted(self, file: int) -> bool:
         return os.fstat(file).st_nlink == 0 and not self.path.exists()
 
-    def _take_back(self, file: int) -> None:
-        """Write again what somebody deleted: the open file still has it."""
+    def _write_again(self, file: int) -> None:
+        """Write a deleted file again: the open handle still has its content."""
         os.lseek(file, 0, os.SEEK_SET)
         self._waiting[:0] = os.read(file, os.fstat(file).st_size)
         self._release()
@@ -268,7 +267,7 @@ class Journal:
         self._began = True
 
     def _settle(self) -> None:
-        """On a timer's thread: try again what could not be written, and have it on the disk."""
+        """On the timer's thread: retry waiting lines, and sync the file to the disk."""
         with self._settling:
             with self._lock:
                 self._timer = None
@@ -279,7 +278,7 @@ class Journal:
                 if self._file is None:
                     return
                 copy = os.dup(self._file)
-            # Without the lock: a disk may take its time, and clicks go on meanwhile.
+            # Without the lock: a disk may take its time, and clicks must not wait for it.
             try:
                 os.fsync(copy)
                 self._no_sync = None
@@ -289,7 +288,7 @@ class Journal:
                 os.close(copy)
 
     def _report(self) -> None:
-        """Tell of trouble once, until it is over."""
+        """Report trouble once, until it is over."""
         trouble = self._no_write or self._no_sync
         if trouble and not self._reported and self._on_error is not None:
             self._on_error(trouble)
@@ -298,7 +297,7 @@ class Journal:
     def _complaint(self, error: OSError) -> str:
         return (
             f"cannot write the journal {self.path} ({error.strerror}); free some space or check "
-            "its folder: what is done now is lost if napari crashes before"
+            "its folder: until then, new work is lost if napari crashes"
         )
 
     def _release(self) -> None:

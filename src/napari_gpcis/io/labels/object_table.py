@@ -1,6 +1,6 @@
-"""Tables of what was segmented: a line for each object, and one for each object in each slice.
+"""Tables of the segmented objects: a line for each object, and one for each object and slice.
 
-Lines of the second table are written as they come; of each object only sums are kept.
+Lines of the second table are written at once; only sums are kept of each object.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ class ObjectInSlice:
     ----------
     object_id : int
     z : int
-        Slice index, of all slices in one go.
+        Slice index, counted over all slices.
     area : int
-        Pixels of its mask, at least one.
+        Number of pixels of its mask, at least one.
     row, col : float
         Centroid of the mask, in pixels.
     confidence : float
-        Mean probability in the mask.
+        Mean probability within the mask.
     clicked : bool
-        Whether it was clicked in this slice, not carried there.
+        True if it was clicked in this slice, not propagated there.
     """
 
     object_id: int
@@ -56,7 +56,7 @@ class ObjectInSlice:
 
 
 def slices_path(path: str | os.PathLike[str]) -> Path:
-    """Where the table of objects in slices lies, given the path of the table of objects."""
+    """Path of the table of objects in slices, given that of the table of objects."""
     path = Path(path)
     return path.with_name(f"{path.stem}_slices{path.suffix}")
 
@@ -68,15 +68,15 @@ def object_table(path: str | os.PathLike[str], image: ImageStack) -> Iterator[Ob
     Parameters
     ----------
     path : path
-        Of the table of objects. The other one, of objects in slices, is beside it, as
-        `slices_path` says.
+        Path of the table of objects. The table of objects in slices is written beside it, see
+        `slices_path`.
     image : ImageStack
-        Gives axes, pixel size and the interval between frames.
+        Source of axes, pixel size and the interval between frames.
 
     Raises
     ------
     OutputFileError
-        When one cannot be written, on entering already.
+        When one cannot be written, already on entering.
     """
     with ExitStack() as stack:
         files = []
@@ -101,7 +101,7 @@ def _opened(path: str | os.PathLike[str], part: Path) -> Iterator[TextIO]:
 
 
 class ObjectTable:
-    """Takes objects slice by slice; made by `object_table`.
+    """Writer of objects, slice by slice; made by `object_table`.
 
     Lengths, areas and volumes are in pixels, and a second time in the image's unit if it has one;
     cells that cannot be known are empty. A series of volumes has its slices numbered in one go;
@@ -139,7 +139,7 @@ class ObjectTable:
 
 @dataclass(slots=True)
 class _Sums:
-    """What is kept of an object."""
+    """Sums over the slices of an object."""
 
     first: int = 0
     last: int = -1
@@ -171,7 +171,7 @@ class _Sums:
 
 
 class _Measures:
-    """Turns numbers of pixels into cells."""
+    """Cells of the tables, from numbers of pixels."""
 
     def __init__(self, image: ImageStack) -> None:
         self._axes = image.slice_axes

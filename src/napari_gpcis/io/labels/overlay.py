@@ -34,7 +34,7 @@ class _Cut(Protocol):
 
 
 class StackPage:
-    """A slice of a stack, of which `draw_overlay` reads no more than it shows.
+    """A slice of a stack; `draw_overlay` reads only the pixels that it shows.
 
     Parameters
     ----------
@@ -58,17 +58,17 @@ def draw_overlay(image: _Cut, labels: LabelPage, clicks: Iterable[Click]) -> NDA
     Parameters
     ----------
     image : ndarray, shape (Y, X) or (Y, X, C), or StackPage
-        One slice; of more than three channels the first three are shown.
+        One slice; the first three of its channels are shown.
     labels : LabelPage, shape (Y, X)
-        Its labels. Of a very large slice, like of its image, only a sample is read.
+        Its labels. If the slice is very large, only a sample of labels and image is read.
     clicks : iterable of Click
-        Its clicks: positive ones become blue discs, negative ones vermilion crosses.
+        Clicks of the slice: positive ones become blue discs, negative ones vermilion crosses.
 
     Returns
     -------
     ndarray of uint8, shape (Y', X', 3)
         Small images are enlarged by a whole factor and very large ones reduced, so that outlines
-        and clicks can be seen.
+        and clicks are visible.
     """
     rows, columns = labels.shape
     longest = max(rows, columns)

@@ -37,9 +37,9 @@ def open_label_tiff(
     Parameters
     ----------
     path : path
-        Where the finished file will be; an older one is replaced.
+        Path of the finished file; an older one is replaced.
     image : ImageStack
-        Gives axes and resolution.
+        Source of axes and resolution.
     dtype : numpy.dtype
         Type of the labels.
 

@@ -1,8 +1,8 @@
 """Labels as OME-Zarr: a folder with a file for each tile.
 
 Version 0.4, which is zarr's second format: whatever reads OME-Zarr reads it (napari with its
-plugins, Bio-Formats, MoBIE, neuroglancer), while 0.5 takes newer versions, `ome-zarr` from 0.12 on
-for one; zarr-python writes both. Its zlib chunks are, besides, what encoded tiles are already.
+plugins, Bio-Formats, MoBIE, neuroglancer), while 0.5 needs newer versions, such as `ome-zarr` from
+0.12 on; zarr-python writes both. Its zlib chunks are, besides, what encoded tiles are already.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def open_label_zarr(
     Parameters
     ----------
     path : path
-        Where the finished folder will be; an older one is replaced, if it is zarr.
+        Path of the finished folder; an older one is replaced if it is zarr.
     image : ImageStack
-        Gives axes, size and resolution.
+        Source of axes, size and resolution.
     dtype : numpy.dtype
         Type of the labels.
 
@@ -77,7 +77,7 @@ class ZarrPages:
 
 
 def _write_metadata(folder: Path, image: ImageStack, dtype: np.dtype[Any]) -> None:
-    # Not before an OME-Zarr is written: it takes a while to load.
+    # Imported late, as it takes a while to load.
     import zarr
 
     axes, scale = image.resolution.ome_zarr(image.slice_axes)
