@@ -134,7 +134,7 @@ def _find_image(node: zarr.Array[Any] | zarr.Group, series: int, path: Path) -> 
     if "multiscales" in attributes:
         scales = attributes["multiscales"]
         _check_series(series, [str(one.get("name", "")) for one in scales], path)
-        return _multiscale(node, scales[series])
+        return _multiscale(node, scales[series], path)
     if "bioformats2raw.layout" in attributes:
         names = _series_names(node)
         _check_series(series, names, path)
@@ -179,21 +179,47 @@ def _check_series(series: int, names: Sequence[str], path: Path) -> None:
         )
 
 
-def _multiscale(group: zarr.Group, multiscale: Mapping[str, Any]) -> _Image:
+def _multiscale(group: zarr.Group, multiscale: Mapping[str, Any], path: Path) -> _Image:
     levels = multiscale["datasets"]
     finest = min(range(len(levels)), key=lambda i: (_area(_scale(levels[i])), i))
     array = _member(group, levels[finest]["path"])
     # Until version 0.2 there were five axes, and no need to name them.
     named = multiscale.get("axes") or list("tczyx")
     axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in named]
-    scale = _scale(levels[finest])
-    whole = _scale(multiscale)
-    if scale is not None and whole is not None:
-        scale = [a * b for a, b in zip(scale, whole, strict=True)]
     letters = "".join(str(axis["name"])[:1].upper() for axis in axes)
     if len(letters) != array.ndim:
         raise ValueError(f"its metadata name {len(letters)} axes, but it has {array.ndim}")
-    return _Image(array, letters, Resolution.of_ome_zarr(axes, scale))
+    # The transformations of a level come first, then those of all levels.
+    steps = [
+        transformation
+        for level in (levels[finest], multiscale)
+        for transformation in level.get("coordinateTransformations") or ()
+    ]
+    return _Image(array, letters, Resolution.of_ome_zarr(axes, *_placement(steps, letters, path)))
+
+
+def _placement(
+    transformations: Sequence[Mapping[str, Any]], letters: str, path: Path
+) -> tuple[list[float] | None, list[float]]:
+    """Scale, None if there is none, and translation along each axis."""
+    scale, translation = np.ones(len(letters)), np.zeros(len(letters))
+    has_scale = False
+    for transformation in transformations:
+        kind = transformation.get("type")
+        if kind not in ("scale", "translation") or kind not in transformation:
+            continue
+        values = np.asarray(transformation[kind], float)
+        if values.shape != scale.shape:
+            raise ImageFileError(
+                f"{path} has the axes {letters}, but a {kind} of {values.size} "
+                f"{'number' if values.size == 1 else 'numbers'} in its metadata; correct it "
+                f"there to {len(letters)}, or save the image again from its source"
+            )
+        if kind == "scale":
+            scale, translation, has_scale = scale * values, translation * values, True
+        else:
+            translation = translation + values
+    return scale.tolist() if has_scale else None, translation.tolist()
 
 
 def _scale(level: Mapping[str, Any]) -> list[float] | None:

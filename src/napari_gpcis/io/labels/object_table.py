@@ -179,7 +179,8 @@ class _Measures:
         self.depth = image.slice_shape[-1] if image.slice_shape else 1
         # Slices from one time point to the next.
         self._frame = math.prod(image.slice_shape[self._axes.find("T") + 1 :])
-        self._interval = image.resolution.interval
+        resolution = image.resolution
+        self._interval = resolution.interval if resolution.has_time_unit else None
         size = image.resolution.pixel_size()
         self._unit = size.unit if size else None
         self._y = size.y if size else None

@@ -80,8 +80,10 @@ def _write_metadata(folder: Path, image: ImageStack, dtype: np.dtype[Any]) -> No
     # Imported late, as it takes a while to load.
     import zarr
 
-    axes, scale = image.resolution.ome_zarr(image.slice_axes)
-    transformations = [{"type": "scale", "scale": scale}]
+    axes, scale, translation = image.resolution.ome_zarr(image.slice_axes)
+    transformations: list[dict[str, Any]] = [{"type": "scale", "scale": scale}]
+    if any(translation):
+        transformations.append({"type": "translation", "translation": translation})
     datasets = [{"path": _ARRAY, "coordinateTransformations": transformations}]
     # A name of its own would make two outputs differ that hold the same.
     multiscale = {"version": _VERSION, "name": "labels", "axes": axes, "datasets": datasets}
