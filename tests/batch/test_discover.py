@@ -104,6 +104,23 @@ def test_a_manifest_names_files_beside_it(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "image;clicks;output\r\na2.tif;a2.csv;x/one, or two.tif\r\n",
+        "sep=;\r\nimage;clicks;output;;\r\na2.tif;a2.csv;x/one, or two.tif;;\r\n",
+        "output\timage\tclicks\nx/one, or two.tif\ta2.tif\ta2.csv\n",
+        'image,clicks,output\na2.tif,a2.csv,"x/one, or two.tif",\n',
+    ],
+)
+def test_a_manifest_may_come_from_any_spreadsheet(folder: Path, text: str) -> None:
+    manifest = folder / "night.csv"
+    manifest.write_text(text)
+    (job,) = find_jobs([manifest], None, None).jobs
+    assert (job.image, job.clicks) == (folder / "a2.tif", folder / "a2.csv")
+    assert job.output == folder / "x" / "one, or two.tif"
+
+
+@pytest.mark.parametrize(
     ("what", "complaint"),
     [
         ("one without clicks", "--clicks is missing"),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from napari_gpcis.batch.job import OUTPUT_SUFFIXES, Job, SegmentOptions
 from napari_gpcis.io.errors import ImageFileError, OptionError, UserError
 from napari_gpcis.io.files import is_zarr_folder, natural_order
+from napari_gpcis.io.tables import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -182,21 +183,24 @@ def _of_manifest(
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            rows = [
-                (
-                    reader.line_num,
-                    {name.strip(): (row[name] or "").strip() for name in row if name},
-                )
-                for row in reader
-            ]
+            table = read_table(file, _COLUMNS.__contains__)
     except FileNotFoundError as error:
         raise UserError(f"there is no manifest {path}; check its name and folder") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"cannot read {path} as a CSV text file; save it as one") from error
-    if not rows:
+    if not table.rows:
         raise UserError(f"{path} names no images; write the columns {', '.join(_COLUMNS)}")
-    return rows
+    for line, cells in table.rows:
+        # What spreadsheets leave of empty columns is no fault.
+        while len(cells) > len(table.header) and not cells[-1].strip():
+            cells.pop()
+        cells += [""] * (len(table.header) - len(cells))
+        if complaint := table.check_width(cells):
+            raise UserError(f"{path}, line {line}: {complaint}")
+    return [
+        (line, dict(zip(table.header, map(str.strip, cells), strict=True)))
+        for line, cells in table.rows
+    ]
 
 
 def _matches(given: Path) -> list[Path]:

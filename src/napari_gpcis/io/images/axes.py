@@ -20,6 +20,8 @@ class StoredAxes:
 
     Attributes
     ----------
+    letters : str
+        A letter for each axis; C and S are channels.
     shape : tuple of int
         Shape of the stored array.
     leading : tuple of int
@@ -32,6 +34,7 @@ class StoredAxes:
         Stored axis of the channels, if there are several.
     """
 
+    letters: str
     shape: tuple[int, ...]
     leading: tuple[int, ...]
     slice_axes: str
@@ -67,6 +70,7 @@ class StoredAxes:
             )
         leading.sort(key=lambda axis: {"T": -1, "Z": 1}.get(axes[axis], 0))
         return cls(
+            letters=axes,
             shape=tuple(map(int, shape)),
             leading=tuple(leading),
             slice_axes="".join(axes[axis] for axis in leading),

@@ -87,7 +87,6 @@ class PictureStack(ImageStack):
                 f"{self.path} has the axes {own} {shape}, which cannot be {axes}; "
                 "save it as a TIFF to reorder them"
             )
-        self._stored_axes = stored
         self._set_axes(stored)
         self.is_rgb = self.channels == 3
 
@@ -97,7 +96,7 @@ class PictureStack(ImageStack):
         self._handle.close()
 
     def _read(self, z: int, rows: range, columns: range, channels: list[int]) -> NDArray[Any]:
-        place = self._stored_axes.position(z)
+        place = self.stored_axes.position(z)
         frame = self._frame(place[0])[rows.start : rows.stop : rows.step][
             :, columns.start : columns.stop : columns.step
         ]

@@ -53,6 +53,8 @@ class ImageStack(ABC):
         Type of the pixels, in the byte order of this machine.
     resolution : Resolution
         Pixel size as the file states it.
+    stored_axes : StoredAxes
+        Axes of the array in the file, those of one element and channels included.
     """
 
     path: Path
@@ -64,6 +66,7 @@ class ImageStack(ABC):
     is_rgb: bool = False
     dtype: np.dtype[Any]
     resolution: Resolution = Resolution()
+    stored_axes: StoredAxes
     _kept: list[int] | None = None
 
     @property
@@ -203,6 +206,7 @@ class ImageStack(ABC):
 
     def _set_axes(self, stored: StoredAxes) -> None:
         """Take over the axes of the stored array."""
+        self.stored_axes = stored
         self.slice_axes, self.slice_shape = stored.slice_axes, stored.slice_shape
         self.rows, self.columns = stored.shape[stored.row], stored.shape[stored.column]
         self.channels = stored.channels if stored.channel is not None else 0

@@ -118,6 +118,8 @@ class TiffStack(ImageStack):
         self.is_rgb = self.channels == 3 and (sampled or named)
         if self._grey:
             self.channels = 0
+        if axes is None:
+            self.stored_axes = _unsqueezed(series, self.path) or stored
 
     def _lay_out_pages(self, series: tifffile.TiffPageSeries) -> None:
         """Find the axes of a page among those of the series."""
@@ -217,6 +219,20 @@ def _from_plain_page(
     pixels = page.mapped(page.offsets[0], page.key.shaped)
     region: NDArray[Any] = pixels[planes, 0, _slice(rows), _slice(columns)]
     return region
+
+
+def _unsqueezed(series: tifffile.TiffPageSeries, path: Path) -> StoredAxes | None:
+    """Axes of a series with those of one element, which tifffile leaves out of some formats.
+
+    The last axis of samples is none that anybody sees.
+    """
+    letters, shape = series.get_axes(squeeze=False), series.get_shape(squeeze=False)
+    if letters.endswith("S") and shape[-1] == 1:
+        letters, shape = letters[:-1], shape[:-1]
+    try:
+        return StoredAxes.of(letters, shape, path)
+    except ImageFileError:
+        return None
 
 
 def _slice(indices: range) -> slice:

@@ -78,12 +78,11 @@ class ZarrStack(ImageStack):
             raise ImageFileError(
                 f"{self.path} has chunks of {size / 2**30:.1f} GiB; save it in smaller ones"
             )
-        self._stored_axes = StoredAxes.of(letters, shape, self.path)
-        self._set_axes(self._stored_axes)
+        self._set_axes(StoredAxes.of(letters, shape, self.path))
         self.is_rgb = False
 
     def _read(self, z: int, rows: range, columns: range, channels: list[int]) -> NDArray[Any]:
-        stored = self._stored_axes
+        stored = self.stored_axes
         place: dict[int, Any] = dict(stored.position(z))
         place[stored.row] = slice(rows.start, rows.stop, rows.step)
         place[stored.column] = slice(columns.start, columns.stop, columns.step)
