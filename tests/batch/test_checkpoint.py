@@ -57,7 +57,7 @@ def test_a_killed_run_leaves_its_work_and_its_rubbish_goes(tmp_path: Path) -> No
         "import os; from pathlib import Path\n"
         "from napari_gpcis.batch.checkpoint import JobCheckpoint\n"
         f"output = Path({str(output)!r})\n"
-        "work = JobCheckpoint(output, 'job', resume=False)\n"
+        "checkpoint = JobCheckpoint(output, 'job', resume=False)\n"
         "output.with_name('.labels.tif.99.part').touch()\n"
         "output.with_name('.other.tif.99.part').touch()\n"
         "checkpoint.store('pages').append(1, b'one'); os._exit(9)"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import struct
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from napari_gpcis.io.errors import UserError
 from napari_gpcis.io.files import atomic_write, os_errors_as_output_errors
 from napari_gpcis.io.labels.encode import EncodedPage
 from napari_gpcis.io.labels.object_table import ObjectInSlice, object_table
@@ -15,7 +16,8 @@ from napari_gpcis.io.labels.overlay import StackPage, draw_overlay, write_overla
 from napari_gpcis.io.labels.writer import label_writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
     from typing import Self
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Outputs", "Page", "open_outputs"]
 
 _LENGTH = struct.Struct("<Q")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,17 +66,77 @@ class Page:
 def open_outputs(run: Run) -> Iterator[Outputs]:
     """Open all outputs of a run; they appear when the block succeeds.
 
+    An output that cannot be opened is an error at once. One besides the labels that fails later is
+    left out, and costs no labels; `Outputs.failures` says why.
+
     Raises
     ------
     OutputFileError
         When one cannot be written, on entering already.
     """
     job = run.job
+    outputs = Outputs(run)
     with ExitStack() as stack:
-        writer = stack.enter_context(label_writer(job.output, run.image, run.highest))
-        rows = stack.enter_context(object_table(job.table, run.image)) if job.table else None
-        picture = stack.enter_context(atomic_write(job.preview)) if job.preview else None
-        yield Outputs(run, writer, rows, picture)
+        # Closed last to first: the labels have to be there before the others.
+        if job.preview is not None:
+            preview = _Extra(job.preview, atomic_write(job.preview), outputs.failures)
+            outputs.preview = stack.enter_context(preview)
+        if job.table is not None:
+            table = _Extra(job.table, object_table(job.table, run.image), outputs.failures)
+            outputs.table = stack.enter_context(table)
+        outputs.writer = stack.enter_context(label_writer(job.output, run.image, run.highest))
+        yield outputs
+
+
+class _Extra(Generic[T]):
+    """An output besides the labels, whose failure is noted and not raised.
+
+    Parameters
+    ----------
+    path : Path
+        The output.
+    context : context manager
+        Opens it; the output appears when it is left without an error.
+    failures : list of str
+        Takes the reason of a failure.
+    """
+
+    def __init__(self, path: Path, context: AbstractContextManager[T], failures: list[str]) -> None:
+        self._path = path
+        self._context = context
+        self._failures = failures
+        self._has_failed = False
+
+    def __enter__(self) -> Self:
+        self._target = self._context.__enter__()
+        return self
+
+    def write(self, work: Callable[[T], object]) -> None:
+        """Do some of the work of writing it."""
+        if self._has_failed:
+            return
+        try:
+            work(self._target)
+        except Exception as error:
+            self._fail(error)
+            with suppress(Exception):
+                self._context.__exit__(type(error), error, error.__traceback__)
+
+    def __exit__(self, *reason: Any) -> None:
+        if self._has_failed:
+            return
+        try:
+            self._context.__exit__(*reason)
+        except Exception as error:
+            if reason[0] is not None:
+                raise
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        self._has_failed = True
+        line = " ".join(str(error).split()) or type(error).__name__
+        known = isinstance(error, UserError)
+        self._failures.append(line if known else f"cannot write {self._path}: {line}")
 
 
 class Outputs:
@@ -83,26 +146,28 @@ class Outputs:
     ----------
     labels : set of int
         Labels that were written, without background.
+    failures : list of str
+        Why outputs besides the labels were left out, a line each.
     """
 
-    def __init__(
-        self, run: Run, writer: LabelWriter, rows: ObjectTable | None, picture: Path | None
-    ) -> None:
+    writer: LabelWriter
+    table: _Extra[ObjectTable] | None = None
+    preview: _Extra[Path] | None = None
+
+    def __init__(self, run: Run) -> None:
         self.labels: set[int] = set()
+        self.failures: list[str] = []
         self._run = run
-        self._writer = writer
-        self._rows = rows
-        self._picture = picture
 
     def write(self, page: Page) -> None:
         """Write the next page."""
-        self._writer.write(page.labels)
+        self.writer.write(page.labels)
         self.labels.update(page.labels.labels)
-        if self._rows is not None:
+        if self.table is not None:
             for item in page.objects:
-                self._rows.add(item)
-        if self._picture and page.z == self._run.most_clicked:
-            self._draw(page, self._picture)
+                self.table.write(lambda table, item=item: table.add(item))  # type: ignore[misc]
+        if self.preview is not None and page.z == self._run.most_clicked:
+            self.preview.write(lambda picture: self._draw(page, picture))
 
     def _draw(self, page: Page, picture: Path) -> None:
         overlay = draw_overlay(

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from napari_gpcis.engine.click import Click
     from napari_gpcis.io.images.stack import ImageStack
 
-__all__ = ["OnProgress", "Run", "load_runner", "open_stack"]
+__all__ = ["OnProgress", "Run", "load_runner", "notes_on_clicks", "open_stack"]
+
+# Objects that a note lists.
+_NAMED = 12
 
 OnProgress: TypeAlias = "Callable[[str, int, int], object]"
 
@@ -126,6 +129,37 @@ def open_stack(job: Job) -> Iterator[tuple[ImageStack, tuple[Click, ...]]]:
         if options.mode == "class":
             _check_classes(job, clicks)
         yield image, clicks
+
+
+def notes_on_clicks(clicks: Sequence[Click], options: SegmentOptions) -> tuple[str, ...]:
+    """Remarks on clicks that come to nothing, or contradict each other, a line each."""
+    notes = []
+    signs: dict[tuple[object, ...], bool] = {}
+    changed: dict[tuple[object, ...], Click] = {}
+    for click in clicks:
+        key = click.place if options.mode == "class" else (click.object_id, *click.place)
+        if signs.setdefault(key, click.positive) != click.positive:
+            changed[key] = click
+        signs[key] = click.positive
+    for click in changed.values():
+        where = (
+            f"row {click.row}, column {click.col}, slice {click.z} has a positive and a negative"
+        )
+        if options.mode == "class":
+            notes.append(f"{where} click; remove one of them")
+        else:
+            notes.append(f"{where} click of object {click.object_id}; the later one counts")
+    if options.mode == "object":
+        ids = {click.object_id for click in clicks}
+        left = sorted(ids - {click.object_id for click in clicks if click.positive})
+        if left:
+            many = "s" if len(left) > 1 else ""
+            named = ", ".join(map(str, left[:_NAMED])) + (", …" if len(left) > _NAMED else "")
+            notes.append(
+                f"object{many} {named} {'have' if many else 'has'} negative clicks only and "
+                f"{'are' if many else 'is'} left out; click inside"
+            )
+    return tuple(notes)
 
 
 def _check_classes(job: Job, clicks: Sequence[Click]) -> None:

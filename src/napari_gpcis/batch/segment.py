@@ -15,7 +15,7 @@ from napari_gpcis.batch.job import Job, SegmentOptions
 from napari_gpcis.batch.object_pages import object_pages
 from napari_gpcis.batch.outputs import Page, open_outputs
 from napari_gpcis.batch.propagated_pages import propagated_pages
-from napari_gpcis.batch.run import Run, open_stack
+from napari_gpcis.batch.run import Run, notes_on_clicks, open_stack
 from napari_gpcis.batch.threads import WorkerThreads, available_cores
 from napari_gpcis.engine.runner import find_device
 from napari_gpcis.io.errors import StoppedError, UserError
@@ -52,6 +52,10 @@ class Report:
         Object diameter in pixels, as given or as estimated.
     seconds : float
         Seconds taken, model loading included.
+    notes : tuple of str
+        Remarks on the clicks, a line each.
+    failures : tuple of str
+        Why outputs besides the labels were left out, a line each.
     """
 
     output: Path
@@ -60,15 +64,23 @@ class Report:
     clicks: int
     object_diameter: float | None
     seconds: float
+    notes: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
 
     def summary(self) -> str:
-        """All of it in one line."""
+        """All of it in one line, and one more for each note and failure."""
         size = f", objects of {self.object_diameter:.0f} px" if self.object_diameter else ""
-        return (
+        wrote = (
             f"wrote {self.output}: {_counted(self.labels, 'label')} on "
             f"{_counted(self.slices, 'slice')} from {_counted(self.clicks, 'click')} "
             f"in {self.seconds:.1f} s{size}"
         )
+        return "\n".join([wrote, *self.remarks()])
+
+    def remarks(self) -> list[str]:
+        """Notes and failures, a line each."""
+        notes = [f"note: {note}" for note in self.notes]
+        return [*notes, *(f"failed: {failure}" for failure in self.failures)]
 
 
 def segment_stack(
@@ -227,6 +239,8 @@ def run_job(
         clicks=len(clicks),
         object_diameter=run.diameter,
         seconds=time.perf_counter() - start,
+        notes=notes_on_clicks(clicks, job.options),
+        failures=tuple(outputs.failures),
     )
 
 

@@ -43,7 +43,22 @@ class BatchReport:
         counts = (
             f"{len(self.done)} done, {len(self.skipped)} done before, {len(self.failed)} failed"
         )
-        return "\n".join([counts, *(f"failed: {outcome.error}" for outcome in self.failed)])
+        remarks = [
+            f"{remark} ({outcome.job.image.name})"
+            for outcome in self.done
+            if outcome.report is not None
+            for remark in outcome.report.remarks()
+        ]
+        return "\n".join(
+            [counts, *remarks, *(f"failed: {outcome.error}" for outcome in self.failed)]
+        )
+
+    @property
+    def is_complete(self) -> bool:
+        """True if every output of every job is there."""
+        return not self.failed and not any(
+            outcome.report and outcome.report.failures for outcome in self.done
+        )
 
 
 def segment_stacks(

@@ -155,7 +155,7 @@ def segment(
     )
     with progress_bar("reading") as on_progress:
         if discovered.is_single and not resume and workers == 1 and scheduler is None:
-            said, code = _one(discovered.jobs[0], on_progress), 0
+            said, code = _one(discovered.jobs[0], on_progress)
         else:
             said, code = _many(discovered, resume, workers, scheduler, on_progress)
     typer.echo(said, err=code > 1)
@@ -163,14 +163,16 @@ def segment(
         raise typer.Exit(code)
 
 
-def _one(job: Job, on_progress: OnProgress) -> str:
+def _one(job: Job, on_progress: OnProgress) -> tuple[str, int]:
+    """Last lines for the user, and the exit code."""
     from napari_gpcis.batch.segment import run_job, stop_message
 
     try:
-        return run_job(job, on_progress=on_progress).summary()
+        report = run_job(job, on_progress=on_progress)
     except KeyboardInterrupt:
         typer.echo(f"napari-gpcis: {stop_message(resume=False)}", err=True)
         raise typer.Exit(130) from None
+    return report.summary(), int(bool(report.failures))
 
 
 def _many(
@@ -180,7 +182,7 @@ def _many(
     scheduler: str | None,
     on_progress: OnProgress,
 ) -> tuple[str, int]:
-    """Last line for the user, and the exit code."""
+    """Last lines for the user, and the exit code."""
     from napari_gpcis.batch.stacks import segment_stacks
 
     try:
@@ -198,12 +200,13 @@ def _many(
         )
         raise typer.Exit(130) from None
     if not discovered.is_single:
-        return report.summary(), int(bool(report.failed))
+        return report.summary(), int(not report.is_complete)
     if report.failed:
         return f"napari-gpcis: {report.failed[0].error}", 2
     if report.skipped:
         return f"{discovered.jobs[0].output} was done before and is up to date", 0
-    return "".join(outcome.report.summary() for outcome in report.done if outcome.report), 0
+    said = "".join(outcome.report.summary() for outcome in report.done if outcome.report)
+    return said, int(not report.is_complete)
 
 
 def _channels(text: str | None) -> tuple[int, ...] | None:

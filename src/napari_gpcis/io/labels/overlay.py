@@ -99,7 +99,9 @@ def write_overlay(path: Path, overlay: NDArray[np.uint8]) -> None:
 def _as_rgb(image: NDArray[Any]) -> NDArray[np.uint8]:
     """Stretch each channel from its 1st to its 99.8th percentile."""
     planes = image[..., None] if image.ndim == 2 else image[..., :3]
-    finite = np.nan_to_num(planes.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    with np.errstate(over="ignore"):
+        single = planes.astype(np.float32)
+    finite = np.nan_to_num(single, nan=0.0, posinf=0.0, neginf=0.0)
     low, high = np.percentile(finite, (1, 99.8), axis=(0, 1))
     stretched = np.clip((finite - low) / np.maximum(high - low, 1e-12), 0, 1)
     if stretched.shape[-1] == 1:
@@ -107,7 +109,8 @@ def _as_rgb(image: NDArray[Any]) -> NDArray[np.uint8]:
     elif stretched.shape[-1] == 2:
         # Two channels as green and magenta.
         stretched = stretched[..., [1, 0, 1]]
-    pixels: NDArray[np.uint8] = (stretched * 255).astype(np.uint8)
+    # In C's order, whatever that of the planes: cv2 draws on nothing else.
+    pixels: NDArray[np.uint8] = (stretched * 255).astype(np.uint8, order="C")
     return pixels
 
 
