@@ -153,6 +153,8 @@ def segment(
         suffix=_SUFFIXES[format],
         options=options,
     )
+    if discovered.skipped:
+        typer.echo(f"napari-gpcis: {discovered.skipped}", err=True)
     with progress_bar("reading") as on_progress:
         if discovered.is_single and not resume and workers == 1 and scheduler is None:
             said, code = _one(discovered.jobs[0], on_progress)

@@ -15,10 +15,15 @@ if TYPE_CHECKING:
 
     from napari_gpcis.io.images.stack import ImageStack
 
-__all__ = ["open_image"]
+__all__ = ["may_be_image", "open_image"]
 
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _TIFF_NAMES = (".tif", ".tiff", ".btf", ".tf8", ".lsm", ".stk", ".svs", ".ndpi", ".qptiff")
+# Endings that imageio lists, too, but that are seldom those of images.
+_RARELY_IMAGES = {
+    *(".chk", ".dat", ".doc", ".eps", ".h5", ".hdf", ".hdf5", ".npz", ".ogg", ".pdf", ".ps"),
+    *(".rec", ".swf", ".ts", ".xl"),
+}
 
 
 def open_image(
@@ -61,6 +66,32 @@ def open_image(
             stack.close()
             raise
     return stack
+
+
+def may_be_image(path: Path) -> bool:
+    """True for a zarr folder, and for a file that has the name or the first bytes of an image.
+
+    Parameters
+    ----------
+    path : Path
+        An existing file or folder; it is not opened as an image.
+    """
+    if path.name.startswith("."):
+        return False
+    if path.is_dir():
+        return is_zarr_folder(path)
+    suffix = path.suffix.lower()
+    if suffix in (*_TIFF_NAMES, ".zip") or path.name.lower().endswith(".companion.ome"):
+        return True
+    from imageio.config import known_extensions
+
+    if suffix in known_extensions and suffix not in _RARELY_IMAGES:
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.read(4) in _TIFF_MAGIC
+    except OSError:
+        return False
 
 
 def _open(path: Path, axes: str | None, series: int) -> ImageStack:

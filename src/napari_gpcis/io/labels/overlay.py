@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import cv2
 import imageio.v3 as iio
 import numpy as np
+from PIL.PngImagePlugin import PngInfo
 from skimage.segmentation import find_boundaries
+
+from napari_gpcis.io.labels.marks import SOFTWARE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -93,7 +96,9 @@ def draw_overlay(image: _Cut, labels: LabelPage, clicks: Iterable[Click]) -> NDA
 
 def write_overlay(path: Path, overlay: NDArray[np.uint8]) -> None:
     """Write an overlay as PNG, whatever the name's ending."""
-    iio.imwrite(path, overlay, extension=".png")
+    text = PngInfo()
+    text.add_text("Software", SOFTWARE)
+    iio.imwrite(path, overlay, extension=".png", plugin="pillow", pnginfo=text)
 
 
 def _as_rgb(image: NDArray[Any]) -> NDArray[np.uint8]:

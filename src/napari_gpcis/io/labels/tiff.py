@@ -10,6 +10,7 @@ import tifffile
 
 from napari_gpcis.io.files import atomic_write, os_errors_as_output_errors
 from napari_gpcis.io.labels.encode import background_tile
+from napari_gpcis.io.labels.marks import SOFTWARE
 
 if TYPE_CHECKING:
     import os
@@ -82,6 +83,7 @@ class TiffPages:
             compression=_DEFLATE,
             metadata=None,
             description=self._description,
+            software=SOFTWARE,
             contiguous=False,
             **self._tags,
         )
