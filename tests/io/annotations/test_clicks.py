@@ -68,7 +68,8 @@ def test_other_features_of_a_points_layer_are_left_aside(path: Path) -> None:
         ("axis-0,axis-1\nnan,2\n", "line 2: axis-0 is 'nan'; write a number"),
         ("axis-0,axis-1\n1,\n", "line 2: axis-1 is ''; write a number"),
         ("axis-0,axis-1\n1,2,3\n", "line 2: 3 values for 2 columns"),
-        ("axis-0,axis-1,positive\n1,2,2\n", "line 2: positive is '2'; write 1 or 0"),
+        ("axis-0,axis-1,positive\n1,2,-1\n", "line 2: positive is '-1'; write 1 or 0"),
+        ("axis-0,axis-1,positive\n1,2,negative\n", "positive is 'negative'; write 1 or 0"),
         ("axis-0,axis-1,object,object\n1,2,3,4\n", "has two columns 'object'; leave one"),
         ("axis-0,axis-1\n0,40,2,7\n", "4 values for 2 columns; .*decimal commas need semicolons"),
         ("axis-0;axis-1\n1.000,5;2\n", "axis-0 is '1.000,5'; write a number"),
@@ -171,8 +172,6 @@ def test_separators_and_decimals_of_all_countries_are_read(path: Path, text: str
 @pytest.mark.parametrize(
     ("name", "positive", "negative"),
     [
-        ("positive", "positive", "negative"),
-        ("positive", "1", "-1"),
         ("label", "positive", "negative"),
         ("label", "Foreground", "background"),
         ("polarity", "+", "-"),

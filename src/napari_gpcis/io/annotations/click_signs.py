@@ -23,6 +23,8 @@ _WORDS |= dict.fromkeys(("negative", "neg", "-", "−", "minus", "background", "
 _BINARY = dict.fromkeys(("1", "+1", "1.0", "true", "yes"), True)
 _BINARY |= dict.fromkeys(("0", "-1", "0.0", "-1.0", "false", "no"), False)
 _SIGNS = _WORDS | _BINARY
+# What our own column holds.
+_OURS = dict.fromkeys(("1", "true", "1.0"), True) | dict.fromkeys(("0", "false", "0.0"), False)
 # Names under which other programs save the sign.
 _NAMES = {"sign", "polarity", "ispositive", "foreground", "isforeground", "fg", "pos"}
 # Names under which they save either the sign or the number of the object.
@@ -85,7 +87,7 @@ def read_sign(where: str, name: str, text: str) -> bool:
     ClicksFileError
         When it says none.
     """
-    sign = _SIGNS.get(text.lower())
+    sign = (_OURS if name == "positive" else _SIGNS).get(text.lower())
     if sign is None:
         raise ClicksFileError(f"{where}: {name} is {text!r}; write 1 or 0")
     return sign
