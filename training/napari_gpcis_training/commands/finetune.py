@@ -30,6 +30,12 @@ def finetune(
     steps: Annotated[int | None, typer.Option(min=1, help="Length, in steps.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of split, crops and clicks.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    axes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CYX", help="Axes of the images as stored; from the files by default."
+        ),
+    ] = None,
     curves: Annotated[
         bool, typer.Option("--curves", help="Draw loss and clicks beside the model, as PNG.")
     ] = False,
@@ -51,7 +57,7 @@ def finetune(
         from napari_gpcis_training.finetuning.options import Request
         from napari_gpcis_training.finetuning.run import finetune as carry_out
 
-        request = Request(images, labels, output, model, minutes, steps, seed, device)
+        request = Request(images, labels, output, model, minutes, steps, seed, device, axes)
         recorder = Recorder(tell)
         carry_out(request, recorder)
         if curves:

@@ -24,6 +24,8 @@ class Request:
         Of the split, crops and clicks.
     device : str
         "auto", or a name that torch knows.
+    axes : str or None
+        Letters of the images' axes as stored; from the files when None.
     """
 
     images: Path
@@ -34,3 +36,4 @@ class Request:
     steps: int | None = None
     seed: int = 0
     device: str = "auto"
+    axes: str | None = None

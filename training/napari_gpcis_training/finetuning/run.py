@@ -94,7 +94,7 @@ def finetune(request: Request, tell: Tell) -> bool:
     with reserved(request.output, card.path.stat().st_size * 2 + _CARD_BYTES) as put:
         device = find_device(request.device)
         network = load_model(request.model, device).to(memory_format=torch.channels_last)
-        data = load_own_data(request.images, request.labels, request.seed)
+        data = load_own_data(request.images, request.labels, request.seed, request.axes)
         parts = divide(data, request.seed)
         config = recipe(card, parts.training, request.steps, request.seed)
         tell(start_event(request, data, parts, config, _clock(request, config), device))
