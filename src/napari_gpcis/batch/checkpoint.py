@@ -6,7 +6,6 @@ is found again by its number; a later one with the same number takes the place o
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 import shutil
@@ -18,7 +17,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from napari_gpcis.io.errors import OutputFileError
-from napari_gpcis.io.files import lock, os_errors_as_output_errors
+from napari_gpcis.io.files import hidden_path, lock, os_errors_as_output_errors, stale_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -176,7 +175,7 @@ class JobCheckpoint:
         patience: float = 0.0,
     ) -> None:
         target = output.resolve()
-        self.path = target.with_name(f".{target.name}.work")
+        self.path = hidden_path(target, ".work")
         self._fingerprint = fingerprint
         self._resume = resume
         self._stores: list[PageStore] = []
@@ -189,7 +188,7 @@ class JobCheckpoint:
                 )
             time.sleep(_SECONDS_BETWEEN_TRIES)
         for made in (target, *(path.resolve() for path in others)):
-            for stale in made.parent.glob(f".{glob.escape(made.name)}.*.part"):
+            for stale in stale_parts(made):
                 _remove(stale)
 
     def _acquire(self, output: Path) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import glob
 import hashlib
 import os
 import re
@@ -17,17 +19,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 __all__ = [
+    "ZARR_MARKS",
     "atomic_folder",
     "atomic_write",
     "check_suffix",
     "content_digest",
+    "hidden_path",
     "is_zarr_folder",
     "lock",
     "natural_order",
     "os_errors_as_output_errors",
+    "stale_parts",
 ]
 
-_ZARR_MARKS = (".zarray", ".zgroup", "zarr.json")
+# Bytes that file systems allow for a name.
+_LONGEST_NAME = 255
+_LONGEST_SUFFIX = 24
+ZARR_MARKS = (".zarray", ".zgroup", "zarr.json")
+"""Files by which a folder is known as a zarr array or group."""
 # Locks reach beyond any file's end: where locked bytes cannot be read, all of ours still can.
 _LOCKED_BYTE = 1 << 40
 
@@ -47,11 +56,12 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     # Behind a link, the file that it leads to is the one to replace.
     target = Path(path).resolve()
-    if target.is_dir():
-        raise OutputFileError(f"cannot write {path}: it is a folder; give the name of a file")
-    if target.exists() and not os.access(target, os.W_OK):
-        raise OutputFileError(f"cannot write {path}: it is read-only; choose another name")
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    with os_errors_as_output_errors(path):  # of a name that is too long, say
+        if target.is_dir():
+            raise OutputFileError(f"cannot write {path}: it is a folder; give the name of a file")
+        if target.exists() and not os.access(target, os.W_OK):
+            raise OutputFileError(f"cannot write {path}: it is read-only; choose another name")
+    part = hidden_path(target, f".{os.getpid()}.part")
     with os_errors_as_output_errors(path):
         part.touch()
     try:
@@ -85,11 +95,13 @@ def atomic_folder(
         When the system refuses to write, or something else is at `path`.
     """
     target = Path(path).resolve()
-    if target.exists() and not (target.is_dir() and may_replace(target)):
+    with os_errors_as_output_errors(path):
+        is_taken = target.exists() and not (target.is_dir() and may_replace(target))
+    if is_taken:
         raise OutputFileError(
             f"cannot write {path}: it exists and is no {kind}; choose another name"
         )
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    part = hidden_path(target, f".{os.getpid()}.part")
     with os_errors_as_output_errors(path):
         # A process of the same number may have been killed here.
         shutil.rmtree(part, ignore_errors=True)
@@ -100,6 +112,27 @@ def atomic_folder(
             _put_in_place(part, target)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def hidden_path(target: Path, suffix: str) -> Path:
+    """Hidden path beside an output, named after it unless its name is too long for that.
+
+    Parameters
+    ----------
+    target : Path
+        The output.
+    suffix : str
+        End of the name, of at most 24 characters.
+    """
+    name = target.name
+    if len(os.fsencode(name)) + 1 + _LONGEST_SUFFIX > _LONGEST_NAME:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+    return target.with_name(f".{name}{suffix}")
+
+
+def stale_parts(target: Path) -> list[Path]:
+    """Temporary paths that processes have left of an output."""
+    return list(target.parent.glob(f"{glob.escape(hidden_path(target, '').name)}.*.part"))
 
 
 def _put_in_place(part: Path, target: Path) -> None:
@@ -130,7 +163,9 @@ def os_errors_as_output_errors(path: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except OSError as error:
         folder = Path(path).resolve().parent
-        if folder.is_dir():
+        if error.errno == errno.ENAMETOOLONG:
+            reason, remedy = "its name is too long", "choose a shorter one"
+        elif folder.is_dir():
             reason = error.strerror or str(error)
             remedy = "choose a folder that you may write to and that has space left"
         else:
@@ -199,7 +234,7 @@ def _of_file(path: Path) -> bytes:
 
 def is_zarr_folder(path: Path) -> bool:
     """True if a folder is a zarr array or group, of either format."""
-    return any((path / mark).is_file() for mark in _ZARR_MARKS)
+    return any((path / mark).is_file() for mark in ZARR_MARKS)
 
 
 def natural_order(name: str) -> tuple[list[tuple[int, str]], str]:

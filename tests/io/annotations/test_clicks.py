@@ -66,6 +66,7 @@ def test_other_features_of_a_points_layer_are_left_aside(path: Path) -> None:
         ("axis-0,axis-1,axis-2\n1,2,3\n", "has 3 axes, but a 2-D image needs 2 .row, column."),
         ("axis-0,axis-1\n1,2\n1,two\n", "line 3: axis-1 is 'two'; write a number"),
         ("axis-0,axis-1\nnan,2\n", "line 2: axis-0 is 'nan'; write a number"),
+        ("axis-0,axis-1\n1e300,2\n", "line 2: axis-0 is '1e300'; write a number"),
         ("axis-0,axis-1\n1,\n", "line 2: axis-1 is ''; write a number"),
         ("axis-0,axis-1\n1,2,3\n", "line 2: 3 values for 2 columns"),
         ("axis-0,axis-1,positive\n1,2,-1\n", "line 2: positive is '-1'; write 1 or 0"),

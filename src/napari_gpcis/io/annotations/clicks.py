@@ -36,6 +36,8 @@ __all__ = [
 ]
 
 _OURS = ("object", "positive")
+# Beyond this, no number is one of pixels.
+_FARTHEST = 2.0**53
 _REMEDY = (
     "save the points layer from napari, or write the columns axis-0,axis-1,object,positive with "
     "commas, semicolons or tabs between them"
@@ -404,7 +406,7 @@ def _coordinate(where: str, name: str, text: str) -> int:
         value = float(decimal_point(text))
     except ValueError:
         value = math.nan
-    if not math.isfinite(value):
+    if not abs(value) < _FARTHEST:
         raise ClicksFileError(f"{where}: {name} is {text!r}; write a number of pixels")
     # A pixel reaches half a pixel to each side of its integer position.
     return math.floor(value + 0.5)

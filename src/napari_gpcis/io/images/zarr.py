@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_gpcis.io.errors import ImageFileError
+from napari_gpcis.io.files import ZARR_MARKS
 from napari_gpcis.io.images.axes import StoredAxes, fit_axes
 from napari_gpcis.io.images.resolution import Resolution
 from napari_gpcis.io.images.stack import ImageStack, as_read, unreadable
@@ -113,6 +115,8 @@ class _Image:
 def _open_store(path: Path) -> zarr.Array[Any] | zarr.Group:
     import zarr
 
+    if path.is_file():
+        _check_zip(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -121,6 +125,21 @@ def _open_store(path: Path) -> zarr.Array[Any] | zarr.Group:
     except Exception as error:
         # Each of its formats complains in its own way.
         raise unreadable(path, error) from error
+
+
+def _check_zip(path: Path) -> None:
+    """Refuse a zip file of anything else than zarr."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if not name.endswith("/")]
+    except (OSError, zipfile.BadZipFile) as error:
+        raise unreadable(path, error) from error
+    if not any(name.rsplit("/", 1)[-1] in ZARR_MARKS for name in names):
+        held = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+        raise ImageFileError(
+            f"{path} is a zip file of {held or 'nothing'}, not of zarr; unpack it and give the "
+            "path of the image inside"
+        )
 
 
 def _find_image(node: zarr.Array[Any] | zarr.Group, series: int, path: Path) -> _Image:
