@@ -28,9 +28,9 @@ from rich.table import Table
 from skimage import data
 
 from napari_gpcis import segment_stack
-from napari_gpcis.batch import Options
+from napari_gpcis.batch.job import SegmentOptions
 from napari_gpcis.batch.run import load_predictor
-from napari_gpcis.batch.threads import Crew, available_cores
+from napari_gpcis.batch.threads import WorkerThreads, available_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +62,7 @@ def main() -> None:
 
 def compare_with_network(folder: Path, options: argparse.Namespace) -> None:
     """Pages a second of the network alone and of the whole."""
-    predictor = load_predictor(Options(mode="class"))
+    predictor = load_predictor(SegmentOptions(mode="class"))
     image = torch.rand(1, 3, options.side, options.side, generator=torch.manual_seed(0))
     image = image.contiguous(memory_format=torch.channels_last)
     ways: dict[str, Callable[[], float]] = {
@@ -98,10 +98,10 @@ def alone(network: SegmentationNetwork, image: torch.Tensor, pages: int, at_once
         for number in range(pages):
             page(number)
         return pages / (time.perf_counter() - start)
-    with Crew(at_once) as crew:
-        list(crew.map(page, range(at_once)))
+    with WorkerThreads(at_once) as threads:
+        list(threads.map(page, range(at_once)))
         start = time.perf_counter()
-        list(crew.map(page, range(pages)))
+        list(threads.map(page, range(pages)))
         return pages / (time.perf_counter() - start)
 
 

@@ -35,7 +35,8 @@ import numpy as np
 import tifffile
 from skimage import data
 
-from napari_gpcis.io import ImageFileError, open_image
+from napari_gpcis.io.errors import ImageFileError
+from napari_gpcis.io.images.open import open_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

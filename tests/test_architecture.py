@@ -15,7 +15,7 @@ from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = (ROOT / "src" / "napari_gpcis", ROOT / "training" / "napari_gpcis_training")
-FACES = ("batch", "engine", "io", "model")
+FACES = ("engine", "model")
 """Rooms whose names are imported on first use, which no reader of imports sees."""
 
 

@@ -10,9 +10,9 @@ import pytest
 import tifffile
 from skimage import data
 
-from napari_gpcis.batch import Job, Options
+from napari_gpcis.batch.job import Job, SegmentOptions
 from napari_gpcis.engine.click import Click
-from napari_gpcis.io import write_clicks
+from napari_gpcis.io.annotations.clicks import write_clicks
 
 COINS = data.coins()[:128, :192]
 DIAMETER = 50.0
@@ -49,7 +49,7 @@ class Lab:
             self.folder / f"{name}.csv",
             self.out / f"{name}_labels.tif",
             table=table,
-            options=Options(
+            options=SegmentOptions(
                 **{"model": str(self.model), "object_diameter": DIAMETER, "threads": 1, **options}
             ),
         )

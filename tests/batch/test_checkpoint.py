@@ -7,22 +7,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from napari_gpcis.batch.checkpoint import WorkFolder
-from napari_gpcis.io import OutputFileError, StoppedError
+from napari_gpcis.batch.checkpoint import JobCheckpoint, PageStore
+from napari_gpcis.io.errors import OutputFileError, StoppedError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
+RECORDS = {3: b"three", 0: b"", -1: b"before " * 99}
+
+
 def begin(output: Path, error: type[BaseException], *, resume: bool) -> None:
-    with pytest.raises(error), WorkFolder(output, "job", resume=resume) as work:
-        work.spool("pages").append(1, b"one")
+    with pytest.raises(error), JobCheckpoint(output, "job", resume=resume) as checkpoint:
+        checkpoint.store("pages").append(1, b"one")
         raise error("ended")
 
 
 def kept(output: Path, fingerprint: str = "job", *, resume: bool = True) -> list[int]:
-    with WorkFolder(output, fingerprint, resume=resume) as work:
-        return list(work.spool("pages"))
+    with JobCheckpoint(output, fingerprint, resume=resume) as checkpoint:
+        return list(checkpoint.store("pages"))
 
 
 @pytest.mark.parametrize("error", [StoppedError, KeyboardInterrupt, RuntimeError])
@@ -52,12 +55,12 @@ def test_a_killed_run_leaves_its_work_and_its_rubbish_goes(tmp_path: Path) -> No
     output = tmp_path / "labels.tif"
     code = (
         "import os; from pathlib import Path\n"
-        "from napari_gpcis.batch.checkpoint import WorkFolder\n"
+        "from napari_gpcis.batch.checkpoint import JobCheckpoint\n"
         f"output = Path({str(output)!r})\n"
-        "work = WorkFolder(output, 'job', resume=False)\n"
+        "checkpoint = JobCheckpoint(output, 'job', resume=False)\n"
         "output.with_name('.labels.tif.99.part').touch()\n"
         "output.with_name('.other.tif.99.part').touch()\n"
-        "work.spool('pages').append(1, b'one'); os._exit(9)"
+        "checkpoint.store('pages').append(1, b'one'); os._exit(9)"
     )
     subprocess.run([sys.executable, "-c", code], check=False)
     assert {path.name for path in tmp_path.iterdir()} == {
@@ -67,30 +70,83 @@ def test_a_killed_run_leaves_its_work_and_its_rubbish_goes(tmp_path: Path) -> No
     }
     assert kept(output) == [1]
     assert [path.name for path in tmp_path.iterdir()] == [".other.tif.99.part"]
-    with WorkFolder(output, "job", resume=True, others=[tmp_path / "other.tif"]):
+    with JobCheckpoint(output, "job", resume=True, others=[tmp_path / "other.tif"]):
         assert [path.name for path in tmp_path.iterdir()] == [".labels.tif.work"]
 
 
 def test_two_runs_do_not_make_the_same_output(tmp_path: Path) -> None:
     output = tmp_path / "labels.tif"
     with (
-        WorkFolder(output, "job", resume=True),
+        JobCheckpoint(output, "job", resume=True),
         pytest.raises(OutputFileError, match="another run is making it; wait for it"),
     ):
-        WorkFolder(output, "job", resume=True)
+        JobCheckpoint(output, "job", resume=True)
 
 
 def test_no_folder_to_write_to_is_said(tmp_path: Path) -> None:
     with pytest.raises(OutputFileError, match="there is no folder"):
-        WorkFolder(tmp_path / "none" / "labels.tif", "job", resume=True)
+        JobCheckpoint(tmp_path / "none" / "labels.tif", "job", resume=True)
+    with pytest.raises(OutputFileError, match="there is no folder"):
+        PageStore(tmp_path / "none" / "pages.spool", "run", resume=True)
 
 
 def test_another_run_is_waited_for_as_long_as_asked(tmp_path: Path) -> None:
     output = tmp_path / "labels.tif"
-    first = WorkFolder(output, "job", resume=True)
-    first.spool("pages").append(1, b"one")
+    first = JobCheckpoint(output, "job", resume=True)
+    first.store("pages").append(1, b"one")
     ended = threading.Timer(0.5, first.__exit__, (StoppedError, None, None))
     ended.start()
-    with WorkFolder(output, "job", resume=True, patience=60.0) as work:
-        assert list(work.spool("pages")) == [1]
+    with JobCheckpoint(output, "job", resume=True, patience=60.0) as checkpoint:
+        assert list(checkpoint.store("pages")) == [1]
     ended.join()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "pages.spool"
+    with PageStore(path, "this run", resume=True) as store:
+        for number, content in RECORDS.items():
+            store.append(number, content)
+    return path
+
+
+def read(store: PageStore) -> dict[int, bytes]:
+    return {number: store[number] for number in store}
+
+
+def test_records_are_found_again(path: Path) -> None:
+    with PageStore(path, "this run", resume=True) as store:
+        assert read(store) == RECORDS
+        store.append(7, b"seven")
+        store.append(3, b"anew")
+        assert store[7] == b"seven"
+    with PageStore(path, "this run", resume=True) as store:
+        assert read(store) == {**RECORDS, 7: b"seven", 3: b"anew"}
+
+
+@pytest.mark.parametrize(("fingerprint", "resume"), [("another run", True), ("this run", False)])
+def test_what_belongs_to_another_run_is_dropped(path: Path, fingerprint: str, resume: bool) -> None:
+    with PageStore(path, fingerprint, resume=resume) as store:
+        assert not len(store)
+        store.append(1, b"one")
+    with PageStore(path, fingerprint, resume=True) as store:
+        assert read(store) == {1: b"one"}
+
+
+def test_a_record_cut_short_anywhere_is_dropped_and_the_rest_stays(path: Path) -> None:
+    whole = path.read_bytes()
+    last_starts = whole.index(b"before ") - 20
+    for length in range(last_starts, len(whole)):
+        path.write_bytes(whole[:length])
+        with PageStore(path, "this run", resume=True) as store:
+            assert set(store) == {3, 0}
+            store.append(-1, RECORDS[-1])
+        assert path.read_bytes() == whole
+
+
+def test_a_record_with_a_wrong_byte_ends_what_is_kept(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[content.index(b"three")] ^= 1
+    path.write_bytes(content)
+    with PageStore(path, "this run", resume=True) as store:
+        assert not len(store)

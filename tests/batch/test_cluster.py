@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from napari_gpcis.batch import segment_stacks
 from napari_gpcis.batch.cluster import PAGES_PER_BLOCK
+from napari_gpcis.batch.stacks import segment_stacks
 from napari_gpcis.engine.click import Click
-from napari_gpcis.io import OptionError, StoppedError
+from napari_gpcis.io.errors import OptionError, StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,7 +122,7 @@ def test_a_worker_that_dies_is_replaced(lab: Lab) -> None:
 
 
 def test_cancelling_reaches_the_workers(lab: Lab, cluster: LocalCluster) -> None:
-    with pytest.raises(StoppedError, match="what is done is kept"):
+    with pytest.raises(StoppedError, match="run the same command to continue"):
         run(lab, scheduler=cluster.scheduler_address, is_cancelled=lambda: True)
     assert not run(lab, scheduler=cluster.scheduler_address).failed
 

@@ -2,11 +2,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 
-from napari_gpcis.batch import Options
 from napari_gpcis.batch.discover import find_jobs
-from napari_gpcis.io import UserError
+from napari_gpcis.batch.job import SegmentOptions
+from napari_gpcis.io.errors import UserError
+from napari_gpcis.io.images.open import open_image
+from napari_gpcis.io.labels.overlay import write_overlay
+from napari_gpcis.io.labels.writer import label_writer
 
 
 @pytest.fixture
@@ -47,7 +52,7 @@ def test_clicks_tables_and_previews_may_lie_in_folders_of_their_own(folder: Path
         folder / "out",
         preview=folder / "previews",
         table=folder / "tables",
-        options=Options(propagate=True),
+        options=SegmentOptions(propagate=True),
     )
     job = wanted.jobs[0]
     assert job.clicks == folder / "other" / "a2.csv"
@@ -101,6 +106,65 @@ def test_a_manifest_names_files_beside_it(folder: Path) -> None:
     manifest.write_text("\ufeffimage,clicks\na2.tif,a2.csv\n")
     wanted = find_jobs([manifest], None, folder / "out")
     assert wanted.jobs[0].output == folder / "out" / "a2_labels.tif"
+
+
+def write_outputs(folder: Path, name: str) -> None:
+    """Labels and a preview, as a run writes them."""
+    image = folder / f"{name}_image.tif"
+    tifffile.imwrite(image, np.zeros((20, 30), np.uint8))
+    for suffix in (".tif", ".ome.zarr"):
+        with open_image(image) as stack, label_writer(folder / f"{name}{suffix}", stack, 1) as out:
+            out.write(np.ones((20, 30), np.uint16))
+    write_overlay(folder / f"{name}.png", np.zeros((20, 30, 3), np.uint8))
+    image.unlink()
+
+
+def test_outputs_of_earlier_runs_and_what_is_no_image_are_skipped(folder: Path) -> None:
+    write_outputs(folder, "z")
+    (folder / "a2_labels.tif").write_text("labels without our mark")
+    for name in ("Thumbs.db", "plan.docx", "sizes.xlsx", "._a2.tif", "report.pdf"):
+        (folder / name).write_text("")
+    (folder / "no_ending").write_bytes(b"II*\0 a TIFF")
+    found = find_jobs([folder], None, folder)
+    images = ["a2.tif", "a10.ome.tif", "b.png", "c.ome.zarr", "no_ending"]
+    assert names([job.image for job in found.jobs]) == images
+    assert found.skipped == (
+        "skipped 4 outputs of earlier runs and 4 files that are no images "
+        "(plan.docx, report.pdf, sizes.xlsx, Thumbs.db)"
+    )
+    # as a shell lists a folder
+    listed = find_jobs(sorted(folder.iterdir()), None, folder)
+    assert {*names([job.image for job in listed.jobs])} >= {*images}
+    assert "4 outputs of earlier runs" in listed.skipped
+    assert not find_jobs([folder / "a2.tif", folder / "b.png"], None, folder).skipped
+
+
+def test_a_missing_image_of_a_list_is_not_skipped(folder: Path) -> None:
+    found = find_jobs([folder / "a2.tif", folder / "gone.tif"], None, folder / "out")
+    assert names([job.image for job in found.jobs]) == ["a2.tif", "gone.tif"]
+
+
+def test_a_folder_of_outputs_alone_holds_no_images(tmp_path: Path) -> None:
+    write_outputs(tmp_path, "z")
+    with pytest.raises(UserError, match=r"holds no images \(skipped 3 outputs of earlier runs\)"):
+        find_jobs([tmp_path], None, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "image;clicks;output\r\na2.tif;a2.csv;x/one, or two.tif\r\n",
+        "sep=;\r\nimage;clicks;output;;\r\na2.tif;a2.csv;x/one, or two.tif;;\r\n",
+        "output\timage\tclicks\nx/one, or two.tif\ta2.tif\ta2.csv\n",
+        'image,clicks,output\na2.tif,a2.csv,"x/one, or two.tif",\n',
+    ],
+)
+def test_a_manifest_may_come_from_any_spreadsheet(folder: Path, text: str) -> None:
+    manifest = folder / "night.csv"
+    manifest.write_text(text)
+    (job,) = find_jobs([manifest], None, None).jobs
+    assert (job.image, job.clicks) == (folder / "a2.tif", folder / "a2.csv")
+    assert job.output == folder / "x" / "one, or two.tif"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,9 @@ import tifffile
 
 from napari_gpcis import segment_stack
 from napari_gpcis.engine.click import Click
-from napari_gpcis.io import OutputFileError, StoppedError, UserError, open_image, write_clicks
+from napari_gpcis.io.annotations.clicks import write_clicks
+from napari_gpcis.io.errors import OutputFileError, StoppedError, UserError
+from napari_gpcis.io.images.open import open_image
 from tests.batch.conftest import COINS, DIAMETER, write_stack
 
 if TYPE_CHECKING:

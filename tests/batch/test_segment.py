@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import imageio.v3 as iio
@@ -8,9 +9,10 @@ import pytest
 import tifffile
 from skimage import data
 
-from napari_gpcis.batch import segment_stack
+from napari_gpcis.batch.segment import segment_stack
 from napari_gpcis.engine.click import Click
-from napari_gpcis.io import ClicksFileError, OutputFileError, write_clicks
+from napari_gpcis.io.annotations.clicks import write_clicks
+from napari_gpcis.io.errors import ClicksFileError, OutputFileError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -181,22 +183,77 @@ def test_an_input_is_never_written_over(case: Case, name: str) -> None:
     np.testing.assert_array_equal(tifffile.imread(case.image), COINS)
 
 
-@pytest.mark.parametrize(
-    ("culprit", "named"),
-    [("tifffile.TiffWriter.write", "labels.tif"), ("imageio.v3.imwrite", "overlay.png")],
-)
 def test_a_full_disk_leaves_neither_labels_nor_preview(
-    case: Case, monkeypatch: pytest.MonkeyPatch, culprit: str, named: str
+    case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = tifffile.TiffWriter.write
 
     def refuse(*args: Any, **options: Any) -> None:
-        if options.get("tile") or "imageio" in culprit:
+        if options.get("tile"):
             raise OSError(28, "No space left on device")
         write(*args, **options)
 
-    monkeypatch.setattr(culprit, refuse)
-    preview = case.folder / "overlay.png"
-    with pytest.raises(OutputFileError, match=f"{named}: No space left on device; choose"):
-        case.segment(COINS, CLICKS, preview=preview)
+    monkeypatch.setattr("tifffile.TiffWriter.write", refuse)
+    extras = {"preview": case.folder / "overlay.png", "table": case.folder / "objects.csv"}
+    with pytest.raises(OutputFileError, match=r"labels\.tif: No space left on device; choose"):
+        case.segment(COINS, CLICKS, **extras)
     assert sorted(path.name for path in case.folder.iterdir()) == ["clicks.csv", "image.tif"]
+
+
+@pytest.mark.parametrize(
+    ("culprit", "error", "failure"),
+    [
+        ("imageio.v3.imwrite", OSError(28, "No space left on device"), r"overlay\.png: No space"),
+        ("cv2.circle", RuntimeError("a defect"), r"cannot write .*overlay\.png: a defect"),
+        ("csv.DictWriter.writerow", OSError(28, "No space left on device"), r"objects\.csv: No"),
+    ],
+)
+def test_a_preview_or_table_that_fails_costs_no_labels(
+    case: Case, monkeypatch: pytest.MonkeyPatch, culprit: str, error: Exception, failure: str
+) -> None:
+    def refuse(writer: Any, row: Any = None, *args: Any, **options: Any) -> Any:
+        # the headers of the tables are written before the work begins
+        if isinstance(row, dict) and row.get("object") == "object":
+            return None
+        raise error
+
+    monkeypatch.setattr(culprit, refuse)
+    extras = {"preview": case.folder / "overlay.png", "table": case.folder / "objects.csv"}
+    labels = case.segment(COINS, CLICKS, **extras)
+    assert set(np.unique(labels)) - {0} == {3, 7, 9}
+    (said,) = case.report.failures
+    assert re.search(failure, said)
+    assert "\nfailed: " in case.report.summary()
+    names = {path.name for path in case.folder.iterdir()} - {"clicks.csv", "image.tif"}
+    left = {"overlay.png"} if "writerow" in culprit else {"objects.csv", "objects_slices.csv"}
+    assert names == {"labels.tif"} | left
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
+def test_any_number_of_channels_has_a_preview(case: Case, channels: int) -> None:
+    image = np.stack([COINS, 255 - COINS, COINS, COINS // 2, COINS][:channels])
+    tifffile.imwrite(case.image, image, imagej=True, metadata={"axes": "CYX"})
+    write_clicks(case.clicks, CLICKS, ndim=2)
+    preview = case.folder / "overlay.png"
+    options: dict[str, Any] = {"object_diameter": DIAMETER, "model": str(case.model)}
+    report = segment_stack(case.image, case.clicks, case.output, preview=preview, **options)
+    assert not report.failures
+    assert iio.imread(preview).shape == (384, 576, 3)
+
+
+def test_clicks_that_come_to_nothing_get_a_word(case: Case) -> None:
+    clicks = [
+        *CLICKS,
+        Click(0, 10, 10, positive=False, object_id=5),
+        Click(0, 12, 10, positive=False, object_id=6),
+        Click(0, 73, 52, positive=False, object_id=7),
+        Click(0, 60, 80, positive=True, object_id=7),
+    ]
+    case.segment(COINS, clicks)
+    assert case.report.notes == (
+        "row 60, column 80, slice 0 has a positive and a negative click of object 7; the later "
+        "one counts",
+        "objects 5, 6 have negative clicks only and are left out; click inside",
+    )
+    case.segment(COINS, CLICKS)
+    assert case.report.notes == ()

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_gpcis.batch import segment_stacks
-from napari_gpcis.io import StoppedError, UserError
+from napari_gpcis.batch.stacks import segment_stacks
+from napari_gpcis.io.errors import StoppedError, UserError
 from tests.batch.conftest import write_stack
 
 if TYPE_CHECKING:
@@ -122,7 +122,9 @@ def test_a_cancelled_run_keeps_what_is_done_and_goes_on_from_it(lab: Lab, option
             "2 of 3" in stage and "segmenting" in stage and done == 2 for stage, done, _ in told
         )
 
-    with pytest.raises(StoppedError, match=r"what is done is kept.*1 of 3 stacks are done"):
+    with pytest.raises(
+        StoppedError, match=r"run the same command to continue.*1 of 3 stacks are done"
+    ):
         run(
             lab,
             on_progress=lambda *progress: told.append(progress),
@@ -139,10 +141,12 @@ def test_a_cancelled_run_keeps_what_is_done_and_goes_on_from_it(lab: Lab, option
 KILLED = """
 import os, sys
 from pathlib import Path
-from napari_gpcis.batch import find_jobs, segment_stacks, Options
-from napari_gpcis.batch.spool import Spool
+from napari_gpcis.batch.discover import find_jobs
+from napari_gpcis.batch.job import SegmentOptions
+from napari_gpcis.batch.stacks import segment_stacks
+from napari_gpcis.batch.checkpoint import PageStore
 folder, out, model, mode, propagate, after = sys.argv[1:]
-append, count = Spool.append, 0
+append, count = PageStore.append, 0
 def dying(self, number, content):
     global count
     count += 1
@@ -153,8 +157,8 @@ def dying(self, number, content):
             self._file.flush()
         os._exit(9)
     append(self, number, content)
-Spool.append = dying
-options = Options(
+PageStore.append = dying
+options = SegmentOptions(
     mode=mode, propagate=bool(propagate), model=model, object_diameter=50.0, threads=1
 )
 table = None if mode == "class" else Path(out)

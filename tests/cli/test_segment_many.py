@@ -84,7 +84,7 @@ def test_resume_leaves_out_what_is_done(folder: Path, segment: Command) -> None:
 def test_resume_of_a_single_stack_leaves_it_out_too(folder: Path, segment: Command) -> None:
     words = (folder / "a.tif", "--clicks", folder / "a.csv", "--output", folder / "l.tif")
     assert "2 labels on 3 slices" in segment(*words, "--resume")[1]
-    assert segment(*words, "--resume")[1].endswith("done before, and nothing has changed since\n")
+    assert segment(*words, "--resume")[1].endswith("was done before and is up to date\n")
     assert "2 labels on 3 slices" in segment(*words, "--resume", diameter=40)[1]
     code, out, err = segment(folder / "b.tif", *words[1:], "--resume", "--axes", "YX")
     assert (code, out) == (2, "")

@@ -126,6 +126,8 @@ class FinetuneOptions:
         Seed of split, crops and clicks.
     device
         auto, cpu, cuda or mps.
+    axes
+        Axes of the images as stored; from the files by default.
     """
 
     images: Annotated[Path, typer.Option(metavar="DIR")]
@@ -136,6 +138,7 @@ class FinetuneOptions:
     steps: Annotated[int | None, typer.Option(min=1)] = None
     seed: Annotated[int, typer.Option(min=0)] = 0
     device: Annotated[str, typer.Option()] = "auto"
+    axes: Annotated[str | None, typer.Option(metavar="CYX")] = None
 
 
 class Protocol(StrEnum):

@@ -1,8 +1,8 @@
 """Stacks, and blocks of pages, on the workers of a dask.distributed cluster.
 
 Workers see the same folders under the same names. A task that dies with its worker is given to
-another one, and goes on from what is on the disk. Each task computes on one core (or `threads`),
-so that a cluster gives the same labels as one machine with the same kind of processor.
+another one, which resumes from the checkpoint. Each task computes on one core (or `threads`), so
+that a cluster gives the same labels as one machine with the same kind of processor.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from napari_gpcis.batch.cluster_tasks import class_block, do_stack, installed_version
-from napari_gpcis.batch.page import Page
+from napari_gpcis.batch.outputs import Page
 from napari_gpcis.batch.segment import Outcome, attempt, stop_message
 from napari_gpcis.batch.threads import available_cores
 from napari_gpcis.io.errors import OptionError, StoppedError, UserError
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     Future = AnyFuture[Any]
 
-    from napari_gpcis.batch.checkpoint import WorkFolder
+    from napari_gpcis.batch.checkpoint import JobCheckpoint
     from napari_gpcis.batch.job import Job
-    from napari_gpcis.batch.run import Run, Tell
+    from napari_gpcis.batch.run import OnProgress, Run
 
 __all__ = ["run_on_cluster"]
 
@@ -44,26 +44,26 @@ def run_on_cluster(
     scheduler: str | None,
     workers: int,
     resume: bool,
-    tell: Tell,
+    on_progress: OnProgress,
     is_cancelled: Callable[[], bool] | None,
 ) -> Iterator[Outcome]:
-    """Do jobs on a cluster, or on several processes of this machine.
+    """Run jobs on a cluster, or on several processes of this machine.
 
     Parameters
     ----------
     jobs : sequence of Job
         All in the same mode.
     scheduler : str, optional
-        Its address; a cluster of one's own is started when not given.
+        Address of the scheduler; without one, a local cluster is started.
     workers : int
-        Processes of that.
-    resume, tell, is_cancelled
+        Number of processes of a local cluster.
+    resume, on_progress, is_cancelled
         As for `segment_stacks`.
 
     Yields
     ------
     Outcome
-        In the order in which they come.
+        In the order in which jobs end.
 
     Raises
     ------
@@ -77,64 +77,68 @@ def run_on_cluster(
         for job in jobs
     }
     with _client(scheduler, workers) as client:
-        team = Team(client, resume, tell, is_cancelled or (lambda: False))
+        cluster = ClusterClient(client, resume, on_progress, is_cancelled or (lambda: False))
         capacity = sum(client.nthreads().values())
         if jobs[0].options.mode == "class" and len(jobs) < 2 * capacity:
-            outcomes = team.by_blocks(list(asked), capacity)
+            outcomes = cluster.by_blocks(list(asked), capacity)
         else:
-            outcomes = team.by_stacks(list(asked))
+            outcomes = cluster.by_stacks(list(asked))
         for outcome in outcomes:
             yield replace(outcome, job=asked[outcome.job])
 
 
-class Team:
-    """Workers, and how their work is followed.
+class ClusterClient:
+    """Client that hands jobs to workers and follows them.
 
     Parameters
     ----------
     client : Client
-    resume, tell, is_cancelled
+    resume, on_progress, is_cancelled
         As for `segment_stacks`.
     """
 
     def __init__(
-        self, client: Client, resume: bool, tell: Tell, is_cancelled: Callable[[], bool]
+        self,
+        client: Client,
+        resume: bool,
+        on_progress: OnProgress,
+        is_cancelled: Callable[[], bool],
     ) -> None:
         from distributed import Event
 
         self._client = client
         self._resume = resume
-        self._tell = tell
+        self._on_progress = on_progress
         self._is_cancelled = is_cancelled
         self._stop = Event(f"napari-gpcis-stop-{uuid.uuid4()}", client=client)
 
     def by_stacks(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
-        """Give each worker whole stacks."""
+        """Hand out whole stacks."""
         waiting = {self._submit(do_stack, job, self._stop.name): job for job in jobs}
         count = 0
-        self._tell("segmenting stacks", 0, len(jobs))
+        self._on_progress("segmenting stacks", 0, len(jobs))
         for future in self._completed(waiting):
             count += 1
             yield self._outcome(future, waiting[future])
-            self._tell("segmenting stacks", count, len(jobs))
+            self._on_progress("segmenting stacks", count, len(jobs))
 
     def by_blocks(self, jobs: Sequence[Job], capacity: int) -> Iterator[Outcome]:
-        """Class mode: share out the pages of one stack after the other."""
+        """Hand out blocks of pages, one stack after the other; for class mode."""
         for job in jobs:
 
-            def produce(run: Run, slices: Sequence[int], _: WorkFolder) -> Iterator[Page]:
+            def produce(run: Run, slices: Sequence[int], _: JobCheckpoint) -> Iterator[Page]:
                 return self._blocks(run.job, slices, capacity)
 
             yield attempt(
                 job,
                 resume=self._resume,
-                on_progress=self._tell,
+                on_progress=self._on_progress,
                 is_cancelled=self._is_cancelled,
                 producer=produce,
             )
 
     def _blocks(self, job: Job, slices: Sequence[int], capacity: int) -> Iterator[Page]:
-        """Pages in their order; no more blocks are on their way than the workers can do."""
+        """Pages in their order; only as many blocks as keep the workers busy are submitted."""
         waiting: deque[tuple[tuple[int, ...], Future]] = deque()
         left = deque(
             tuple(slices[start : start + PAGES_PER_BLOCK])
@@ -243,7 +247,7 @@ def _check_workers(client: Client, scheduler: str) -> None:
     for worker, theirs in client.run(installed_version, on_error="return").items():
         if isinstance(theirs, ImportError):
             raise OptionError(f"the worker {worker} lacks napari-gpcis ({theirs}); {remedy}")
-        # another error is that of a worker that has just died, and does not count
+        # other errors come from workers that have just died, and do not count
         if isinstance(theirs, str) and theirs != ours:
             raise OptionError(
                 f"the worker {worker} has napari-gpcis {theirs}, this is {ours}; {remedy}"

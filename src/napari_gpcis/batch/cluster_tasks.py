@@ -1,7 +1,7 @@
-"""What a worker of a cluster does: a stack, or a block of pages of one.
+"""Tasks of a cluster's workers: a stack, or a block of pages of one.
 
-Each computes on one core, or as many `threads` as the job says. The network, and for blocks the
-stack with what its clicks teach, are kept for the next task.
+Each runs on one core, or on as many `threads` as the job says. The network is kept for the next
+task, and for blocks the stack and the classes learned from its clicks, too.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 from napari_gpcis.batch.class_pages import ClassPages
 from napari_gpcis.batch.run import Run, load_predictor, open_stack
 from napari_gpcis.batch.segment import Outcome, attempt
-from napari_gpcis.batch.threads import Crew
+from napari_gpcis.batch.threads import WorkerThreads
 
 if TYPE_CHECKING:
-    from napari_gpcis.batch.job import Job, Options
+    from napari_gpcis.batch.job import Job, SegmentOptions
     from napari_gpcis.engine.predictor import Predictor
 
 __all__ = ["class_block", "do_stack", "installed_version"]
@@ -34,17 +34,17 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 
 
 def installed_version() -> str:
-    """Of napari-gpcis, in this process."""
+    """Version of napari-gpcis in this process."""
     return version("napari-gpcis")
 
 
 def do_stack(job: Job, stop: str) -> Outcome:
-    """Segment a whole stack; always gone on with, as a worker that died may have begun it.
+    """Segment a whole stack; resumes it, as a worker that died may have begun it.
 
     Parameters
     ----------
     job : Job
-        What to do.
+        The job.
     stop : str
         Name of the event that ends the run.
     """
@@ -53,13 +53,13 @@ def do_stack(job: Job, stop: str) -> Outcome:
         resume=True,
         is_cancelled=_Stop(stop),
         predictor=_predictor(job),
-        # a worker that was given up may still be at it
+        # a worker that was given up may still be working on it
         patience=_SECONDS_OF_PATIENCE,
     )
 
 
 class _Stop:
-    """Whether the run is to end, asked over the network now and then."""
+    """True when the run is to end; asks over the network now and then."""
 
     def __init__(self, name: str) -> None:
         from distributed import Event
@@ -78,7 +78,7 @@ class _Stop:
 def class_block(job: Job, slices: tuple[int, ...]) -> list[bytes]:
     """Pages of some slices of a stack in class mode, as bytes."""
     run, pages = _opened(job)
-    return [page.to_bytes() for page in pages.make(slices, run.crew)]
+    return [page.to_bytes() for page in pages.make(slices, run.threads)]
 
 
 _lock = Lock()
@@ -92,11 +92,11 @@ def _opened(job: Job) -> tuple[Run, ClassPages]:
 
 @lru_cache(maxsize=1)
 def _open(job: Job) -> tuple[ExitStack, Run, ClassPages]:
-    """The stack that blocks are taken of; closed when nobody uses it any more."""
+    """The stack of the blocks; closed when it is no longer used."""
     stack = ExitStack()
     image, clicks = stack.enter_context(open_stack(job))
-    crew = Crew(job.options.threads or 1)
-    run = Run(job, image, clicks, crew, lambda stage, done, total: None, _predictor(job))
+    threads = WorkerThreads(job.options.threads or 1)
+    run = Run(job, image, clicks, threads, lambda stage, done, total: None, _predictor(job))
     return stack, run, ClassPages(run)
 
 
@@ -105,15 +105,15 @@ def _predictor(job: Job) -> Predictor:
 
 
 @lru_cache(maxsize=1)
-def _load(options: Options) -> Predictor:
+def _load(options: SegmentOptions) -> Predictor:
     _keep_freed_memory()
     return load_predictor(options)
 
 
 def _keep_freed_memory() -> None:
-    """Let the C library keep what is freed, against dask's wish (MALLOC_TRIM_THRESHOLD_).
+    """Let the C library keep freed memory, in spite of dask's MALLOC_TRIM_THRESHOLD_.
 
-    Otherwise each activation is new memory from the system, and a page takes twice as long.
+    Otherwise each activation takes new memory from the system, and a page twice as long.
     """
     if sys.platform != "linux":
         return

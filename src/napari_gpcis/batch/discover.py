@@ -1,44 +1,53 @@
-"""Which stacks a command means: a folder, several files, a pattern, or a manifest."""
+"""Find the stacks of a command: in a folder, several files, a pattern, or a manifest."""
 
 from __future__ import annotations
 
 import csv
 import glob
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from napari_gpcis.batch.job import OUTPUT_SUFFIXES, Job, Options
+from napari_gpcis.batch.job import OUTPUT_SUFFIXES, Job, SegmentOptions
 from napari_gpcis.io.errors import ImageFileError, OptionError, UserError
-from napari_gpcis.io.folders import is_zarr_folder, natural_order
+from napari_gpcis.io.files import is_zarr_folder, natural_order
+from napari_gpcis.io.images.open import may_be_image
+from napari_gpcis.io.labels.marks import is_output
+from napari_gpcis.io.tables import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Wanted", "find_jobs"]
+__all__ = ["DiscoveredJobs", "find_jobs"]
 
 LOG = "segment.log.jsonl"
+# Skipped files that are named.
+_SHOWN = 5
 _COLUMNS = ("image", "clicks", "output")
-# What goes with an image in a folder, and is none.
+# Files that accompany images in a folder.
 _NO_IMAGES = {".csv", ".json", ".jsonl", ".md", ".txt", ".xml", ".yaml", ".yml", ".gpcis", ".ini"}
 _COMPOUND = re.compile(r"\.(ome\.tiff?|ome\.zarr|ome\.tf[28]|tiff?|zarr|zip|[^.]+)$", re.IGNORECASE)
 
 
-class Wanted(NamedTuple):
-    """What the command line asks for.
+class DiscoveredJobs(NamedTuple):
+    """Jobs that the command line asks for.
 
     Attributes
     ----------
     jobs : list of Job
     log : Path
-        Where to note what is done.
+        File that records finished stacks.
     is_single : bool
-        Whether one stack was meant, not a list that happens to hold one.
+        True if one stack was meant, not a list that happens to hold one.
+    skipped : str
+        Sentence on what was skipped as no image; empty if nothing was.
     """
 
     jobs: list[Job]
     log: Path
     is_single: bool = False
+    skipped: str = ""
 
 
 def find_jobs(
@@ -49,8 +58,8 @@ def find_jobs(
     preview: Path | None = None,
     table: Path | None = None,
     suffix: str = ".tif",
-    options: Options | None = None,
-) -> Wanted:
+    options: SegmentOptions | None = None,
+) -> DiscoveredJobs:
     """Tell one stack from many, and pair each image with its clicks and its output.
 
     Parameters
@@ -60,23 +69,23 @@ def find_jobs(
         manifest: a CSV file with the columns image, clicks and, unless there is an `output`
         folder, output, whose paths are relative to its own.
     clicks : Path, optional
-        Clicks file of one image; of many, the folder that holds NAME.csv for each NAME.tif, when
-        not given the image's own folder. A folder of images with a clicks file is one stack of
+        Clicks file of one image; for many, the folder that holds NAME.csv for each NAME.tif, by
+        default the image's own folder. A folder of images with a clicks file is one stack of
         pages.
     output : Path, optional
-        Label file of one image; of many, the folder for NAME_labels.tif.
+        Label file of one image; for many, the folder for NAME_labels.tif.
     preview, table : Path, optional
         Likewise a file or, for NAME.png and NAME.csv, a folder.
     suffix : str
         Ending of the label files of many: .tif, or .ome.zarr.
-    options : Options, optional
-        Of all jobs.
+    options : SegmentOptions, optional
+        Options of all jobs.
 
     Raises
     ------
     UserError
     """
-    options = options or Options()
+    options = options or SegmentOptions()
     if len(images) == 1 and images[0].suffix.lower() == ".csv":
         return _of_manifest(images[0], clicks, output, preview, table, suffix, options)
     if len(images) == 1 and not _is_pattern(images[0]):
@@ -86,18 +95,91 @@ def find_jobs(
         if not image.is_dir() or is_zarr_folder(image):
             if output is None or output.suffix.lower() in OUTPUT_SUFFIXES:
                 return _single(image, clicks, output, preview, table, options)
-            found = [image]  # what a shell made of a pattern that only one file matches
+            # what a shell made of a pattern that only one file matches
+            found = _Found.among([image], images)
         else:
-            found = _images_in(image)
+            found = _Found.among(list(image.iterdir()), images)
     else:
-        found = [path for given in images for path in _matches(given)]
+        found = _Found.among([path for given in images for path in _matches(given)], images)
+    if output is not None:
+        found.leave_out({output / f"{_name(path)}_labels{suffix}" for path in found.images})
     if clicks is not None and not clicks.is_dir():
         raise OptionError(
-            f"there are {len(found)} images, but {clicks} is no folder; give the folder that "
-            "holds NAME.csv for each NAME.tif"
+            f"there are {len(found.images)} images, but {clicks} is no folder; give the folder "
+            "that holds NAME.csv for each NAME.tif"
         )
-    pairs = [(path, (clicks or path.parent) / f"{_name(path)}.csv", None) for path in found]
-    return _many(pairs, output, preview, table, suffix, options)
+    pairs = [(path, (clicks or path.parent) / f"{_name(path)}.csv", None) for path in found.images]
+    jobs = _many(pairs, output, preview, table, suffix, options)
+    return jobs._replace(skipped=found.skipped())
+
+
+@dataclass(slots=True)
+class _Found:
+    """Files of a folder, a pattern or a list, sorted out.
+
+    Attributes
+    ----------
+    images : list of Path
+        In natural order.
+    outputs, others : list of Path
+        Our own outputs, and what is no image; without files that accompany images.
+    """
+
+    images: list[Path]
+    outputs: list[Path]
+    others: list[Path]
+
+    @classmethod
+    def among(cls, paths: Sequence[Path], given: Sequence[Path]) -> _Found:
+        """Sort paths out; those that were `given` one by one may be missing, or folders of pages.
+
+        Raises
+        ------
+        ImageFileError
+            If there is no image.
+        """
+        found = cls([], [], [])
+        for path in paths:
+            is_named = path in given and not path.is_file() and not is_zarr_folder(path)
+            if is_named:
+                found.images.append(path)
+            elif may_be_image(path):
+                (found.outputs if is_output(path) else found.images).append(path)
+            elif path.is_file() and not _accompanies(path):
+                found.others.append(path)
+        if not found.images:
+            known = f" ({found.skipped()})" if found.outputs or found.others else ""
+            if len(given) > 1 or given[0] in paths:
+                raise ImageFileError(f"none of the files given is an image{known}; give images")
+            if _is_pattern(given[0]):
+                raise ImageFileError(
+                    f"no image matches {given[0]}{known}; check the pattern and the folder"
+                )
+            raise ImageFileError(f"{given[0]} holds no images{known}; give the folder that does")
+        if len(given) == 1:
+            found.images.sort(key=_order)
+        return found
+
+    def leave_out(self, outputs: set[Path]) -> None:
+        """Take images for outputs whose paths are those that the others' labels will have."""
+        self.outputs += [path for path in self.images if path in outputs]
+        self.images = [path for path in self.images if path not in outputs]
+
+    def skipped(self) -> str:
+        """Sentence on all that are no images; empty if there are none."""
+        parts = []
+        if self.outputs:
+            parts.append(f"{_counted(len(self.outputs), 'output')} of earlier runs")
+        if self.others:
+            names = ", ".join(path.name for path in sorted(self.others, key=_order)[:_SHOWN])
+            more = ", …" if len(self.others) > _SHOWN else ""
+            noun = "file that is no image" if len(self.others) == 1 else "files that are no images"
+            parts.append(f"{len(self.others)} {noun} ({names}{more})")
+        return f"skipped {' and '.join(parts)}" if parts else ""
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _single(
@@ -106,14 +188,14 @@ def _single(
     output: Path | None,
     preview: Path | None,
     table: Path | None,
-    options: Options,
-) -> Wanted:
+    options: SegmentOptions,
+) -> DiscoveredJobs:
     if clicks is None:
         raise OptionError("--clicks is missing, which one image needs; give its file")
     if output is None:
         raise OptionError("--output is missing, which one image needs; give its file")
     job = Job(image, clicks, output, preview, table, options)
-    return Wanted([job], output.parent / LOG, is_single=True)
+    return DiscoveredJobs([job], output.parent / LOG, is_single=True)
 
 
 def _many(
@@ -122,10 +204,10 @@ def _many(
     preview: Path | None,
     table: Path | None,
     suffix: str,
-    options: Options,
+    options: SegmentOptions,
     log: Path | None = None,
-) -> Wanted:
-    """Jobs of many images; without a file of its own an output goes into the folder."""
+) -> DiscoveredJobs:
+    """Jobs of many images; outputs without a path of their own go into the folder."""
     if output is not None and output.suffix.lower() in OUTPUT_SUFFIXES:
         raise OptionError(
             f"there are {len(pairs)} images, but {output} is the name of one file; give a folder"
@@ -149,7 +231,7 @@ def _many(
     _check_distinct(jobs)
     for folder in {output, preview, table} - {None}:
         _make(folder)
-    return Wanted(jobs, log or jobs[0].output.parent / LOG)
+    return DiscoveredJobs(jobs, log or jobs[0].output.parent / LOG)
 
 
 def _of_manifest(
@@ -159,8 +241,8 @@ def _of_manifest(
     preview: Path | None,
     table: Path | None,
     suffix: str,
-    options: Options,
-) -> Wanted:
+    options: SegmentOptions,
+) -> DiscoveredJobs:
     if clicks is not None:
         raise OptionError(f"the manifest {path} names the clicks; leave --clicks out")
     rows = _rows(path)
@@ -182,44 +264,35 @@ def _of_manifest(
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            rows = [
-                (
-                    reader.line_num,
-                    {name.strip(): (row[name] or "").strip() for name in row if name},
-                )
-                for row in reader
-            ]
+            table = read_table(file, _COLUMNS.__contains__)
     except FileNotFoundError as error:
         raise UserError(f"there is no manifest {path}; check its name and folder") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"cannot read {path} as a CSV text file; save it as one") from error
-    if not rows:
+    if not table.rows:
         raise UserError(f"{path} names no images; write the columns {', '.join(_COLUMNS)}")
-    return rows
+    for line, cells in table.rows:
+        # What spreadsheets leave of empty columns is no fault.
+        while len(cells) > len(table.header) and not cells[-1].strip():
+            cells.pop()
+        cells += [""] * (len(table.header) - len(cells))
+        if complaint := table.check_width(cells):
+            raise UserError(f"{path}, line {line}: {complaint}")
+    return [
+        (line, dict(zip(table.header, map(str.strip, cells), strict=True)))
+        for line, cells in table.rows
+    ]
 
 
 def _matches(given: Path) -> list[Path]:
     if not _is_pattern(given):
         return [given]
-    found = [Path(name) for name in glob.glob(str(given), recursive=True)]
-    images = sorted((path for path in found if _may_be_image(path)), key=_order)
-    if not images:
-        raise ImageFileError(f"no image matches {given}; check the pattern and the folder")
-    return images
+    return sorted((Path(name) for name in glob.glob(str(given), recursive=True)), key=_order)
 
 
-def _images_in(folder: Path) -> list[Path]:
-    images = sorted((path for path in folder.iterdir() if _may_be_image(path)), key=_order)
-    if not images:
-        raise ImageFileError(f"{folder} holds no images; give the folder that does")
-    return images
-
-
-def _may_be_image(path: Path) -> bool:
-    if path.name.startswith("."):
-        return False
-    return is_zarr_folder(path) if path.is_dir() else path.suffix.lower() not in _NO_IMAGES
+def _accompanies(path: Path) -> bool:
+    """True for files that go with images in a folder, and for hidden ones."""
+    return path.name.startswith(".") or path.suffix.lower() in _NO_IMAGES
 
 
 def _is_pattern(path: Path) -> bool:

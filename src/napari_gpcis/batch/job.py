@@ -1,4 +1,4 @@
-"""What a run is asked to do: the files, the options, and a fingerprint of both."""
+"""A job: its files, its options, and a fingerprint of both."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from napari_gpcis.model import model_card
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["OUTPUT_SUFFIXES", "Job", "Options"]
+__all__ = ["OUTPUT_SUFFIXES", "Job", "SegmentOptions"]
 
 Mode: TypeAlias = Literal["object", "class"]
 
@@ -28,8 +28,8 @@ OUTPUT_SUFFIXES = (".tif", ".tiff", ".zarr")
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """How stacks are segmented; `segment_stack` says what each means."""
+class SegmentOptions:
+    """Options of segmentation; see `segment_stack`."""
 
     mode: Mode = "object"
     propagate: bool = False
@@ -42,7 +42,7 @@ class Options:
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        """Check what no file has to be opened for."""
+        """Check all that can be checked without opening a file."""
         if self.mode not in ("object", "class"):
             raise OptionError(f"expected mode 'object' or 'class', got {self.mode!r}; choose one")
         if self.propagate and self.mode == "class":
@@ -69,7 +69,7 @@ class Job:
     image, clicks, output : Path
     preview, table : Path or None
         Further outputs.
-    options : Options
+    options : SegmentOptions
     """
 
     image: Path
@@ -77,16 +77,16 @@ class Job:
     output: Path
     preview: Path | None = None
     table: Path | None = None
-    options: Options = field(default_factory=Options)
+    options: SegmentOptions = field(default_factory=SegmentOptions)
 
     @property
     def further_outputs(self) -> tuple[Path, ...]:
-        """What is written besides the labels."""
+        """Outputs besides the labels."""
         tables = () if self.table is None else (self.table, slices_path(self.table))
         return tables if self.preview is None else (*tables, self.preview)
 
     def check(self) -> None:
-        """Refuse outputs that say nothing of what they hold, or lie on top of inputs.
+        """Refuse outputs with wrong endings, or in place of inputs.
 
         Raises
         ------
@@ -135,12 +135,12 @@ class Job:
 
 @lru_cache(maxsize=64)
 def _content(path: Path, _: int) -> str:
-    """Digest of a small file; read again when its time of change is another."""
+    """Digest of a small file; read again when its time of change differs."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _state(image: Path) -> Iterator[tuple[str, int, int]]:
-    """Sizes and times of change of an image's files; of a folder, those right in it."""
+    """Sizes and times of change of an image's files; for a folder, of the files directly in it."""
     try:
         paths = sorted(image.iterdir()) if image.is_dir() else [image]
         for path in paths:

@@ -1,4 +1,4 @@
-"""What the parts of a run share: the stack, its clicks, the network, the threads."""
+"""State that the parts of a run share: the stack, its clicks, the network, the threads."""
 
 from __future__ import annotations
 
@@ -19,37 +19,40 @@ from napari_gpcis.model import load_model
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from napari_gpcis.batch.job import Job, Options
-    from napari_gpcis.batch.threads import Crew
+    from napari_gpcis.batch.job import Job, SegmentOptions
+    from napari_gpcis.batch.threads import WorkerThreads
     from napari_gpcis.engine.click import Click
     from napari_gpcis.io.images.stack import ImageStack
 
-__all__ = ["Run", "Tell", "load_predictor", "open_stack"]
+__all__ = ["OnProgress", "Run", "load_predictor", "notes_on_clicks", "open_stack"]
 
-Tell: TypeAlias = "Callable[[str, int, int], object]"
+# Objects that a note lists.
+_NAMED = 12
+
+OnProgress: TypeAlias = "Callable[[str, int, int], object]"
 
 
 class Run:
-    """A job under way.
+    """A job in progress.
 
     Parameters
     ----------
     job : Job
     image : ImageStack
     clicks : tuple of Click
-        In the order of the file.
-    crew : Crew
-    tell : callable
-        Takes the stage, and how much of how much of it is done.
+        Clicks in the order of the file.
+    threads : WorkerThreads
+    on_progress : callable
+        Called with the stage, the number of steps done and their total.
     predictor : Predictor, optional
-        The job's network, if it is loaded already.
+        Network of the job, if it is loaded already.
 
     Attributes
     ----------
     diameter : float or None
-        Of the objects, in pixels: as given, until it is estimated.
+        Diameter of the objects in pixels, as given or, later, as estimated.
     clicks_of : dict
-        Slice → its clicks.
+        Clicks by slice.
     """
 
     def __init__(
@@ -57,15 +60,15 @@ class Run:
         job: Job,
         image: ImageStack,
         clicks: tuple[Click, ...],
-        crew: Crew,
-        tell: Tell,
+        threads: WorkerThreads,
+        on_progress: OnProgress,
         predictor: Predictor | None = None,
     ) -> None:
         self.job = job
         self.image = image
         self.clicks = clicks
-        self.crew = crew
-        self.tell = tell
+        self.threads = threads
+        self.on_progress = on_progress
         self.diameter = job.options.object_diameter
         self.clicks_of: dict[int, list[Click]] = {}
         for click in clicks:
@@ -81,9 +84,9 @@ class Run:
 
     @cached_property
     def segmenter(self) -> ImageSegmenter:
-        """Answers questions about the stack; loads the network when first asked for."""
+        """Segmenter of the stack; loads the network on first use."""
         if self._predictor is None:
-            self.tell("loading the model", 0, 1)
+            self.on_progress("loading the model", 0, 1)
             self._predictor = load_predictor(self.job.options)
         source = ImageSource(
             self.image, channel_axis=self.image.channel_axis(3 if self.image.slice_axes else 2)
@@ -92,7 +95,7 @@ class Run:
         return ImageSegmenter(source, self._predictor, options)
 
 
-def load_predictor(options: Options) -> Predictor:
+def load_predictor(options: SegmentOptions) -> Predictor:
     """Load the network onto its device.
 
     Raises
@@ -105,7 +108,7 @@ def load_predictor(options: Options) -> Predictor:
             f"the model {options.model} has no GP head, which class mode needs; choose another"
         )
     try:
-        # a slice that is done is not looked at again: no second cache behind the first
+        # no second cache: a finished slice is not needed again
         return Predictor(network, options.device, host_bytes=0)
     except ValueError as error:
         raise OptionError(str(error)) from error
@@ -125,6 +128,37 @@ def open_stack(job: Job) -> Iterator[tuple[ImageStack, tuple[Click, ...]]]:
         if options.mode == "class":
             _check_classes(job, clicks)
         yield image, clicks
+
+
+def notes_on_clicks(clicks: Sequence[Click], options: SegmentOptions) -> tuple[str, ...]:
+    """Remarks on clicks that come to nothing, or contradict each other, a line each."""
+    notes = []
+    signs: dict[tuple[object, ...], bool] = {}
+    changed: dict[tuple[object, ...], Click] = {}
+    for click in clicks:
+        key = click.place if options.mode == "class" else (click.object_id, *click.place)
+        if signs.setdefault(key, click.positive) != click.positive:
+            changed[key] = click
+        signs[key] = click.positive
+    for click in changed.values():
+        where = (
+            f"row {click.row}, column {click.col}, slice {click.z} has a positive and a negative"
+        )
+        if options.mode == "class":
+            notes.append(f"{where} click; remove one of them")
+        else:
+            notes.append(f"{where} click of object {click.object_id}; the later one counts")
+    if options.mode == "object":
+        ids = {click.object_id for click in clicks}
+        left = sorted(ids - {click.object_id for click in clicks if click.positive})
+        if left:
+            many = "s" if len(left) > 1 else ""
+            named = ", ".join(map(str, left[:_NAMED])) + (", …" if len(left) > _NAMED else "")
+            notes.append(
+                f"object{many} {named} {'have' if many else 'has'} negative clicks only and "
+                f"{'are' if many else 'is'} left out; click inside"
+            )
+    return tuple(notes)
 
 
 def _check_classes(job: Job, clicks: Sequence[Click]) -> None:

@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from napari_gpcis.batch.checkpoint import WorkFolder
+from napari_gpcis.batch.checkpoint import JobCheckpoint
 from napari_gpcis.batch.class_pages import ClassPages
-from napari_gpcis.batch.job import Job, Options
+from napari_gpcis.batch.job import Job, SegmentOptions
 from napari_gpcis.batch.object_pages import object_pages
-from napari_gpcis.batch.outputs import open_outputs
-from napari_gpcis.batch.page import Page
+from napari_gpcis.batch.outputs import Page, open_outputs
 from napari_gpcis.batch.propagated_pages import propagated_pages
-from napari_gpcis.batch.run import Run, open_stack
-from napari_gpcis.batch.threads import Crew, available_cores
+from napari_gpcis.batch.run import Run, notes_on_clicks, open_stack
+from napari_gpcis.batch.threads import WorkerThreads, available_cores
 from napari_gpcis.engine.device import find_device
 from napari_gpcis.io.errors import StoppedError, UserError
 from napari_gpcis.model import ModelFileError
@@ -26,33 +25,37 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Sequence
 
-    from napari_gpcis.batch.run import Tell
-    from napari_gpcis.batch.spool import Spool
+    from napari_gpcis.batch.checkpoint import PageStore
+    from napari_gpcis.batch.run import OnProgress
     from napari_gpcis.engine.predictor import Predictor
 
-    Producer: TypeAlias = Callable[[Run, Sequence[int], WorkFolder], Iterator[Page]]
+    Producer: TypeAlias = Callable[[Run, Sequence[int], JobCheckpoint], Iterator[Page]]
 
 __all__ = ["Outcome", "Report", "attempt", "run_job", "segment_stack"]
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What `segment_stack` did.
+    """Report of `segment_stack`.
 
     Attributes
     ----------
     output : Path
         The label file.
     slices : int
-        Slices written.
+        Number of slices written.
     labels : int
-        Different labels among them, background not counted.
+        Number of labels in them, without background.
     clicks : int
-        Clicks used.
+        Number of clicks used.
     object_diameter : float or None
-        Object diameter that was used, in pixels: as given, or as estimated.
+        Object diameter in pixels, as given or as estimated.
     seconds : float
-        Time taken, model loading included.
+        Seconds taken, model loading included.
+    notes : tuple of str
+        Remarks on the clicks, a line each.
+    failures : tuple of str
+        Why outputs besides the labels were left out, a line each.
     """
 
     output: Path
@@ -61,15 +64,23 @@ class Report:
     clicks: int
     object_diameter: float | None
     seconds: float
+    notes: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
 
     def summary(self) -> str:
-        """All of it in one line."""
+        """All of it in one line, and one more for each note and failure."""
         size = f", objects of {self.object_diameter:.0f} px" if self.object_diameter else ""
-        return (
+        wrote = (
             f"wrote {self.output}: {_counted(self.labels, 'label')} on "
             f"{_counted(self.slices, 'slice')} from {_counted(self.clicks, 'click')} "
             f"in {self.seconds:.1f} s{size}"
         )
+        return "\n".join([wrote, *self.remarks()])
+
+    def remarks(self) -> list[str]:
+        """Notes and failures, a line each."""
+        notes = [f"note: {note}" for note in self.notes]
+        return [*notes, *(f"failed: {failure}" for failure in self.failures)]
 
 
 def segment_stack(
@@ -94,15 +105,15 @@ def segment_stack(
 ) -> Report:
     """Segment an image or stack by a clicks file.
 
-    What can be found wrong with files is found before the work begins, outputs appear whole or
-    not at all, and memory grows neither with the number of slices nor with their size.
+    Errors in files are found before the work begins where possible, outputs appear whole or not at
+    all, and memory grows neither with the number of slices nor with their size.
 
     Parameters
     ----------
     image : path
-        What `open_image` reads: a TIFF, a zarr or OME-Zarr, a folder of pages, a picture.
+        An image that `open_image` reads: a TIFF, a zarr or OME-Zarr, a folder of pages, a picture.
     clicks : path
-        What `read_clicks` reads.
+        Clicks file, see `read_clicks_for`.
     output : path
         Label TIFF (tiled, compressed BigTIFF) or, ending in .zarr, OME-Zarr to write; an older
         one is replaced.
@@ -110,8 +121,8 @@ def segment_stack(
         Object mode outlines the clicked objects. Class mode gives every pixel of every slice a
         class, from all clicks together.
     propagate : bool
-        In object mode, whether clicked objects are followed into the slices around; when not, a
-        slice without clicks stays empty.
+        In object mode, True to follow clicked objects into the slices around; otherwise a slice
+        without clicks stays empty.
     model : str
         A shipped name or the path of a model.
     device : str
@@ -124,7 +135,7 @@ def segment_stack(
     axes : str, optional
         Letters of the axes as stored, such as TZYX or YXC; from the file when not given.
     series : int
-        Which image of a file of several.
+        Index of the image in a file of several.
     preview : path, optional
         PNG to write, with outlines and clicks over the slice that has most clicks.
     table : path, optional
@@ -134,12 +145,13 @@ def segment_stack(
         Pages (or objects, or tiles) worked on at once; all cores when not given. The result does
         not depend on it.
     resume : bool
-        Whether to go on from what a run with the same files and options left when it was killed,
-        and to leave the same when this one is ended early.
+        True to continue an earlier run with the same files and options that was killed, and to
+        keep unfinished work when this one is stopped.
     on_progress : callable, optional
-        Called with the stage, and how much of how much of it is done.
+        Called with the stage, the number of steps done and their total.
     is_cancelled : callable, optional
-        Asked now and then, from several threads; when true, the run ends with a `StoppedError`.
+        Called now and then, from several threads; when it returns True, the run ends with a
+        `StoppedError`.
 
     Returns
     -------
@@ -148,9 +160,9 @@ def segment_stack(
     Raises
     ------
     UserError
-        With one line that says what is wrong and what to do.
+        With one line that names the problem and the remedy.
     """
-    options = Options(
+    options = SegmentOptions(
         mode=mode,
         propagate=propagate,
         model=model,
@@ -176,34 +188,34 @@ def run_job(
     job: Job,
     *,
     resume: bool = False,
-    on_progress: Tell | None = None,
+    on_progress: OnProgress | None = None,
     is_cancelled: Callable[[], bool] | None = None,
     predictor: Predictor | None = None,
     producer: Producer | None = None,
     patience: float = 0.0,
 ) -> Report:
-    """Do a job; parameters as for `segment_stack`, and two that spare or share work.
+    """Run a job; parameters as for `segment_stack`, and a few more.
 
     Parameters
     ----------
     job : Job
-        What to do.
+        The job.
     resume, on_progress, is_cancelled
-        See there.
+        As for `segment_stack`.
     predictor : Predictor, optional
-        The job's network, if it is loaded already.
+        Network of the job, if it is loaded already.
     producer : callable, optional
-        Makes the pages of the slices that are still to be done, in their order.
+        Makes the pages of the unfinished slices, in their order.
     patience : float
-        Seconds to wait for another run with the same output to end.
+        Seconds to wait for another run of the same output to end.
     """
     start = time.perf_counter()
-    tell = on_progress or (lambda stage, done, total: None)
+    on_progress = on_progress or (lambda stage, done, total: None)
     job.check()
     with ExitStack() as stack:
         image, clicks = stack.enter_context(open_stack(job))
-        work = stack.enter_context(
-            WorkFolder(
+        checkpoint = stack.enter_context(
+            JobCheckpoint(
                 job.output,
                 job.fingerprint(),
                 resume=resume,
@@ -211,13 +223,13 @@ def run_job(
                 patience=patience,
             )
         )
-        crew = stack.enter_context(Crew(_threads(job.options), is_cancelled))
-        run = Run(job, image, clicks, crew, tell, predictor)
+        threads = stack.enter_context(WorkerThreads(_threads(job.options), is_cancelled))
+        run = Run(job, image, clicks, threads, on_progress, predictor)
         outputs = stack.enter_context(open_outputs(run))
         try:
-            for page in _pages(run, producer or _producer(job), work):
-                outputs.take(page)
-                tell("segmenting", page.z + 1, image.slices)
+            for page in _pages(run, producer or _producer(job), checkpoint):
+                outputs.write(page)
+                on_progress("segmenting", page.z + 1, image.slices)
         except StoppedError as stopped:
             raise StoppedError(stop_message(resume=resume)) from stopped
     return Report(
@@ -227,48 +239,50 @@ def run_job(
         clicks=len(clicks),
         object_diameter=run.diameter,
         seconds=time.perf_counter() - start,
+        notes=notes_on_clicks(clicks, job.options),
+        failures=tuple(outputs.failures),
     )
 
 
 def stop_message(*, resume: bool) -> str:
-    """What is said of a run that was ended early."""
+    """Message about a run that was stopped."""
     if resume:
-        return "stopped; what is done is kept, and the same command goes on from it"
+        return "stopped; run the same command to continue"
     return "stopped; nothing was written"
 
 
-def _pages(run: Run, producer: Producer, work: WorkFolder) -> Iterator[Page]:
-    """All pages in order: those that are done already, and fresh ones, which are kept."""
-    done = work.spool("pages")
+def _pages(run: Run, producer: Producer, checkpoint: JobCheckpoint) -> Iterator[Page]:
+    """All pages in order; new ones are stored in the checkpoint."""
+    done = checkpoint.store("pages")
     slices = range(run.image.slices)
     wanted = [z for z in slices if z not in done]
-    fresh = producer(run, wanted, work) if wanted else iter(())
+    fresh = producer(run, wanted, checkpoint) if wanted else iter(())
     for z in slices:
         yield Page.from_bytes(z, done[z]) if z in done else _kept(next(fresh), done)
 
 
-def _kept(page: Page, done: Spool) -> Page:
+def _kept(page: Page, done: PageStore) -> Page:
     done.append(page.z, page.to_bytes())
     return page
 
 
-def _threads(options: Options) -> int:
-    """Of a GPU, two threads make full use: one reads and writes while the other computes."""
+def _threads(options: SegmentOptions) -> int:
+    """Number of threads; two make full use of a GPU, as one reads and writes while one computes."""
     if options.threads is not None:
         return options.threads
     try:
         on_cpu = find_device(options.device).type == "cpu"
     except ValueError:
-        on_cpu = True  # what is wrong is said when the network is loaded
+        on_cpu = True  # a wrong device is reported when the network is loaded
     return available_cores() if on_cpu else min(2, available_cores())
 
 
 def _producer(job: Job) -> Producer:
     if job.options.mode == "class":
-        return lambda run, slices, work: ClassPages(run).make(slices, run.crew)
+        return lambda run, slices, checkpoint: ClassPages(run).make(slices, run.threads)
     if job.options.propagate:
         return propagated_pages
-    return lambda run, slices, work: object_pages(run, slices)
+    return lambda run, slices, checkpoint: object_pages(run, slices)
 
 
 def _counted(number: int, noun: str) -> str:
@@ -277,17 +291,17 @@ def _counted(number: int, noun: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a job.
+    """Outcome of a job.
 
     Attributes
     ----------
     job : Job
     report : Report or None
-        None if it failed, or was done before.
+        None if the job failed, or was done before.
     error : str
-        One line; empty if it did not fail.
+        Message of one line; empty if the job did not fail.
     details : str
-        Where in the program it failed, if that was a defect.
+        Traceback, if it failed by a defect of the program.
     """
 
     job: Job
@@ -297,12 +311,12 @@ class Outcome:
 
 
 def attempt(job: Job, **how: Any) -> Outcome:
-    """Do a job, and take what goes wrong for an outcome; but not the wish to stop.
+    """Run a job and turn its errors, other than being stopped, into an outcome.
 
     Parameters
     ----------
     job : Job
-        What to do.
+        The job.
     **how
         As for `run_job`.
     """
@@ -313,7 +327,7 @@ def attempt(job: Job, **how: Any) -> Outcome:
     except (UserError, ModelFileError) as error:
         return Outcome(job, error=" ".join(str(error).split()))
     except Exception as error:
-        # a defect of ours, in one stack of a thousand: the rest of the night is not lost
+        # a defect of ours in one stack must not end a night's work
         line = f"{job.image}: {type(error).__name__}: {' '.join(str(error).split())}"
         return Outcome(job, error=line, details=traceback.format_exc())
     return Outcome(job, report)

@@ -1,8 +1,8 @@
 """Threads that share a run's work, each with torch on one core.
 
 Many pages side by side use the cores better than one page on all of them (on two cores, 37 against
-54 ms a page of 512²), and what a page becomes does not depend on the number of cores: with more
-threads inside, convolutions add up in another order.
+54 ms a page of 512²), and results do not depend on the number of cores: with more threads inside,
+convolutions sum in another order.
 """
 
 from __future__ import annotations
@@ -18,51 +18,50 @@ from napari_gpcis.io.errors import StoppedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
-    from types import TracebackType
     from typing import Self
 
-__all__ = ["Crew", "available_cores"]
+__all__ = ["WorkerThreads", "available_cores"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Crew:
-    """Worker threads of one run; a context manager that ends them.
+class WorkerThreads:
+    """Worker threads of one run; a context manager that stops them.
 
     Parameters
     ----------
-    threads : int
-        How many.
+    count : int
+        Number of threads.
     is_cancelled : callable, optional
-        Whether the run is to end early.
+        Returns True when the run is to end early.
     """
 
-    def __init__(self, threads: int, is_cancelled: Callable[[], bool] | None = None) -> None:
-        self.threads = threads
+    def __init__(self, count: int, is_cancelled: Callable[[], bool] | None = None) -> None:
+        self.count = count
         self._is_cancelled = is_cancelled or (lambda: False)
         self._ended = Event()
-        self.pool = ThreadPoolExecutor(self.threads, "napari-gpcis", _one_core)
+        self.pool = ThreadPoolExecutor(self.count, "napari-gpcis", _one_core)
 
     def check(self) -> None:
-        """Raise StoppedError if the run is to end; long work asks now and then."""
+        """Raise StoppedError if the run is to end; long work calls this now and then."""
         if self._ended.is_set() or self._is_cancelled():
             raise StoppedError("stopped; nothing was written")
 
     def run(self, work: Callable[[], R]) -> R:
-        """Do one piece of work as the threads do it, and wait for it."""
+        """Run one piece of work on a thread, and wait for it."""
         return self.pool.submit(work).result()
 
     def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-        """Results in the order of the items, the next few of which are under way.
+        """Results in the order of the items; work on the next few is under way.
 
-        However long the items, no more than two a thread are in memory.
+        No more than two items per thread are in memory.
         """
         waiting: deque[Future[R]] = deque()
         for item in items:
             self.check()
             waiting.append(self.pool.submit(work, item))
-            if len(waiting) > 2 * self.threads:
+            if len(waiting) > 2 * self.count:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
@@ -74,17 +73,12 @@ class Crew:
         self._cores = torch.get_num_threads()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         import torch
 
         self._ended.set()
         self.pool.shutdown(cancel_futures=True)
-        # what a thread sets for itself, later ones would begin with
+        # later threads would inherit what a thread sets for itself
         torch.set_num_threads(self._cores)
 
 

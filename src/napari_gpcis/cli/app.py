@@ -1,4 +1,4 @@
-"""Commands put together, and what becomes of their errors."""
+"""The commands put together, and the handling of their errors."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def options(
         ),
     ] = False,
 ) -> None:
-    """Hold the options that go before any command."""
+    """Options that go before any command."""
 
 
 def main() -> NoReturn:
-    """Run the command line; exit code 2 and one line on stderr for what the user can mend."""
+    """Run the command line; errors that users can mend are one line on stderr and exit code 2."""
     # A cluster's scheduler ends jobs with SIGTERM: let them clean up as after Ctrl-C.
     signal.signal(signal.SIGTERM, _terminated)
     try:

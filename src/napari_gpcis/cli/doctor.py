@@ -1,4 +1,4 @@
-"""`napari-gpcis doctor`: what is installed, what it runs on, and whether a click works."""
+"""`napari-gpcis doctor`: installed versions, devices, and a self-test."""
 
 from __future__ import annotations
 

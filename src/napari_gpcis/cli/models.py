@@ -1,4 +1,4 @@
-"""`napari-gpcis models`: which models there are, what they were made of, and importing one."""
+"""`napari-gpcis models`: list, inspect and import models."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def show_list() -> None:
 def show_info(
     model: Annotated[str, typer.Argument(help="Name or path of a model.")] = "default",
 ) -> None:
-    """Show a model's card: what it is, what it was trained on, how it scored."""
+    """Show a model's card: configuration, training and scores."""
     from napari_gpcis.model.checkpoint import model_card
 
     typer.echo("\n".join(_card_lines(model_card(model))))
@@ -60,7 +60,7 @@ def import_checkpoint(
         Path, typer.Option("--output", "-o", help="Model to write, a .safetensors file.")
     ],
 ) -> None:
-    """Turn a checkpoint of the GPCIS reference implementation into a model of ours."""
+    """Convert a checkpoint of the GPCIS reference implementation to a model of napari-gpcis."""
     from napari_gpcis.io.files import check_suffix
     from napari_gpcis.model.checkpoint import import_official, save_checkpoint
 

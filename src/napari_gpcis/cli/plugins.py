@@ -23,10 +23,10 @@ _HELP = {
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the entry points of the group `napari_gpcis.commands`; each is loaded when called.
+    """Add the entry points of the group `napari_gpcis.commands`, loaded when called.
 
-    An entry point is a `typer.Typer` or a function that typer can turn into a command. Its own
-    `--help` is answered by itself.
+    An entry point is a `typer.Typer` or a function that typer can turn into a command; it answers
+    `--help` itself.
     """
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
         app.command(

@@ -1,4 +1,4 @@
-"""A progress bar on stderr that leaves no trace, and none at all when nobody is looking."""
+"""A progress bar on stderr that is removed at the end; none where stderr is no terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["progress_bar"]
 
 @contextmanager
 def progress_bar(first_stage: str) -> Iterator[Callable[[str, int, int], None]]:
-    """Show a bar, and give what moves it: a function of the stage, how much, of how much."""
+    """Show a bar; yield the function that moves it, of the stage, steps done and their total."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as TimeLeft
@@ -25,7 +25,7 @@ def progress_bar(first_stage: str) -> Iterator[Callable[[str, int, int], None]]:
     ) as progress:
         task = progress.add_task(first_stage, total=None)
 
-        def tell(stage: str, done: int, total: int) -> None:
+        def on_progress(stage: str, done: int, total: int) -> None:
             progress.update(task, description=stage, completed=done, total=total)
 
-        yield tell
+        yield on_progress

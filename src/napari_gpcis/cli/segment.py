@@ -11,22 +11,22 @@ import typer
 from napari_gpcis.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from napari_gpcis.batch.discover import Wanted
+    from napari_gpcis.batch.discover import DiscoveredJobs
     from napari_gpcis.batch.job import Job
-    from napari_gpcis.batch.run import Tell
+    from napari_gpcis.batch.run import OnProgress
 
 __all__ = ["segment"]
 
 
 class Mode(StrEnum):
-    """What clicks mean."""
+    """Meaning of clicks."""
 
     object = "object"
     class_ = "class"
 
 
 class Format(StrEnum):
-    """What label files of many stacks are."""
+    """Format of the label files of many stacks."""
 
     tiff = "tiff"
     zarr = "zarr"
@@ -50,8 +50,8 @@ def segment(
         typer.Option(
             metavar="CLICKS.csv",
             help="Clicks as napari saves points (axis-0,axis-1[,axis-2]), with the optional "
-            "columns object and positive. Of many: the folder with NAME.csv for each NAME.tif; "
-            "their own when not given.",
+            "columns object and positive. For many: the folder with NAME.csv for each NAME.tif; "
+            "by default their own.",
         ),
     ] = None,
     output: Annotated[
@@ -60,7 +60,7 @@ def segment(
             "--output",
             "-o",
             metavar="LABELS.tif",
-            help="Label TIFF or OME-Zarr (.zarr) to write. Of many: the folder.",
+            help="Label TIFF or OME-Zarr (.zarr) to write. For many: the folder.",
         ),
     ] = None,
     mode: Annotated[
@@ -76,7 +76,7 @@ def segment(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")] = "auto",
     object_diameter: Annotated[
         float | None,
-        typer.Option(metavar="PIXELS", help="Typical object size; found out when not given."),
+        typer.Option(metavar="PIXELS", help="Typical object size; estimated by default."),
     ] = None,
     channels: Annotated[
         str | None,
@@ -86,12 +86,14 @@ def segment(
         str | None,
         typer.Option(metavar="TZYX", help="Axes as stored; from the file when not given."),
     ] = None,
-    series: Annotated[int, typer.Option(metavar="N", help="Which image of a file of several.")] = 0,
+    series: Annotated[
+        int, typer.Option(metavar="N", help="Index of the image in a file of several.")
+    ] = 0,
     preview: Annotated[
         Path | None,
         typer.Option(
             metavar="OVERLAY.png",
-            help="Also draw outlines and clicks over the image. Of many: a folder.",
+            help="Also draw outlines and clicks over the image. For many: a folder.",
         ),
     ] = None,
     table: Annotated[
@@ -99,15 +101,15 @@ def segment(
         typer.Option(
             metavar="OBJECTS.csv",
             help="Also list the objects, and beside it (OBJECTS_slices.csv) their slices. "
-            "Of many: a folder.",
+            "For many: a folder.",
         ),
     ] = None,
-    format: Annotated[Format, typer.Option(help="Of the label files of many.")] = Format.tiff,
+    format: Annotated[
+        Format, typer.Option(help="Format of the label files of many images.")
+    ] = Format.tiff,
     resume: Annotated[
         bool,
-        typer.Option(
-            "--resume", help="Go on with what an earlier run began; leave out what is done."
-        ),
+        typer.Option("--resume", help="Continue an earlier run; skip stacks that are done."),
     ] = False,
     threads: Annotated[
         int | None,
@@ -118,7 +120,9 @@ def segment(
     ] = 1,
     scheduler: Annotated[
         str | None,
-        typer.Option(metavar="ADDRESS", help="Of a dask.distributed cluster, tcp://host:8786."),
+        typer.Option(
+            metavar="ADDRESS", help="Scheduler of a dask.distributed cluster, tcp://host:8786."
+        ),
     ] = None,
 ) -> None:
     """Turn clicks into label images.
@@ -126,9 +130,10 @@ def segment(
     Slices without clicks stay empty in object mode, unless objects are propagated; in class mode
     every slice gets its classes from all clicks.
     """
-    from napari_gpcis.batch import Options, find_jobs
+    from napari_gpcis.batch.discover import find_jobs
+    from napari_gpcis.batch.job import SegmentOptions
 
-    options = Options(
+    options = SegmentOptions(
         mode=mode.value,
         propagate=propagate,
         model=model,
@@ -139,7 +144,7 @@ def segment(
         series=series,
         threads=threads,
     )
-    wanted = find_jobs(
+    discovered = find_jobs(
         images,
         clicks,
         output,
@@ -148,53 +153,62 @@ def segment(
         suffix=_SUFFIXES[format],
         options=options,
     )
-    with progress_bar("reading") as tell:
-        if wanted.is_single and not resume and workers == 1 and scheduler is None:
-            said, code = _one(wanted.jobs[0], tell), 0
+    if discovered.skipped:
+        typer.echo(f"napari-gpcis: {discovered.skipped}", err=True)
+    with progress_bar("reading") as on_progress:
+        if discovered.is_single and not resume and workers == 1 and scheduler is None:
+            said, code = _one(discovered.jobs[0], on_progress)
         else:
-            said, code = _many(wanted, resume, workers, scheduler, tell)
+            said, code = _many(discovered, resume, workers, scheduler, on_progress)
     typer.echo(said, err=code > 1)
     if code:
         raise typer.Exit(code)
 
 
-def _one(job: Job, tell: Tell) -> str:
+def _one(job: Job, on_progress: OnProgress) -> tuple[str, int]:
+    """Last lines for the user, and the exit code."""
     from napari_gpcis.batch.segment import run_job, stop_message
 
     try:
-        return run_job(job, on_progress=tell).summary()
+        report = run_job(job, on_progress=on_progress)
     except KeyboardInterrupt:
         typer.echo(f"napari-gpcis: {stop_message(resume=False)}", err=True)
         raise typer.Exit(130) from None
+    return report.summary(), int(bool(report.failures))
 
 
 def _many(
-    wanted: Wanted, resume: bool, workers: int, scheduler: str | None, tell: Tell
+    discovered: DiscoveredJobs,
+    resume: bool,
+    workers: int,
+    scheduler: str | None,
+    on_progress: OnProgress,
 ) -> tuple[str, int]:
-    """What is said in the end, and the exit code."""
-    from napari_gpcis.batch import segment_stacks
+    """Last lines for the user, and the exit code."""
+    from napari_gpcis.batch.stacks import segment_stacks
 
     try:
         report = segment_stacks(
-            wanted.jobs,
-            log=wanted.log,
+            discovered.jobs,
+            log=discovered.log,
             resume=resume,
             workers=workers,
             scheduler=scheduler,
-            on_progress=tell,
+            on_progress=on_progress,
         )
     except KeyboardInterrupt:
         typer.echo(
-            "napari-gpcis: stopped; the same command with --resume goes on from here", err=True
+            "napari-gpcis: stopped; run the same command with --resume to continue", err=True
         )
         raise typer.Exit(130) from None
-    if not wanted.is_single:
-        return report.summary(), int(bool(report.failed))
+    if not discovered.is_single:
+        return report.summary(), int(not report.is_complete)
     if report.failed:
         return f"napari-gpcis: {report.failed[0].error}", 2
     if report.skipped:
-        return f"{wanted.jobs[0].output} was done before, and nothing has changed since", 0
-    return "".join(outcome.report.summary() for outcome in report.done if outcome.report), 0
+        return f"{discovered.jobs[0].output} was done before and is up to date", 0
+    said = "".join(outcome.report.summary() for outcome in report.done if outcome.report)
+    return said, int(not report.is_complete)
 
 
 def _channels(text: str | None) -> tuple[int, ...] | None:

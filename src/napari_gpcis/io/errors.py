@@ -1,4 +1,4 @@
-"""What a user can put right: one line each, that says what is wrong and what to do."""
+"""Errors that a user can put right; each is one line that ends with the remedy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = [
 
 
 class UserError(ValueError):
-    """Something the user can put right; the message is one line and ends with the remedy."""
+    """An error that the user can put right; the message is one line and ends with the remedy."""
 
 
 class ImageFileError(UserError):
@@ -26,7 +26,7 @@ class ClicksFileError(UserError):
 
 
 class OutputFileError(UserError):
-    """A place to which nothing can be written."""
+    """An output that cannot be written."""
 
 
 class JournalError(UserError):

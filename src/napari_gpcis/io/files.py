@@ -1,9 +1,14 @@
-"""Outputs that appear whole or not at all."""
+"""Files and folders: written whole or not at all, locked, compared, in the order people read."""
 
 from __future__ import annotations
 
+import errno
+import glob
+import hashlib
 import os
+import re
 import shutil
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,81 +18,125 @@ from napari_gpcis.io.errors import OutputFileError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["check_suffix", "saying_why", "whole_folder_or_nothing", "whole_or_nothing"]
+__all__ = [
+    "ZARR_MARKS",
+    "atomic_folder",
+    "atomic_write",
+    "check_suffix",
+    "content_digest",
+    "hidden_path",
+    "is_zarr_folder",
+    "lock",
+    "natural_order",
+    "os_errors_as_output_errors",
+    "stale_parts",
+]
+
+# Bytes that file systems allow for a name.
+_LONGEST_NAME = 255
+_LONGEST_SUFFIX = 24
+ZARR_MARKS = (".zarray", ".zgroup", "zarr.json")
+"""Files by which a folder is known as a zarr array or group."""
+# Locks reach beyond any file's end: where locked bytes cannot be read, all of ours still can.
+_LOCKED_BYTE = 1 << 40
 
 
 @contextmanager
-def whole_or_nothing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary path beside `path`, which takes its place when the block succeeds.
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, which replaces it when the block succeeds.
 
-    Entering creates the temporary file, so a place that cannot be written to is found before
-    any work is done. On any exception, Ctrl-C included, the temporary file is removed and what
-    was at `path` before is still there.
+    Entering creates the temporary file, so that a folder without write permission is found before
+    any work is done. On any exception, Ctrl-C included, the temporary file is removed and an older
+    file at `path` stays.
 
     Raises
     ------
     OutputFileError
-        Whenever the system refuses to write: no such folder, no permission, a full disk.
+        When the system refuses to write: no such folder, no permission, a full disk.
     """
     # Behind a link, the file that it leads to is the one to replace.
     target = Path(path).resolve()
-    if target.is_dir():
-        raise OutputFileError(f"cannot write {path}: it is a folder; give the name of a file")
-    if target.exists() and not os.access(target, os.W_OK):
-        raise OutputFileError(f"cannot write {path}: it is read-only; choose another name")
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    with saying_why(path):
+    with os_errors_as_output_errors(path):  # of a name that is too long, say
+        if target.is_dir():
+            raise OutputFileError(f"cannot write {path}: it is a folder; give the name of a file")
+        if target.exists() and not os.access(target, os.W_OK):
+            raise OutputFileError(f"cannot write {path}: it is read-only; choose another name")
+    part = hidden_path(target, f".{os.getpid()}.part")
+    with os_errors_as_output_errors(path):
         part.touch()
     try:
         yield part
-        with saying_why(path):
+        with os_errors_as_output_errors(path):
             os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
 
 
 @contextmanager
-def whole_folder_or_nothing(
+def atomic_folder(
     path: str | os.PathLike[str], kind: str, may_replace: Callable[[Path], bool]
 ) -> Iterator[Path]:
-    """Give a temporary folder beside `path`, which takes its place when the block succeeds.
+    """Yield a temporary folder beside `path`, which replaces it when the block succeeds.
 
-    As `whole_or_nothing`; an older folder is moved aside, and removed once the new one is there.
+    As `atomic_write`; an older folder is moved aside, and removed once the new one is there.
 
     Parameters
     ----------
     path : path
-        Where the finished folder will be.
+        Path of the finished folder.
     kind : str
-        What is written, for messages.
+        Kind of folder, as messages call it.
     may_replace : callable
-        Whether an older folder is of that kind; any other is never touched.
+        Returns True if an older folder is of that kind; no other is ever touched.
 
     Raises
     ------
     OutputFileError
-        Whenever the system refuses to write, or when something else is at `path`.
+        When the system refuses to write, or something else is at `path`.
     """
     target = Path(path).resolve()
-    if target.exists() and not (target.is_dir() and may_replace(target)):
+    with os_errors_as_output_errors(path):
+        is_taken = target.exists() and not (target.is_dir() and may_replace(target))
+    if is_taken:
         raise OutputFileError(
-            f"cannot write {path}: what is there is no {kind}; choose another name"
+            f"cannot write {path}: it exists and is no {kind}; choose another name"
         )
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    with saying_why(path):
+    part = hidden_path(target, f".{os.getpid()}.part")
+    with os_errors_as_output_errors(path):
         # A process of the same number may have been killed here.
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()
     try:
         yield part
-        with saying_why(path):
+        with os_errors_as_output_errors(path):
             _put_in_place(part, target)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
+def hidden_path(target: Path, suffix: str) -> Path:
+    """Hidden path beside an output, named after it unless its name is too long for that.
+
+    Parameters
+    ----------
+    target : Path
+        The output.
+    suffix : str
+        End of the name, of at most 24 characters.
+    """
+    name = target.name
+    if len(os.fsencode(name)) + 1 + _LONGEST_SUFFIX > _LONGEST_NAME:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+    return target.with_name(f".{name}{suffix}")
+
+
+def stale_parts(target: Path) -> list[Path]:
+    """Temporary paths that processes have left of an output."""
+    return list(target.parent.glob(f"{glob.escape(hidden_path(target, '').name)}.*.part"))
+
+
 def _put_in_place(part: Path, target: Path) -> None:
-    """Let a folder take the place of another, which a rename alone cannot."""
+    """Replace a folder by another, which a rename alone cannot do."""
     if not target.exists():
         part.rename(target)
         return
@@ -102,8 +151,8 @@ def _put_in_place(part: Path, target: Path) -> None:
 
 
 @contextmanager
-def saying_why(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn the system's refusal to write `path` into a line for the user.
+def os_errors_as_output_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn an `OSError` of writing `path` into an error that the user understands.
 
     Raises
     ------
@@ -114,7 +163,9 @@ def saying_why(path: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except OSError as error:
         folder = Path(path).resolve().parent
-        if folder.is_dir():
+        if error.errno == errno.ENAMETOOLONG:
+            reason, remedy = "its name is too long", "choose a shorter one"
+        elif folder.is_dir():
             reason = error.strerror or str(error)
             remedy = "choose a folder that you may write to and that has space left"
         else:
@@ -123,7 +174,7 @@ def saying_why(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def check_suffix(path: str | os.PathLike[str], suffixes: tuple[str, ...]) -> None:
-    """Refuse an output whose name would not say what it holds.
+    """Refuse an output whose name does not end in one of `suffixes`.
 
     Raises
     ------
@@ -132,3 +183,61 @@ def check_suffix(path: str | os.PathLike[str], suffixes: tuple[str, ...]) -> Non
     """
     if Path(path).suffix.lower() not in suffixes:
         raise OutputFileError(f"cannot write {path}: give it a name that ends in {suffixes[0]}")
+
+
+def lock(file: int) -> bool:
+    """Lock an open file; False if another process or handle has it locked.
+
+    The lock ends when the file is closed or the process dies. Where the file system knows no
+    locks, the file counts as locked by us.
+    """
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            os.lseek(file, _LOCKED_BYTE, os.SEEK_SET)
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def content_digest(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file, or of the names and contents of all files in a folder.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits; for a file those that ``sha256sum`` prints.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return _of_file(path).hex()
+    digest = hashlib.sha256()
+    files = (file for file in path.rglob("*") if file.is_file())
+    for name, file in sorted((file.relative_to(path).as_posix(), file) for file in files):
+        # No file name holds a zero byte, and contents are of one length.
+        digest.update(name.encode("utf-8", "surrogateescape") + b"\0" + _of_file(file))
+    return digest.hexdigest()
+
+
+def _of_file(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def is_zarr_folder(path: Path) -> bool:
+    """True if a folder is a zarr array or group, of either format."""
+    return any((path / mark).is_file() for mark in ZARR_MARKS)
+
+
+def natural_order(name: str) -> tuple[list[tuple[int, str]], str]:
+    """Key to sort names by their numbers as numbers: 2 before 10."""
+    parts = re.split(r"(\d+)", name.lower())
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts], name

@@ -8,7 +8,8 @@ import psutil
 import pytest
 import tifffile
 
-from napari_gpcis.io import ImageFileError, open_image
+from napari_gpcis.io.errors import ImageFileError
+from napari_gpcis.io.images.open import open_image
 
 if TYPE_CHECKING:
     from pathlib import Path

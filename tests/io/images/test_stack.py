@@ -8,7 +8,8 @@ import pytest
 import tifffile
 from skimage import data
 
-from napari_gpcis.io import ImageFileError, open_image
+from napari_gpcis.io.errors import ImageFileError
+from napari_gpcis.io.images.open import open_image
 
 if TYPE_CHECKING:
     from pathlib import Path

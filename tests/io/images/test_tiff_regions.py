@@ -1,17 +1,18 @@
 from __future__ import annotations
 
+import os
+import sys
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
 
-from napari_gpcis.io import ImageFileError, open_image
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from napari_gpcis.io.errors import ImageFileError
+from napari_gpcis.io.images.open import open_image
 
 GREY: dict[str, Any] = {"photometric": "minisblack"}
 RGB: dict[str, Any] = {"photometric": "rgb"}
@@ -322,3 +323,27 @@ def test_memory_does_not_grow_with_the_number_of_pages(tmp_path: Path, options: 
             kept[number] = tracemalloc.get_traced_memory()[0]
         tracemalloc.stop()
     assert kept[1020] - kept[20] < 1000 * 500
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("metadata", [{"axes": "ZYX"}, None])
+def test_a_file_stays_mapped_into_memory_for_one_read_only(
+    tmp_path: Path, metadata: dict | None
+) -> None:
+    path = tmp_path / "image.tif"
+    array = numbered(2, 40, 50)
+    tifffile.imwrite(path, array, photometric="minisblack", metadata=metadata)
+    with open_image(path) as image:
+        page = image.page(1)
+        maps = Path("/proc/self/maps").read_text(encoding="utf-8")
+    np.testing.assert_array_equal(page, array[1])
+    assert str(path) not in maps
+
+
+def test_a_file_that_was_cut_short_after_opening_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "image.tif"
+    tifffile.imwrite(path, numbered(2, 400, 500), photometric="minisblack")
+    with open_image(path) as image:
+        os.truncate(path, path.stat().st_size // 2)
+        with pytest.raises(ImageFileError, match="the file ends before"):
+            image.page(1)

@@ -3,13 +3,15 @@ from __future__ import annotations
 import subprocess
 import sys
 import warnings
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import zarr
 
-from napari_gpcis.io import ImageFileError, open_image
+from napari_gpcis.io.errors import ImageFileError
+from napari_gpcis.io.images.open import open_image
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -187,3 +189,14 @@ def test_zarr_is_imported_only_for_zarr(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_zip_of_something_else_is_named(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
+        archive.writestr("day 1/a.tif", b"II*\0")
+    complaint = r"is a zip file of day 1/a\.tif, not of zarr; unpack it"
+    with pytest.raises(ImageFileError, match=complaint):
+        open_image(tmp_path / "images.zip")
+    (tmp_path / "images.zip").write_bytes(b"no zip at all")
+    with pytest.raises(ImageFileError, match=r"cannot read .*images\.zip"):
+        open_image(tmp_path / "images.zip")

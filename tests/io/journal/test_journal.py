@@ -24,20 +24,22 @@ from napari_gpcis.engine.document.annotation import Annotation
 from napari_gpcis.engine.document.history import Committed, State, StoredMask
 from napari_gpcis.engine.document.label_store import LabelStore, Patch
 from napari_gpcis.engine.geometry import Box
-from napari_gpcis.io import (
-    Journal,
-    JournalError,
-    JournalHeader,
-    Recording,
-    image_identity,
-    journal_path,
-    read_journal,
-    set_aside,
-    waiting_recordings,
-)
+from napari_gpcis.io.errors import JournalError
 from napari_gpcis.io.journal import locations
 from napari_gpcis.io.journal import writer as journal_module
-from napari_gpcis.io.journal.locations import in_use, numbered
+from napari_gpcis.io.journal.locations import (
+    image_identity,
+    in_use,
+    journal_path,
+    numbered,
+    set_aside,
+)
+from napari_gpcis.io.journal.reader import (
+    JournalHeader,
+    Recording,
+    read_journal,
+    waiting_recordings,
+)
 from napari_gpcis.io.journal.records import (
     apply_difference,
     difference,
@@ -45,6 +47,7 @@ from napari_gpcis.io.journal.records import (
     to_line,
     unpack_patch,
 )
+from napari_gpcis.io.journal.writer import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -647,7 +650,8 @@ import sys
 from napari_gpcis.engine.document.annotation import Annotation
 from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.document.label_store import LabelStore
-from napari_gpcis.io import Journal, JournalHeader
+from napari_gpcis.io.journal.reader import JournalHeader
+from napari_gpcis.io.journal.writer import Journal
 
 assert "torch" not in sys.modules
 work = Annotation(LabelStore((1, 1000, 1000)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from napari_gpcis.io import OutputFileError
+from napari_gpcis.io.errors import OutputFileError
 from napari_gpcis.io.images.resolution import Resolution
 from napari_gpcis.io.labels.object_table import ObjectInSlice, object_table, slices_path
 

@@ -96,3 +96,10 @@ def test_of_a_very_large_page_only_what_is_shown_is_read() -> None:
     overlay = draw_overlay(StackPage(stack, 0), labels, [])
     assert overlay.shape == (2000, 2000, 3)
     assert stack.pixels_read == 2000**2
+
+
+@pytest.mark.parametrize("scale", [1e300, -1.7e308])
+def test_numbers_that_single_precision_cannot_hold_are_no_trouble(scale: float) -> None:
+    image = np.linspace(0, scale, 40 * 50).reshape(40, 50)
+    image[0, 0] = 1.0
+    assert draw_overlay(image, np.zeros((40, 50), np.uint16), []).dtype == np.uint8

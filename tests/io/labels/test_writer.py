@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_gpcis.io import OutputFileError, label_writer, open_image
-from napari_gpcis.io.digest import content_digest
+from napari_gpcis.io.errors import OutputFileError
+from napari_gpcis.io.files import content_digest
+from napari_gpcis.io.images.open import open_image
 from napari_gpcis.io.images.resolution import Resolution
 from napari_gpcis.io.labels.encode import encode_page
+from napari_gpcis.io.labels.writer import label_writer
 
 if TYPE_CHECKING:
     from pathlib import Path

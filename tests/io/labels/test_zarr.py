@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import zarr
 
-from napari_gpcis.io import OutputFileError, label_writer
-from napari_gpcis.io.digest import content_digest
+from napari_gpcis.io.errors import OutputFileError
+from napari_gpcis.io.files import content_digest
 from napari_gpcis.io.images.resolution import Resolution
+from napari_gpcis.io.labels.writer import label_writer
 
 LABELS = np.random.default_rng(0).integers(0, 9, (6, 40, 50)).astype(np.uint16)
 MICRONS = Resolution(x=(4, 1), y=(5, 1), unit="micron", spacing=0.75, interval=2.5)
@@ -139,7 +140,7 @@ def test_what_is_no_zarr_is_never_replaced(folder: Path, is_folder: bool) -> Non
         mine = mine / "thesis.txt"
     mine.write_text("do not delete")
     with (
-        pytest.raises(OutputFileError, match="what is there is no zarr; choose another name"),
+        pytest.raises(OutputFileError, match="it exists and is no zarr; choose another name"),
         label_writer(folder / "labels.zarr", image(), 9),
     ):
         pytest.fail("work was begun")

@@ -25,6 +25,9 @@ from tests.training.conftest import draw_cells
         ("a_seg.png", "a_seg.tif"),
         ("a.tif", "a_seg.npy"),
         ("a.tif", "a.gpcis"),
+        ("a_img.tif", "a_masks.tif"),
+        ("a-image.png", "a.tif"),
+        ("a_raw.tif", "a_raw_labels.tif"),
     ],
 )
 def test_labels_are_found_by_name(folders: tuple[Path, Path], image: str, labels: str) -> None:
@@ -197,3 +200,35 @@ def test_a_damaged_annotation_is_named(cells: tuple[Path, Path]) -> None:
     with pytest.raises(ValueError, match="2 files cannot be used") as caught:
         load_own_data(*cells, seed=0)
     assert "1.gpcis" in str(caught.value) and "new.gpcis" in str(caught.value)
+
+
+def test_images_and_masks_in_one_folder_may_both_have_endings(folders: tuple[Path, Path]) -> None:
+    names = ("a_img.tif", "a_masks.tif", "b_img.tif", "b_masks.tif", "b.tif")
+    for name in names:
+        (folders[0] / name).touch()
+    pairs, problems = pair_files(folders[0], folders[0])
+    assert [(pair.image.name, pair.labels.name) for pair in pairs] == [
+        ("a_img.tif", "a_masks.tif"),
+        ("b.tif", "b_masks.tif"),
+    ]
+    assert problems == [f"b_img.tif: there are no labels of that name in {folders[0]}"]
+
+
+@pytest.mark.parametrize(
+    ("axis", "axes", "remedy"), [(0, "CYX", "--axes CYX"), (-1, "YXC", "--axes YXC")]
+)
+def test_channels_that_a_file_does_not_name_are_named_by_axes(
+    folders: tuple[Path, Path], axis: int, axes: str, remedy: str
+) -> None:
+    image, labels = draw_cells(0)
+    image = image if image.ndim == 2 else image[..., 0]
+    data = np.stack([image, image // 2, image], axis)
+    tifffile.imwrite(folders[0] / "a.tif", data, photometric="minisblack")
+    tifffile.imwrite(folders[1] / "a.tif", labels)
+    (file,), _ = find_pairs(*folders)
+    with pytest.raises(ValueError, match=f"channels, say so .{remedy}"):
+        list(file.planes())
+    (file,), _ = find_pairs(*folders, axes=axes)
+    (plane,) = file.planes()
+    assert plane.image.shape == (*labels.shape, 3)
+    assert file.slices == 1

@@ -11,6 +11,7 @@ from napari_gpcis.engine.click import Click
 from napari_gpcis.io.annotations.clicks import read_clicks
 from napari_gpcis.io.annotations.gpcis_file import AnnotationFileError, read_annotation
 from napari_gpcis.io.errors import ClicksFileError
+from napari_gpcis.widget.contributions.readers import get_clicks_reader
 from napari_gpcis.widget.contributions.writers import write_annotation_file, write_clicks_file
 
 
@@ -50,7 +51,7 @@ def test_points_without_our_features_are_positive_clicks_of_one_object(path: str
         (Points([[1, 2]], features={"object": ["a"]}), "point 0: object is 'a'"),
         (Points([[1, 2]], features={"positive": [2]}), "point 0: positive is"),
         (Points([[1, 2]], features={"positive": [np.nan]}), "point 0: positive is"),
-        (Points([[1, 2, 3, 4]]), "2 or 3 axes., got 4; save the annotation"),
+        (Points([[-4, 2, 3, 4]]), "point 0 is outside the image; remove it"),
         (Points([[1, 2]], features={"postive": [1]}), "column 'postive'; rename it"),
     ],
 )
@@ -60,6 +61,19 @@ def test_a_point_that_is_no_click_is_reported_and_nothing_written(
     with pytest.raises(ClicksFileError, match=complaint):
         save_points(path, points)
     assert not Path(path).exists()
+
+
+def test_points_of_time_and_depth_come_back_as_they_were(path: str) -> None:
+    points = Points(
+        [[2, 1, 4.4, 5.6], [0, 3, 0, 0]], features={"object": [7, 1], "positive": [1, 0]}
+    )
+    save_points(path, points)
+    reader = get_clicks_reader(path)
+    assert reader is not None
+    [(positions, meta, _)] = reader(path)
+    np.testing.assert_array_equal(positions, [[2, 1, 4, 6], [0, 3, 0, 0]])
+    assert list(meta["features"]["object"]) == [7, 1]
+    assert list(meta["features"]["positive"]) == [True, False]
 
 
 def test_a_point_without_a_place_is_reported(path: str) -> None:

@@ -59,6 +59,10 @@ def check(
             help="Its first group, searched in a file's name, names plate, film or photograph.",
         ),
     ] = None,
+    axes: Annotated[
+        str | None,
+        typer.Option(metavar="CYX", help="Axes of --images as stored; from the files by default."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Read labelled images, say what there is, and list every problem with its remedy.
@@ -71,7 +75,7 @@ def check(
 
         found = {
             name: (grouped(files, group_pattern), remarks)
-            for name, (files, remarks) in _find(folder, images, labels, layout).items()
+            for name, (files, remarks) in _find(folder, images, labels, layout, axes).items()
         }
         checks = {name: check_files(*pairing, min_area) for name, pairing in found.items()}
         problems = any(made.problems for made in checks.values())
@@ -92,7 +96,11 @@ def check(
 
 
 def _find(
-    folder: Path | None, images: Path | None, labels: Path | None, layout: str
+    folder: Path | None,
+    images: Path | None,
+    labels: Path | None,
+    layout: str,
+    axes: str | None,
 ) -> dict[str, tuple[list[LabelledFile], list[str]]]:
     """Labelled files and what is wrong with their names, by data set."""
     from napari_gpcis_training.data.check import find_sets
@@ -100,8 +108,10 @@ def _find(
 
     if (folder is None) == (images is None) or (labels is not None and images is None):
         raise ValueError("expected a folder, or --images with or without --labels; give one")
+    if axes is not None and images is None:
+        raise ValueError("--axes are those of --images; give --images, too")
     if images is not None:
-        return {images.resolve().name: find_pairs(images, labels or images)}
+        return {images.resolve().name: find_pairs(images, labels or images, axes=axes)}
     sets = find_sets(folder, layout) if folder else []
     return {path.resolve().name: find_files(path, layout) for path in sets}
 

@@ -175,7 +175,7 @@ def _check(file: LabelledFile, min_area: int) -> FileCheck:
     values: set[int] = set()
     regions: list[int] = []
     try:
-        with open_image(file.image) as stack:
+        with open_image(file.image, axes=file.axes) as stack:
             made.shape = (stack.slices, stack.rows, stack.columns, stack.channels or 1)
             made.dtype = str(stack.dtype)
         for plane in file.planes():

@@ -53,6 +53,8 @@ class LabelledFile:
         Name of what a split keeps together: the photograph, the film; the file's name when unknown.
     layout : str
         One of `LAYOUTS`.
+    axes : str or None
+        Letters of the image's axes as stored, of a lab's own folder; from the file when None.
     """
 
     name: str
@@ -60,6 +62,7 @@ class LabelledFile:
     labels: Path
     group: str
     layout: str
+    axes: str | None = None
 
     def planes(self, chosen: Chosen | None = None) -> Iterator[LabelledPlane]:
         """Read the labelled slices, one at a time; slices without any label are passed over.
@@ -77,7 +80,10 @@ class LabelledFile:
             Naming the file, when one is corrupt, sizes differ, or labels are none.
         """
         reader = read_pair if self._is_pair else _LAYOUTS[self.layout].read
-        yield from reader(self.image, self.labels, self.name, chosen)
+        if reader is read_pair:
+            yield from read_pair(self.image, self.labels, self.name, chosen, self.axes)
+        else:
+            yield from reader(self.image, self.labels, self.name, chosen)
 
     @property
     def slices(self) -> int:
@@ -90,7 +96,7 @@ class LabelledFile:
         """
         if self.image.suffix.lower() in _ONE_SLICE:
             return 1
-        with open_image(self.image) as stack:
+        with open_image(self.image, axes=self.axes) as stack:
             return stack.slices
 
     @property
@@ -197,12 +203,12 @@ def find_files(
 
 
 def find_pairs(
-    images: Path, labels: Path, layout: str = "folder"
+    images: Path, labels: Path, layout: str = "folder", axes: str | None = None
 ) -> tuple[list[LabelledFile], list[str]]:
     """Pair a lab's images and labels, in two folders or one; see `pairs.pair_files`."""
     pairs, problems = pair_files(images, labels)
     files = [
-        LabelledFile(pair.name, pair.image, pair.labels, _group(pair.name, layout), layout)
+        LabelledFile(pair.name, pair.image, pair.labels, _group(pair.name, layout), layout, axes)
         for pair in pairs
     ]
     return files, problems

@@ -62,7 +62,7 @@ class OwnData:
         return sum(len(item.objects) for item in (*self.training.slices, *self.held_out.slices))
 
 
-def load_own_data(images: Path, labels: Path, seed: int) -> OwnData:
+def load_own_data(images: Path, labels: Path, seed: int, axes: str | None = None) -> OwnData:
     """Read, check, measure and split labelled images.
 
     Parameters
@@ -72,13 +72,15 @@ def load_own_data(images: Path, labels: Path, seed: int) -> OwnData:
         regions.
     seed : int
         Seed of the split.
+    axes : str, optional
+        Letters of the images' axes as stored, such as CYX; from the files when not given.
 
     Raises
     ------
     ValueError
         If files will not do, with a line for each; or if there are too few labelled slices.
     """
-    files, problems = find_pairs(images, labels)
+    files, problems = find_pairs(images, labels, axes=axes)
     read, more = _read_all(files)
     problems += more
     if problems:

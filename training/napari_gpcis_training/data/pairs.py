@@ -27,6 +27,7 @@ IMAGE_SUFFIXES = (*_TIFFS, *_BLURRED, ".png", ".bmp", ".gif", ".webp")
 _LABELS_END = re.compile(
     r"[-_. ](labels?|masks?|cp[-_]masks|seg|segmentation|gt|ground[-_]?truth|annotations?)$", re.I
 )
+_IMAGES_END = re.compile(r"[-_. ](img|image|raw)$", re.I)
 _OTHER_OUTPUT = re.compile(r"_(flows|cp_output|outlines|cp_outlines|dP|cellprob)$")
 """Names that Cellpose writes beside an image and its masks."""
 
@@ -48,7 +49,8 @@ def pair_files(images: Path, labels: Path) -> tuple[list[Pair], list[str]]:
     """Pair the files of two folders, or of one, by their names.
 
     A label file has the name of its image, or that with an ending such as ``_labels`` or
-    ``-mask``; the suffixes may differ. Label files are images, Cellpose's ``_seg.npy`` (taken
+    ``-mask``, in place of ``_img`` or ``_raw`` if the image has such an ending; the suffixes may
+    differ. Label files are images, Cellpose's ``_seg.npy`` (taken
     rather than the ``_cp_masks`` beside it), and annotations that napari-gpcis saved, which may
     also name their image inside.
 
@@ -71,9 +73,11 @@ def pair_files(images: Path, labels: Path) -> tuple[list[Pair], list[str]]:
         image_files = [path for path in image_files if path not in label_files]
     by_stem = {stem_of(path): path for path in _without_outputs(image_files)}
     problems = _doubles(_without_outputs(image_files), by_stem)
+    bases = _bases(by_stem)
     found: dict[str, Path] = {}
     for path in _without_outputs(_without_second_masks(label_files)):
         stem = _image_stem(path, by_stem)
+        stem = stem if stem in by_stem else bases.get(stem, stem)
         if stem not in by_stem:
             problems.append(f"{path.name}: there is no image of that name in {images}")
         elif stem in found:
@@ -89,11 +93,15 @@ def pair_files(images: Path, labels: Path) -> tuple[list[Pair], list[str]]:
 
 
 def read_pair(
-    image: Path, labels: Path, name: str, chosen: Chosen | None = None
+    image: Path,
+    labels: Path,
+    name: str,
+    chosen: Chosen | None = None,
+    axes: str | None = None,
 ) -> Iterator[LabelledPlane]:
     """Read the labelled slices of a pair; see `planes.join_planes`."""
     with open_labels(labels) as pages:
-        yield from join_planes(name, image, pages, labels.name, chosen)
+        yield from join_planes(name, image, pages, labels.name, chosen, axes)
 
 
 @contextmanager
@@ -169,6 +177,14 @@ def _image_stem(labels: Path, images: dict[str, Path]) -> str:
             return stem
         return next((each for each in (named, Path(named).stem) if each in images), stem)
     return stem
+
+
+def _bases(images: Iterable[str]) -> dict[str, str]:
+    """Stems of images by what is left without their ending, where that is one's alone."""
+    found: dict[str, list[str]] = {}
+    for stem in images:
+        found.setdefault(_IMAGES_END.sub("", stem), []).append(stem)
+    return {base: stems[0] for base, stems in found.items() if len(stems) == 1}
 
 
 def _without_outputs(files: Iterable[Path]) -> list[Path]:

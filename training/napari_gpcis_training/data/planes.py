@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _MOST_LABELS = np.iinfo(np.uint16).max
+_MOST_CHANNELS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,7 @@ def join_planes(
     labels: LabelPages,
     labels_name: str,
     chosen: Chosen | None = None,
+    axes: str | None = None,
 ) -> Iterator[LabelledPlane]:
     """Read an image and its labels slice by slice; slices without any label are passed over.
 
@@ -118,6 +120,8 @@ def join_planes(
         File that messages name.
     chosen : callable, optional
         Called with slice index and number of slices; true for a slice that is wanted.
+    axes : str, optional
+        Letters of the image's axes as stored, such as CYX; from the file when not given.
 
     Raises
     ------
@@ -126,7 +130,7 @@ def join_planes(
     ValueError
         When the image is damaged, the sizes differ, or labels are none.
     """
-    with open_image(image) as stack:
+    with open_image(image, axes=axes) as stack:
         sizes = (stack.slices, stack.rows, stack.columns)
         _compare_sizes(sizes, (labels.slices, labels.rows, labels.columns), labels_name)
         found = chosen is not None
@@ -195,6 +199,12 @@ def _numbered_anew(page: Array) -> Array:
 
 def _compare_sizes(image: tuple[int, ...], labels: tuple[int, ...], name: str) -> None:
     remedy = "export the labels again from this image"
+    if labels[0] == 1 and image[0] > 1:
+        # Channels that the file does not call so look like slices or columns.
+        if image[1:] == labels[1:]:
+            remedy = f"if these are channels, say so (--axes CYX), or else {remedy}"
+        elif image[:2] == labels[1:] and image[2] <= _MOST_CHANNELS:
+            remedy = f"if its last axis holds channels, say so (--axes YXC), or else {remedy}"
     if image[1:] != labels[1:]:
         raise ValueError(
             f"{name}: {labels[1]} × {labels[2]} px, but the image has "

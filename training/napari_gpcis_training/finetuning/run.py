@@ -93,7 +93,7 @@ def finetune_model(options: FinetuneOptions, on_event: OnEvent) -> bool:
     with reserved(options.output, card.path.stat().st_size * 2 + _CARD_BYTES) as put:
         device = find_device(options.device)
         network = load_model(options.model, device).to(memory_format=torch.channels_last)
-        data = load_own_data(options.images, options.labels, options.seed)
+        data = load_own_data(options.images, options.labels, options.seed, options.axes)
         parts = divide(data, options.seed)
         config = recipe(card, parts.training, options.steps, options.seed)
         on_event(start_event(options, data, parts, config, _clock(options, config), device))

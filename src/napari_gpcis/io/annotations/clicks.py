@@ -7,33 +7,77 @@ import io
 import math
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from napari_gpcis.engine.click import Click
+from napari_gpcis.io.annotations.click_signs import read_sign, sign_column
 from napari_gpcis.io.errors import ClicksFileError
-from napari_gpcis.io.files import saying_why, whole_or_nothing
+from napari_gpcis.io.files import atomic_write, os_errors_as_output_errors
+from napari_gpcis.io.tables import Table, decimal_point, read_table, separator_of
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping, Sequence
 
+    from napari_gpcis.io.images.axes import StoredAxes
     from napari_gpcis.io.images.stack import ImageStack
 
 __all__ = [
+    "PlacedClick",
     "click_axes",
     "clicks_text",
     "parse_clicks",
     "read_clicks",
     "read_clicks_for",
+    "read_placed_clicks",
     "write_clicks",
 ]
 
-Table: TypeAlias = "list[tuple[int, list[str]]]"
-
 _OURS = ("object", "positive")
-_REMEDY = "save the points layer from napari, or write the columns axis-0,axis-1,object,positive"
-_SIGNS = {"1": True, "true": True, "1.0": True, "0": False, "false": False, "0.0": False}
+# Beyond this, no number is one of pixels.
+_FARTHEST = 2.0**53
+_REMEDY = (
+    "save the points layer from napari, or write the columns axis-0,axis-1,object,positive with "
+    "commas, semicolons or tabs between them"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedClick:
+    """A click as written in the file.
+
+    Attributes
+    ----------
+    line : int
+        Line in the file, counted from 1.
+    place : tuple of int
+        Pixel along each axis of the file.
+    positive : bool
+    object_id : int
+    """
+
+    line: int
+    place: tuple[int, ...]
+    positive: bool
+    object_id: int
+
+    def click(self, slice_shape: tuple[int, ...], axes: Sequence[int] | None = None) -> Click:
+        """Click in the slice that its place has among all of them, the last axis fastest.
+
+        Parameters
+        ----------
+        slice_shape : tuple of int
+            Number of slices along each slice axis.
+        axes : sequence of int, optional
+            Columns of the slice axes, the row and the column; all in their order by default.
+        """
+        *leading, row, col = self.place if axes is None else (self.place[axis] for axis in axes)
+        z = 0
+        for index, size in zip(leading, slice_shape, strict=True):
+            z = z * size + index
+        return Click(z, row, col, positive=self.positive, object_id=self.object_id)
 
 
 def read_clicks(path: str | os.PathLike[str], ndim: int) -> list[Click]:
@@ -44,9 +88,11 @@ def read_clicks(path: str | os.PathLike[str], ndim: int) -> list[Click]:
     path : path
         CSV with the columns ``axis-0,axis-1`` (row, column) or ``axis-0,axis-1,axis-2`` (slice,
         row, column), and optionally ``index``, ``object`` (1 by default; in class mode the
-        class) and ``positive`` (1 or 0; 1 by default). Other columns are left aside.
+        class) and ``positive`` (1 or 0; 1 by default). Other columns are left aside, unless they
+        may be the sign under another name (`sign_column`). Commas, semicolons or tabs are between
+        values.
     ndim : int
-        2 for an image, 3 for a stack. Of a stack with more leading axes see `read_clicks_for`.
+        2 for an image, 3 for a stack; for more leading axes see `read_clicks_for`.
 
     Returns
     -------
@@ -56,51 +102,117 @@ def read_clicks(path: str | os.PathLike[str], ndim: int) -> list[Click]:
     Raises
     ------
     ClicksFileError
-        Naming the line that is wrong and what to do.
+        When the file is malformed; names the line.
     """
     kind = "a 2-D image" if ndim == 2 else "a stack"
-    numbered = _numbered(Path(path), ndim, kind, ("slice",) * (ndim - 2))
-    return [placed.click((0,) * (ndim - 2)) for placed in numbered]
+    table = _read(Path(path))
+    _check_axes(Path(path), table.header, (ndim,), kind, ("slice",) * (ndim - 2))
+    placed = _some(Path(path), _placed(Path(path), table))
+    return [one.click((0,) * (ndim - 2)) for one in placed]
+
+
+def read_placed_clicks(path: str | os.PathLike[str]) -> list[PlacedClick]:
+    """Read a clicks file with any number of axes; see `read_clicks`."""
+    table = _read(Path(path))
+    ndim = max(2, sum(name.startswith("axis-") for name in table.header))
+    _check_axes(Path(path), table.header, (ndim,), "the file", ())
+    return _some(Path(path), _placed(Path(path), table))
 
 
 def read_clicks_for(path: str | os.PathLike[str], image: ImageStack) -> list[Click]:
     """Read a clicks file and check that every click lies inside `image`.
 
     It has a column for each of the image's `slice_axes` before row and column, such as time,
-    depth, row, column for TZYX; the indices become the number of the slice.
+    depth, row, column for TZYX; the indices become the number of the slice. Columns for axes of
+    one element and for channels, as napari saves them where it shows such axes, are taken too.
     """
-    kind = f"{image.path} with the axes {image.axes} {image.full_shape}"
+    path, stored = Path(path), image.stored_axes
+    table = _read(path)
     names = _names(image.slice_axes)
-    sizes = (*image.slice_shape, image.rows, image.columns)
-    placed = _numbered(Path(path), image.spatial_ndim, kind, names)
+    kind = f"{image.path} with the axes {image.axes} {image.full_shape}"
+    orders = _column_orders(stored, is_rgb=image.is_rgb)
+    _check_axes(path, table.header, sorted({len(order) for order in orders}), kind, names)
+    placed = _some(path, _placed(path, table))
+    found: list[tuple[tuple[int, ...], list[Click]]] = []
+    complaint: ClicksFileError | None = None
+    for order in orders:
+        if len(order) != len(placed[0].place):
+            continue
+        try:
+            _check_inside(path, placed, stored, order, names)
+        except ClicksFileError as error:
+            complaint = complaint or error
+            continue
+        axes = [order.index(axis) for axis in (*stored.leading, stored.row, stored.column)]
+        clicks = [one.click(image.slice_shape, axes) for one in placed]
+        if order == orders[0]:
+            return clicks
+        if all(clicks != others for _, others in found):
+            found.append((order, clicks))
+    if len(found) == 1:
+        return found[0][1]
+    if complaint is not None and not found:
+        raise complaint
+    meanings = " or ".join("".join(stored.letters[axis] for axis in order) for order, _ in found)
+    raise ClicksFileError(
+        f"{path} has {len(placed[0].place)} coordinates for each click, which may be those along "
+        f"{meanings} of {image.path} with the axes {stored.letters} {stored.shape}; name the axes "
+        "of the image (--axes), or leave out the columns of those that are no slices"
+    )
+
+
+def _column_orders(stored: StoredAxes, *, is_rgb: bool) -> list[tuple[int, ...]]:
+    """Stored axes that the columns of a file may stand for, our own way first.
+
+    napari has a slider for every axis, but for red, green and blue in the last one, and for
+    channels that became layers; readers leave out axes of one element.
+    """
+    own = (*stored.leading, stored.row, stored.column)
+    optional = [axis for axis in range(len(stored.shape)) if axis not in own]
+    if is_rgb and stored.channel == len(stored.shape) - 1:
+        optional.remove(stored.channel)
+    kept = (more for count in range(len(optional) + 1) for more in combinations(optional, count))
+    return list(dict.fromkeys([own, *(tuple(sorted((*own, *more))) for more in kept)]))
+
+
+def _check_inside(
+    path: Path,
+    placed: Sequence[PlacedClick],
+    stored: StoredAxes,
+    order: Sequence[int],
+    names: Sequence[str],
+) -> None:
+    known = dict(zip(stored.leading, names, strict=True))
+    known |= {stored.row: "row", stored.column: "column"}
     for one in placed:
-        for name, value, size in zip((*names, "row", "column"), one.place, sizes, strict=True):
-            if not 0 <= value < size:
+        for axis, value in zip(order, one.place, strict=True):
+            name = known.get(axis) or _NAMES.get(stored.letters[axis], "slice")
+            if not 0 <= value < stored.shape[axis]:
                 raise ClicksFileError(
                     f"{path}, line {one.line}: {name} {value} is outside the image, whose "
-                    f"{name}s go from 0 to {size - 1}; "
+                    f"{name}s go from 0 to {stored.shape[axis] - 1}; "
                     "remove this click or give the image it was made on"
                 )
-    return [one.click(image.slice_shape) for one in placed]
+
+
+_NAMES = {"T": "time point", "Z": "slice", "C": "channel", "S": "channel"}
 
 
 def _names(slice_axes: str) -> tuple[str, ...]:
-    """What the axes that slices lie on are called in messages."""
+    """Names of the slice axes in messages."""
     if len(slice_axes) == 1:
         return ("slice",)
-    known = {"T": "time point", "Z": "slice"}
-    return tuple(known.get(axis, f"{axis} index") for axis in slice_axes)
+    return tuple(_NAMES.get(axis, f"{axis} index") for axis in slice_axes)
 
 
 def parse_clicks(text: str, path: str | os.PathLike[str], ndim: int) -> list[Click]:
-    """Read the text of a clicks file, which may hold no click; `path` is what errors call it."""
+    """Read the text of a clicks file, which may hold no click; errors name `path`."""
     try:
-        rows = _table(io.StringIO(text, newline=""))
+        table = read_table(io.StringIO(text, newline=""), _is_known)
     except csv.Error as error:
         raise ClicksFileError(f"{path} is not a CSV text file; {_REMEDY}") from error
-    names = ("slice",) * (ndim - 2)
-    placed = _placed(Path(path), rows, ndim, f"{ndim} axes", names)
-    return [one.click((0,) * (ndim - 2)) for one in placed]
+    _check_axes(Path(path), table.header, (ndim,), f"{ndim} axes", ("slice",) * (ndim - 2))
+    return [one.click((0,) * (ndim - 2)) for one in _placed(Path(path), table)]
 
 
 def write_clicks(
@@ -108,19 +220,22 @@ def write_clicks(
     clicks: Iterable[Click],
     ndim: int,
     others: Mapping[str, Sequence[object]] | None = None,
+    places: Sequence[Sequence[float]] | None = None,
 ) -> None:
     """Write clicks so that `read_clicks` and napari's points layer read them.
 
     Parameters
     ----------
     path : path
-        Where the finished file will be.
+        Path of the finished file.
     clicks : iterable of Click
         Oldest first.
     ndim : int
-        2 leaves the slice out.
+        Number of axes; 2 leaves the slice out.
     others : dict, optional
-        More columns, a value per click; kept for other programs.
+        Further columns with a value per click, for other programs.
+    places : sequence, optional
+        Pixel of each click along all axes, where they are more than slice, row and column.
 
     Raises
     ------
@@ -129,15 +244,19 @@ def write_clicks(
     ClicksFileError
         When the file could not be read again because of one of the other columns' names.
     """
-    text = clicks_text(clicks, ndim, others)
+    text = clicks_text(clicks, ndim, others, places)
     header = next(csv.reader(io.StringIO(text)))
-    _check_header(Path(path), header, ndim, "the layer", ("slice",) * (ndim - 2))
-    with whole_or_nothing(path) as part, saying_why(path):
+    _check_axes(Path(path), header, (ndim,), "the layer", ("slice",) * (ndim - 2))
+    _check_names(Path(path), header)
+    with atomic_write(path) as part, os_errors_as_output_errors(path):
         part.write_text(text, encoding="utf-8", newline="")
 
 
 def clicks_text(
-    clicks: Iterable[Click], ndim: int, others: Mapping[str, Sequence[object]] | None = None
+    clicks: Iterable[Click],
+    ndim: int,
+    others: Mapping[str, Sequence[object]] | None = None,
+    places: Sequence[Sequence[float]] | None = None,
 ) -> str:
     """Text of a clicks file; parameters as for `write_clicks`."""
     others = others or {}
@@ -146,72 +265,70 @@ def clicks_text(
     axes = [f"axis-{axis}" for axis in range(ndim)]
     writer.writerow(["index", *axes, *_OURS, *others])
     for index, click in enumerate(clicks):
-        position = (click.z, click.row, click.col)[-ndim:]
+        position = places[index] if places is not None else click.place[-ndim:]
         more = (column[index] for column in others.values())
-        writer.writerow([index, *position, click.object_id, int(click.positive), *more])
+        pixels = (math.floor(value + 0.5) for value in position)
+        writer.writerow([index, *pixels, click.object_id, int(click.positive), *more])
     return text.getvalue()
 
 
 def click_axes(path: str | os.PathLike[str]) -> int | None:
-    """Number of axes of a clicks file; None for any other file, or one that cannot be read.
+    """Number of axes of a clicks file; None for other and for unreadable files.
 
     Only a file with both of our own columns, `object` and `positive`, counts.
     """
     try:
         with Path(path).open(newline="", encoding="utf-8-sig") as file:
-            header = [name.strip() for name in next(csv.reader(file), [])]
+            line = file.readline()
+            separator = separator_of(line, _is_known)
+            header = [name.strip() for name in next(csv.reader([line], delimiter=separator), [])]
     except (OSError, ValueError, csv.Error):
         return None
     axes = [name for name in header if name.startswith("axis-")]
-    known = len(axes) in (2, 3) and set(axes) == {f"axis-{axis}" for axis in range(len(axes))}
+    known = len(axes) >= 2 and set(axes) == {f"axis-{axis}" for axis in range(len(axes))}
     return len(axes) if known and set(_OURS) <= set(header) else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    """A click as it stands in the file, on a line counted from 1."""
-
-    line: int
-    place: tuple[int, ...]
-    positive: bool
-    object_id: int
-
-    def click(self, slice_shape: tuple[int, ...]) -> Click:
-        """Number its slice among all of them, the last axis fastest."""
-        *leading, row, col = self.place
-        z = 0
-        for index, size in zip(leading, slice_shape, strict=True):
-            z = z * size + index
-        return Click(z, row, col, positive=self.positive, object_id=self.object_id)
+def _is_known(name: str) -> bool:
+    return name.startswith("axis-") or name in _OURS
 
 
-def _numbered(path: Path, ndim: int, kind: str, names: Sequence[str]) -> list[_Placed]:
-    clicks = _placed(path, _rows(path), ndim, kind, names)
-    if not clicks:
+def _some(path: Path, placed: list[PlacedClick]) -> list[PlacedClick]:
+    if not placed:
         raise ClicksFileError(f"{path} has a header but no clicks; add one line for each click")
-    return clicks
+    return placed
 
 
-def _placed(path: Path, rows: Table, ndim: int, kind: str, names: Sequence[str]) -> list[_Placed]:
-    if not rows:
-        raise ClicksFileError(f"{path} is empty; {_REMEDY}")
-    header = [name.strip() for name in rows[0][1]]
-    _check_header(path, header, ndim, kind, names)
-    return [_click(path, line, header, row, ndim) for line, row in rows[1:]]
+def _placed(path: Path, table: Table) -> list[PlacedClick]:
+    _check_names(path, table.header)
+    ndim = sum(name.startswith("axis-") for name in table.header)
+    for line, cells in table.rows:
+        if complaint := table.check_width(cells):
+            raise ClicksFileError(f"{path}, line {line}: {complaint}")
+    columns = {
+        name: [cells[index].strip() for _, cells in table.rows]
+        for index, name in enumerate(table.header)
+    }
+    sign = sign_column(path, columns)
+    return [
+        _click(
+            f"{path}, line {line}",
+            line,
+            {name: values[index] for name, values in columns.items()},
+            ndim,
+            sign,
+        )
+        for index, (line, _) in enumerate(table.rows)
+    ]
 
 
-def _table(file: Iterable[str]) -> Table:
-    reader = csv.reader(file)
-    return [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
-
-
-def _rows(path: Path) -> Table:
+def _read(path: Path) -> Table:
     if path.is_dir():
         raise ClicksFileError(f"{path} is a folder; give the path of a clicks file (CSV)")
     try:
         # The signature is what Excel puts in front of UTF-8.
         with path.open(newline="", encoding="utf-8-sig") as file:
-            return _table(file)
+            return read_table(file, _is_known)
     except FileNotFoundError as error:
         raise ClicksFileError(
             f"there is no clicks file {path}; check its name and folder"
@@ -224,54 +341,72 @@ def _rows(path: Path) -> Table:
         raise ClicksFileError(f"{path} is not a CSV text file; {_REMEDY}") from error
 
 
-def _check_header(
-    path: Path, header: Sequence[str], ndim: int, kind: str, names: Sequence[str]
+def _check_axes(
+    path: Path, header: Sequence[str], counts: Sequence[int], kind: str, names: Sequence[str]
 ) -> None:
-    axes = [f"axis-{axis}" for axis in range(ndim)]
+    """Refuse a header without a column for each axis, or with another number of them.
+
+    Parameters
+    ----------
+    path : Path
+        Name of the file in errors.
+    header : sequence of str
+        Names of the columns.
+    counts : sequence of int
+        Numbers of axes that would do, the least first.
+    kind : str
+        Name of the image in errors.
+    names : sequence of str
+        Names of the least axes before row and column.
+    """
+    if not header:
+        raise ClicksFileError(f"{path} is empty; {_REMEDY}")
     given = [name for name in header if name.startswith("axis-")]
-    if given and set(given) != set(axes) and set(given) == {f"axis-{i}" for i in range(len(given))}:
+    if len(given) in counts and set(given) == {f"axis-{axis}" for axis in range(len(given))}:
+        return
+    if given and set(given) == {f"axis-{axis}" for axis in range(len(given))}:
         order = ", ".join((*names, "row", "column"))
         raise ClicksFileError(
-            f"{path} has {len(given)} axes, but {kind} needs {ndim} ({order}); "
+            f"{path} has {len(given)} axes, but {kind} needs {counts[0]} ({order}); "
             "give the image that the clicks were made on"
         )
-    for name in axes:
+    for name in (f"axis-{axis}" for axis in range(counts[0])):
         if header.count(name) != 1:
             raise ClicksFileError(
                 f"{path} has {header.count(name)} columns named {name} in its header "
                 f"({','.join(header)[:80]}); {_REMEDY}"
             )
+    raise ClicksFileError(f"{path} has the columns {','.join(header)[:80]}; {_REMEDY}")
+
+
+def _check_names(path: Path, header: Sequence[str]) -> None:
     for name in header:
         # Other features of a points layer do no harm, but a mistyped sign would turn clicks over.
         meant = get_close_matches(name.lower(), _OURS, n=1)
+        if name in _OURS and header.count(name) > 1:
+            raise ClicksFileError(f"{path} has two columns {name!r}; leave one of them")
         if meant and name not in _OURS:
             raise ClicksFileError(
                 f"{path} has a column {name!r}; rename it to {meant[0]!r}, or to something else"
             )
 
 
-def _click(path: Path, line: int, header: Sequence[str], row: Sequence[str], ndim: int) -> _Placed:
-    where = f"{path}, line {line}"
-    if len(row) != len(header):
-        raise ClicksFileError(
-            f"{where}: {len(row)} values for {len(header)} columns; write one value per column"
-        )
-    values = {name: value.strip() for name, value in zip(header, row, strict=True)}
+def _click(
+    where: str, line: int, values: Mapping[str, str], ndim: int, sign: str | None
+) -> PlacedClick:
     place = tuple(
         _coordinate(where, f"axis-{axis}", values[f"axis-{axis}"]) for axis in range(ndim)
     )
-    sign = values.get("positive", "1").lower()
-    if sign not in _SIGNS:
-        raise ClicksFileError(f"{where}: positive is {sign!r}; write 1 or 0")
-    return _Placed(line, place, _SIGNS[sign], _object(where, values.get("object")))
+    positive = True if sign is None else read_sign(where, sign, values[sign])
+    return PlacedClick(line, place, positive, _object(where, values.get("object")))
 
 
 def _coordinate(where: str, name: str, text: str) -> int:
     try:
-        value = float(text)
+        value = float(decimal_point(text))
     except ValueError:
         value = math.nan
-    if not math.isfinite(value):
+    if not abs(value) < _FARTHEST:
         raise ClicksFileError(f"{where}: {name} is {text!r}; write a number of pixels")
     # A pixel reaches half a pixel to each side of its integer position.
     return math.floor(value + 0.5)
@@ -279,7 +414,7 @@ def _coordinate(where: str, name: str, text: str) -> int:
 
 def _object(where: str, text: str | None) -> int:
     try:
-        number = 1.0 if text is None else float(text)
+        number = 1.0 if text is None else float(decimal_point(text))
     except ValueError:
         number = math.nan
     if not (number.is_integer() and 1 <= number < 2**32):

@@ -1,12 +1,11 @@
 """The saved annotation (`.gpcis`): labels, the clicks that made them and those still worked on.
 
-A zip of three members: `annotation.json` says what the other two belong to, `clicks.csv` holds the
-clicks of objects that are not committed (slice, row, column), `labels.tif` the labels. It is
-written whole or not at all, and reading it executes nothing and allocates no more than the file
-can hold.
+A zip of three members: `annotation.json` describes the other two, `clicks.csv` holds the clicks of
+objects that are not committed (slice, row, column), `labels.tif` the labels. It is written whole or
+not at all; reading it executes nothing and allocates no more than the file can hold.
 
-A labels layer carries the same in ``metadata["gpcis"]``, where the tool finds it: `to_metadata`
-says what is in there.
+A labels layer carries the same in ``metadata["gpcis"]``, where the tool finds it; `to_metadata`
+describes it.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from napari_gpcis.io.annotations.saved_annotation import (
     with_metadata,
 )
 from napari_gpcis.io.errors import ClicksFileError
-from napari_gpcis.io.files import check_suffix, saying_why, whole_or_nothing
+from napari_gpcis.io.files import atomic_write, check_suffix, os_errors_as_output_errors
 
 if TYPE_CHECKING:
     import os
@@ -74,7 +73,7 @@ def save_annotation(path: str | os.PathLike[str], saved: SavedAnnotation) -> Non
     OutputFileError
         When `path` cannot be written, or does not end in ``.gpcis``.
     AnnotationFileError
-        When something in `saved` could not be read again. Nothing is written then.
+        When something in `saved` could not be read back; nothing is written then.
     """
     check_suffix(path, (SUFFIX,))
     head = {
@@ -85,7 +84,7 @@ def save_annotation(path: str | os.PathLike[str], saved: SavedAnnotation) -> Non
         "placement": {name: list(values) for name, values in saved.placement.items()},
     }
     text = json.dumps(head, separators=(",", ":")).encode()
-    # What reading would refuse is refused here, while all of it is still there.
+    # Whatever reading would refuse is refused here, before it is too late.
     _head(path, text)
     check(saved, path)
     if np.dtype(saved.labels.dtype).kind not in "iub":
@@ -93,8 +92,8 @@ def save_annotation(path: str | os.PathLike[str], saved: SavedAnnotation) -> Non
             f"expected labels of whole numbers, got {saved.labels.dtype}; convert the layer"
         )
     with (
-        whole_or_nothing(path) as part,
-        saying_why(path),
+        atomic_write(path) as part,
+        os_errors_as_output_errors(path),
         zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive,
         # The TIFF's writer goes back and forth, which a zip's cannot.
         tempfile.NamedTemporaryFile(prefix=".", dir=part.parent) as packed,
@@ -114,7 +113,7 @@ def read_annotation(path: str | os.PathLike[str]) -> SavedAnnotation:
     Raises
     ------
     AnnotationFileError
-        Saying what is wrong with the file and what to do.
+        When it is no saved annotation, or a damaged one.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -162,7 +161,7 @@ def _head(path: object, text: bytes) -> Head:
 
 
 def _member(path: object, archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
-    """Content of a member, no more of it than `limit` bytes."""
+    """Content of a member of at most `limit` bytes."""
     try:
         member = archive.getinfo(name)
     except KeyError as error:
@@ -175,7 +174,7 @@ def _member(path: object, archive: zipfile.ZipFile, name: str, limit: int) -> by
 
 
 def _write_labels(file: Any, labels: ArrayLike) -> None:
-    """Write plane by plane, so that labels on disk need not fit into memory."""
+    """Write plane by plane, so that labels need not fit into memory."""
     kind = np.dtype(labels.dtype)
     dtype = np.dtype(np.uint8) if kind.kind == "b" else kind.newbyteorder("<")
     shape = [int(size) for size in labels.shape]

@@ -1,4 +1,4 @@
-"""What a saved annotation consists of, and what a labels layer carries of it in its metadata."""
+"""The content of a saved annotation, and the part of it in a labels layer's metadata."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ class _CommittedObject(_Model):
     places: list[tuple[_Whole, _Whole, _Whole, _Whole, _Whole]] = []
 
     def committed(self) -> Committed:
-        """As the engine has it; its clicks bear the label as their object."""
+        """The engine's form of it; its clicks have the label as their object."""
         clicks = tuple(Click(*click, object_id=self.label) for click in self.clicks)
         return Committed(self.label, clicks, tuple((z, Box(*box)) for z, *box in self.places))
 
 
 class _Work(_Model):
-    """What `metadata["gpcis"]` holds, too."""
+    """The part that `metadata["gpcis"]` holds, too."""
 
     mode: Mode = "object"
     object_diameter: Annotated[float, Field(gt=0)] | None = None
@@ -78,7 +78,7 @@ class _Work(_Model):
 
 
 class Head(_Work):
-    """What stands in `annotation.json`."""
+    """Content of `annotation.json`."""
 
     shape: Annotated[list[_Number], Field(min_length=2, max_length=16)]
     placement: dict[str, list[Any]] = {}
@@ -86,29 +86,29 @@ class Head(_Work):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SavedAnnotation:
-    """What is saved of the work on one image.
+    """The saved work on one image.
 
     Attributes
     ----------
     labels : int array
-        In the shape of the labels layer, two axes or more.
+        Labels in the shape of their layer, two axes or more.
     clicks : tuple of Click
-        Of all objects that are not committed, oldest first.
+        Clicks of all objects that are not committed, oldest first.
     committed : tuple of Committed
-        Objects that `labels` holds, with their clicks.
+        Objects in `labels`, with their clicks.
     mode : {"object", "class"}
-        What clicks mean.
+        Meaning of clicks.
     classes : tuple of NamedClass
-        Of class mode.
+        Classes of class mode.
     object_diameter : float or None
-        Pixels.
+        Diameter in pixels.
     image, image_identity : str
-        Name of the image layer, and what the image is known by (`io.journal_places`).
+        Name of the image layer, and its identity (`io.journal.locations`).
     plane_axes : tuple of int or None
         Axes of `labels` along which rows and columns run; the last two when None. A click's slice
         counts the positions on all other axes, the last of them fastest.
     placement : dict
-        What napari calls scale, translate, rotate, shear, affine, units and axis_labels, as lists.
+        napari's scale, translate, rotate, shear, affine, units and axis_labels, as lists.
     """
 
     labels: ArrayLike
@@ -169,7 +169,7 @@ class SavedAnnotation:
 
 
 def to_metadata(saved: SavedAnnotation) -> dict[str, Any]:
-    """What a labels layer carries in ``metadata["gpcis"]``: plain lists, dicts and numbers.
+    """Content of a labels layer's ``metadata["gpcis"]``: plain lists, dicts and numbers.
 
     Returns
     -------
@@ -200,7 +200,7 @@ def to_metadata(saved: SavedAnnotation) -> dict[str, Any]:
 def with_metadata(
     labels: ArrayLike, metadata: object, placement: Mapping[str, list[Any]]
 ) -> SavedAnnotation:
-    """Labels with what their layer carries in ``metadata["gpcis"]``; anything may be missing.
+    """Join labels and their layer's ``metadata["gpcis"]``; anything may be missing.
 
     Raises
     ------
@@ -225,7 +225,7 @@ def put_together(
     clicks: tuple[Click, ...],
     placement: Mapping[str, list[Any]],
 ) -> SavedAnnotation:
-    """Labels, clicks, and what was read about them."""
+    """Join labels, clicks and the metadata that were read."""
     return SavedAnnotation(
         labels,
         clicks,
@@ -261,7 +261,7 @@ def check(saved: SavedAnnotation, where: object) -> None:
 
 
 def first_complaint(error: Exception) -> str:
-    """What a validation found first, in a line."""
+    """First finding of a validation, in a line."""
     if not isinstance(error, ValidationError):
         return str(error)
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
@@ -269,10 +269,10 @@ def first_complaint(error: Exception) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A numpy number as one of Python's."""
+    """Python number in place of a numpy scalar."""
     if isinstance(value, np.generic):
         return value.item()
-    raise TypeError(f"{type(value).__name__} is nothing that can be saved")
+    raise TypeError(f"{type(value).__name__} cannot be saved")
 
 
 def _all_clicks(saved: SavedAnnotation) -> Iterator[Click]:

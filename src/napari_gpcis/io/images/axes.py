@@ -11,17 +11,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["Layout", "fit_axes", "parse_axes"]
+__all__ = ["StoredAxes", "fit_axes", "parse_axes"]
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """Where the axes of a view lie among those of the array as it is stored.
+class StoredAxes:
+    """Roles of the axes of a stored array.
 
     Attributes
     ----------
+    letters : str
+        A letter for each axis; C and S are channels.
     shape : tuple of int
-        The stored array's.
+        Shape of the stored array.
     leading : tuple of int
         Stored axes that slices are numbered along, outermost first: time, others, then depth.
     slice_axes : str
@@ -32,6 +34,7 @@ class Layout:
         Stored axis of the channels, if there are several.
     """
 
+    letters: str
     shape: tuple[int, ...]
     leading: tuple[int, ...]
     slice_axes: str
@@ -40,17 +43,17 @@ class Layout:
     channel: int | None
 
     @classmethod
-    def of(cls, axes: str, shape: Sequence[int], path: Path) -> Layout:
-        """Tell the axes of an array apart; those of one element, rows and columns aside, vanish.
+    def of(cls, axes: str, shape: Sequence[int], path: Path) -> StoredAxes:
+        """Tell axes apart; those of one element, other than rows and columns, vanish.
 
         Parameters
         ----------
         axes : str
-            A letter for each axis; C and S are channels, whatever is not Y or X numbers slices.
+            A letter for each axis; C and S are channels, all others but Y and X number slices.
         shape : sequence of int
-            Size along each.
+            Size along each axis.
         path : Path
-            What errors call the image.
+            Name of the image in errors.
 
         Raises
         ------
@@ -62,11 +65,12 @@ class Layout:
         leading = [axis for axis in several if axes[axis] not in "CSYX"]
         if axes.count("Y") != 1 or axes.count("X") != 1 or len(channels) > 1:
             raise ImageFileError(
-                f"{path} has the axes {axes} {tuple(shape)}, which is more or less than slices, "
-                "rows, columns and channels; name its axes, such as ZYX or TCYX, or save it anew"
+                f"{path} has the axes {axes} {tuple(shape)}, which are not slices, rows, "
+                "columns and channels; name its axes, such as ZYX or TCYX, or save it again"
             )
         leading.sort(key=lambda axis: {"T": -1, "Z": 1}.get(axes[axis], 0))
         return cls(
+            letters=axes,
             shape=tuple(map(int, shape)),
             leading=tuple(leading),
             slice_axes="".join(axes[axis] for axis in leading),
@@ -98,7 +102,7 @@ class Layout:
 
 
 def parse_axes(axes: str) -> str:
-    """Check axes that somebody typed, such as ``zyx``; returned in capitals, S as C.
+    """Check axes typed by a user, such as ``zyx``; returned in capitals, S as C.
 
     Raises
     ------
@@ -120,16 +124,16 @@ def parse_axes(axes: str) -> str:
 
 
 def fit_axes(axes: str, shape: Sequence[int], path: Path) -> str:
-    """Give each axis of a stored array its letter; of `axes`, singletons may be left out.
+    """Give each axis of a stored array its letter; `axes` may leave out singletons.
 
     Parameters
     ----------
     axes : str
         From `parse_axes`.
     shape : sequence of int
-        The stored array's.
+        Shape of the stored array.
     path : Path
-        What errors call the image.
+        Name of the image in errors.
 
     Returns
     -------
@@ -139,7 +143,7 @@ def fit_axes(axes: str, shape: Sequence[int], path: Path) -> str:
     Raises
     ------
     ImageFileError
-        When the numbers differ; it says the shape.
+        When the numbers differ; the message gives the shape.
     """
     if len(axes) == len(shape):
         return axes

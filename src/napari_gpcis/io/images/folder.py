@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from napari_gpcis.io.errors import ImageFileError
-from napari_gpcis.io.folders import natural_order
-from napari_gpcis.io.images.axes import Layout
+from napari_gpcis.io.files import natural_order
+from napari_gpcis.io.images.axes import StoredAxes
 from napari_gpcis.io.images.stack import ImageStack
 from napari_gpcis.io.images.tiff_chain import walk_chain
 
@@ -26,7 +26,7 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".pgm", ".ppm", "
 
 
 class PageFolder(ImageStack):
-    """The images of a folder in natural order, 2 before 10; one file is open at a time.
+    """Images of a folder in natural order, 2 before 10; one file is open at a time.
 
     Parameters
     ----------
@@ -73,11 +73,11 @@ class PageFolder(ImageStack):
                 f"{self.path} has {len(self._files)} files with the axes {own} {first.shape}, "
                 f"which do not make {axes}; give Z{own}, T{own} or the like"
             )
-        self._see(Layout.of(given, (len(self._files), *first.shape), self.path))
+        self._set_axes(StoredAxes.of(given, (len(self._files), *first.shape), self.path))
         self.dtype, self.is_rgb, self.resolution = first.dtype, first.is_rgb, first.resolution
 
     def _compare_headers(self) -> None:
-        """Find a page that differs before the work begins, where a glance can tell."""
+        """Find a page that differs before the work begins, where its header can tell."""
         glance = _tiff_glance if self._files[0].suffix.lower() in _TIFFS else _picture_glance
         like = glance(self._files[0])
         for z, file in enumerate(self._files[1:], start=1):
@@ -122,12 +122,12 @@ class PageFolder(ImageStack):
             raise ImageFileError(
                 f"{file.path} has the shape {file.shape} and type {file.dtype}, but "
                 f"{self._files[0].name} has {self._like[0]} and {self._like[1]}; "
-                "move what is no page of the stack to another folder"
+                "move files that are no page of the stack to another folder"
             )
 
 
 def _pages_of(folder: Path) -> list[Path]:
-    """All TIFFs, or all pictures; what is neither is passed over."""
+    """All TIFFs, or all pictures; other files are passed over."""
     files = [file for file in folder.iterdir() if file.is_file() and file.name[0] != "."]
     tiffs = [file for file in files if file.suffix.lower() in _TIFFS]
     pictures = [file for file in files if file.suffix.lower() in _PICTURES]

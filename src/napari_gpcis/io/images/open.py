@@ -1,4 +1,4 @@
-"""An image opened by whichever format it has."""
+"""Open an image of any format."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_gpcis.io.errors import ImageFileError
-from napari_gpcis.io.folders import is_zarr_folder
+from napari_gpcis.io.files import is_zarr_folder
 from napari_gpcis.io.images.axes import parse_axes
 
 if TYPE_CHECKING:
@@ -15,10 +15,15 @@ if TYPE_CHECKING:
 
     from napari_gpcis.io.images.stack import ImageStack
 
-__all__ = ["open_image"]
+__all__ = ["may_be_image", "open_image"]
 
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _TIFF_NAMES = (".tif", ".tiff", ".btf", ".tf8", ".lsm", ".stk", ".svs", ".ndpi", ".qptiff")
+# Endings that imageio lists, too, but that are seldom those of images.
+_RARELY_IMAGES = {
+    *(".chk", ".dat", ".doc", ".eps", ".h5", ".hdf", ".hdf5", ".npz", ".ogg", ".pdf", ".ps"),
+    *(".rec", ".swf", ".ts", ".xl"),
+}
 
 
 def open_image(
@@ -36,12 +41,12 @@ def open_image(
         A TIFF (classic, BigTIFF, ImageJ, OME, …), a zarr or OME-Zarr store, a folder with one
         image file per slice, or anything that `imageio` reads.
     channels : sequence of int, optional
-        Which channels to keep, counted from 0; all by default.
+        Channels to keep, counted from 0; all by default.
     axes : str, optional
         A letter for each axis of the stored array, such as ZYX, TCYX or YXC, in place of what
         the file says; axes of one element may be left out.
     series : int
-        Which image of a file that holds several, counted from 0.
+        Index of the image in a file that holds several, counted from 0.
 
     Returns
     -------
@@ -61,6 +66,32 @@ def open_image(
             stack.close()
             raise
     return stack
+
+
+def may_be_image(path: Path) -> bool:
+    """True for a zarr folder, and for a file that has the name or the first bytes of an image.
+
+    Parameters
+    ----------
+    path : Path
+        An existing file or folder; it is not opened as an image.
+    """
+    if path.name.startswith("."):
+        return False
+    if path.is_dir():
+        return is_zarr_folder(path)
+    suffix = path.suffix.lower()
+    if suffix in (*_TIFF_NAMES, ".zip") or path.name.lower().endswith(".companion.ome"):
+        return True
+    from imageio.config import known_extensions
+
+    if suffix in known_extensions and suffix not in _RARELY_IMAGES:
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.read(4) in _TIFF_MAGIC
+    except OSError:
+        return False
 
 
 def _open(path: Path, axes: str | None, series: int) -> ImageStack:

@@ -1,4 +1,4 @@
-"""Everything that is not a TIFF: PNG, JPEG, GIF and what else `imageio` reads."""
+"""Pictures: PNG, JPEG, GIF and the other formats that `imageio` reads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import imageio.v3 as iio
 import numpy as np
 
 from napari_gpcis.io.errors import ImageFileError
-from napari_gpcis.io.images.axes import Layout, fit_axes
+from napari_gpcis.io.images.axes import StoredAxes, fit_axes
 from napari_gpcis.io.images.resolution import Resolution
 from napari_gpcis.io.images.stack import ImageStack, as_read, unreadable
 
@@ -33,7 +33,7 @@ class PictureStack(ImageStack):
     axes : str, optional
         From `parse_axes`; by default frames, rows, columns and channels.
     series : int
-        0, as no picture holds several.
+        0, as a picture holds one image.
     """
 
     def __init__(self, path: Path, axes: str | None = None, series: int = 0) -> None:
@@ -81,14 +81,13 @@ class PictureStack(ImageStack):
         shape = (frames, *first.shape[:2], *colours)
         own = "TYXC"[: len(shape)]
         given = own if axes is None else fit_axes(axes, shape, self.path)
-        layout = Layout.of(given, shape, self.path)
-        if (layout.row, layout.column, layout.channel or 3) != (1, 2, 3):
+        stored = StoredAxes.of(given, shape, self.path)
+        if (stored.row, stored.column, stored.channel or 3) != (1, 2, 3):
             raise ImageFileError(
                 f"{self.path} has the axes {own} {shape}, which cannot be {axes}; "
                 "save it as a TIFF to reorder them"
             )
-        self._layout = layout
-        self._see(layout)
+        self._set_axes(stored)
         self.is_rgb = self.channels == 3
 
     def close(self) -> None:
@@ -97,7 +96,7 @@ class PictureStack(ImageStack):
         self._handle.close()
 
     def _read(self, z: int, rows: range, columns: range, channels: list[int]) -> NDArray[Any]:
-        place = self._layout.position(z)
+        place = self.stored_axes.position(z)
         frame = self._frame(place[0])[rows.start : rows.stop : rows.step][
             :, columns.start : columns.stop : columns.step
         ]

@@ -1,4 +1,4 @@
-"""An image on disk, read one region of a slice at a time: what every format has in common."""
+"""An image on disk, read one region of a slice at a time: the part common to all formats."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from napari_gpcis.io.images.resolution import Resolution
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
     from typing import Self
 
     from numpy.typing import NDArray
 
-    from napari_gpcis.io.images.axes import Layout
+    from napari_gpcis.io.images.axes import StoredAxes
 
 __all__ = ["ImageStack"]
 
@@ -49,11 +48,13 @@ class ImageStack(ABC):
     channels : int
         Channels of a slice; 0 when slices are grey and have no channel axis.
     is_rgb : bool
-        Whether the channels are red, green and blue.
+        True if the channels are red, green and blue.
     dtype : numpy.dtype
         Type of the pixels, in the byte order of this machine.
     resolution : Resolution
         Pixel size as the file states it.
+    stored_axes : StoredAxes
+        Axes of the array in the file, those of one element and channels included.
     """
 
     path: Path
@@ -65,6 +66,7 @@ class ImageStack(ABC):
     is_rgb: bool = False
     dtype: np.dtype[Any]
     resolution: Resolution = Resolution()
+    stored_axes: StoredAxes
     _kept: list[int] | None = None
 
     @property
@@ -100,7 +102,7 @@ class ImageStack(ABC):
         return 2 + len(self.slice_axes)
 
     def channel_axis(self, spatial_ndim: int) -> int | None:
-        """Where a slice (2) or stack (3) has channels of their own; None for grey and for RGB.
+        """Axis of the channels in a slice (2) or stack (3); None for grey and for RGB.
 
         RGB is stretched as a whole, channels each by itself.
         """
@@ -139,7 +141,7 @@ class ImageStack(ABC):
         z : int
             Slice index.
         rows, columns : slice
-            What to read, in pixels; a step takes a sample, and memory for that sample only.
+            Pixels to read; with a step, memory is taken for the sample only.
 
         Returns
         -------
@@ -159,7 +161,7 @@ class ImageStack(ABC):
     def _region(self, z: int, rows: slice, columns: slice, channels: list[int]) -> NDArray[Any]:
         self._check_slice(z)
         wanted = (range(self.rows)[rows], range(self.columns)[columns])
-        # Formats are spared what they would otherwise each have to handle: walking backwards.
+        # Formats need not handle backward ranges.
         down, across = (indices if indices.step > 0 else indices[::-1] for indices in wanted)
         try:
             region = self._read(z, down, across, channels)
@@ -202,15 +204,16 @@ class ImageStack(ABC):
         if not 0 <= z < self.slices:
             raise IndexError(f"expected a slice from 0 to {self.slices - 1}, got {z}")
 
-    def _see(self, layout: Layout) -> None:
-        """Take over sizes and axes."""
-        self.slice_axes, self.slice_shape = layout.slice_axes, layout.slice_shape
-        self.rows, self.columns = layout.shape[layout.row], layout.shape[layout.column]
-        self.channels = layout.channels if layout.channel is not None else 0
-        if 0 in layout.shape:
+    def _set_axes(self, stored: StoredAxes) -> None:
+        """Take over the axes of the stored array."""
+        self.stored_axes = stored
+        self.slice_axes, self.slice_shape = stored.slice_axes, stored.slice_shape
+        self.rows, self.columns = stored.shape[stored.row], stored.shape[stored.column]
+        self.channels = stored.channels if stored.channel is not None else 0
+        if 0 in stored.shape:
             raise ImageFileError(
-                f"{self.path} has the shape {layout.shape}, without a pixel; "
-                "save it anew from its source"
+                f"{self.path} has the shape {stored.shape}, without a pixel; "
+                "save it again from its source"
             )
 
     @abstractmethod
@@ -224,37 +227,32 @@ class ImageStack(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
 def unreadable(path: Path, error: BaseException | str, z: int | None = None) -> ImageFileError:
-    """Say that a file is damaged, in one line."""
+    """Error for a damaged file, in one line."""
     where = "" if z is None else f" at slice {z}"
     reason = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, _NONSENSE) or "truth value of an array" in reason:
-        reason = f"what it says of itself makes no sense ({type(error).__name__}: {reason})"
+        reason = f"its header is inconsistent ({type(error).__name__}: {reason})"
     if "imagecodecs" in reason:
         remedy = "run `pip install imagecodecs`, or save the image without compression"
     else:
-        remedy = "it may be damaged or cut short: copy it again, or save it anew from its source"
+        remedy = "it may be damaged or cut short: copy it again, or save it again from its source"
     return ImageFileError(f"cannot read {path}{where}: {reason[:200]}; {remedy}")
 
 
 def as_read(dtype: np.dtype[Any], path: Path) -> np.dtype[Any]:
-    """Type in which pixels arrive; an error for those that are no numbers."""
+    """Type in which pixels are returned; raises for pixels that are no numbers."""
     if dtype.kind not in "buif":
         raise ImageFileError(f"{path} has pixels of type {dtype}; save it as integers or floats")
     return np.dtype(np.uint8) if dtype.kind == "b" else dtype.newbyteorder("=")
 
 
 def _as_slice(key: Any, size: int) -> slice:
-    """A row or column as a region of one, counted from the end if it is negative."""
+    """Region of one row or column, counted from the end if the index is negative."""
     if isinstance(key, slice):
         return key
     index = operator.index(key)

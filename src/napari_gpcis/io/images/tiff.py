@@ -11,15 +11,13 @@ import numpy as np
 import tifffile
 
 from napari_gpcis.io.errors import ImageFileError
-from napari_gpcis.io.images.axes import Layout, fit_axes
+from napari_gpcis.io.images.axes import StoredAxes, fit_axes
 from napari_gpcis.io.images.resolution import Resolution
 from napari_gpcis.io.images.stack import ImageStack, as_read, unreadable
-from napari_gpcis.io.images.strided import read_strided
 from napari_gpcis.io.images.tiff_chain import walk_chain
 from napari_gpcis.io.images.tiff_ome import check_ome, header_elsewhere, of_companion
-from napari_gpcis.io.images.tiff_pages import SeriesPages
+from napari_gpcis.io.images.tiff_pages import SeriesPages, choose_series
 from napari_gpcis.io.images.tiff_regions import Segments
-from napari_gpcis.io.images.tiff_series import choose_series
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_gpcis.io.images.tiff_regions import StoredPage
+    from napari_gpcis.io.images.tiff_checks import StoredPage
 
 __all__ = ["TiffStack"]
 
@@ -35,16 +33,16 @@ _ALPHA = (1, 2)
 
 
 class TiffStack(ImageStack):
-    """A series of a TIFF at full resolution; memory holds what is asked for and one segment.
+    """A series of a TIFF at full resolution; memory holds the region and one segment.
 
     Parameters
     ----------
     path : Path
-        The file; of an OME set one of its files, or the companion.
+        The file; for an OME set one of its files, or the companion.
     axes : str, optional
         From `parse_axes`; the file's own by default.
     series : int
-        Which series, counted from 0.
+        Index of the series, counted from 0.
     """
 
     def __init__(self, path: Path, axes: str | None = None, series: int = 0) -> None:
@@ -106,24 +104,26 @@ class TiffStack(ImageStack):
         self.dtype = as_read(np.dtype(series.dtype), self.path)
         if axes is not None:
             letters = fit_axes(axes, shape, self.path)
-        layout = self._layout = Layout.of(letters, shape, self.path)
-        self._see(layout)
+        stored = self._stored_axes = StoredAxes.of(letters, shape, self.path)
+        self._set_axes(stored)
         # A series in one piece needs no pages: its axes may have any order.
         self._start = None if series.is_multifile else series.dataoffset
         if self._start is None:
             self._lay_out_pages(series)
-        sampled = layout.channel == len(shape) - 1 and key.axes == "YXS"
-        named = layout.channel is not None and series.axes[layout.channel] == "S"
+        sampled = stored.channel == len(shape) - 1 and key.axes == "YXS"
+        named = stored.channel is not None and series.axes[stored.channel] == "S"
         if any(kind in _ALPHA for kind in key.extrasamples):
             self.channels -= 1
-        self._grey = layout.channel is None or self.channels <= 1
+        self._grey = stored.channel is None or self.channels <= 1
         self.is_rgb = self.channels == 3 and (sampled or named)
         if self._grey:
             self.channels = 0
+        if axes is None:
+            self.stored_axes = _unsqueezed(series, self.path) or stored
 
     def _lay_out_pages(self, series: tifffile.TiffPageSeries) -> None:
-        """Find the axes of the page among those of the series."""
-        key, shape, layout = series.keyframe, tuple(series.shape), self._layout
+        """Find the axes of a page among those of the series."""
+        key, shape, stored = series.keyframe, tuple(series.shape), self._stored_axes
         inner = [(axis, size) for axis, size in zip(key.axes, key.shape, strict=True)]
         if shape[len(shape) - len(inner) :] != key.shape:
             inner = [(axis, size) for axis, size in inner if axis != "S" or size > 1]
@@ -133,38 +133,38 @@ class TiffStack(ImageStack):
             names not in ("YX", "YXS", "SYX")
             or split < 0
             or shape[split:] != tuple(size for _, size in inner)
-            or layout.row != split + names.index("Y")
-            or layout.column != split + names.index("X")
+            or stored.row != split + names.index("Y")
+            or stored.column != split + names.index("X")
             or len(series.pages) != math.prod(shape[:split])
         ):
             raise ImageFileError(
                 f"{self.path} has the axes {series.axes} {shape}, of which a page holds "
-                f"{key.axes} {key.shape}, {len(series.pages)} pages; save it anew with a page "
+                f"{key.axes} {key.shape}, {len(series.pages)} pages; save it again with a page "
                 "for each slice, or choose a series or axes that fit"
             )
         self._sample = split + names.index("S") if "S" in names else None
 
     def _check_extent(self) -> None:
-        """See that the pixels of the first page, or of a series in one piece, can be there."""
+        """Check that the pixels of the first page, or of a series in one piece, can exist."""
         page = self._pages.read(0)
         size = math.prod(page.key.shaped) * page.dtype.itemsize
         if self._start is not None:
-            size = math.prod(self._layout.shape) * page.dtype.itemsize
+            size = math.prod(self._stored_axes.shape) * page.dtype.itemsize
             page.check_inside(np.asarray([self._start]), np.asarray([size]), several_pages=True)
         if page.key.is_final and sum(page.counts) > 2 * size + 4096 and not page.key.is_lsm:
             raise ValueError("its pixels take more of the file than its header says")
 
     def _read(self, z: int, rows: range, columns: range, channels: list[int]) -> NDArray[Any]:
-        layout = self._layout
-        position = layout.position(z)
+        stored = self._stored_axes
+        position = stored.position(z)
         if self._grey:
             # Of an image whose second channel is alpha, the first.
             channels = [0]
         if self._start is not None:
-            region = self._from_one_piece(position, rows, columns, channels)
-        elif layout.channel is not None and layout.channel < self._split:
+            region = self._from_one_piece(self._start, position, rows, columns, channels)
+        elif stored.channel is not None and stored.channel < self._split:
             planes = [
-                self._from_page({**position, layout.channel: c}, rows, columns, [0])
+                self._from_page({**position, stored.channel: c}, rows, columns, [0])
                 for c in channels
             ]
             region = np.concatenate(planes, axis=-1)
@@ -173,42 +173,35 @@ class TiffStack(ImageStack):
         return region[..., 0] if self._grey else region
 
     def _from_one_piece(
-        self, position: dict[int, int], rows: range, columns: range, channels: list[int]
+        self, start: int, position: dict[int, int], rows: range, columns: range, channels: list[int]
     ) -> NDArray[Any]:
         """Region of an uncompressed series without gaps, (rows, columns, channels)."""
-        layout, page = self._layout, self._pages.read(0)
-        read_bytes = page.read_bytes
-        shape = layout.shape
-        dtype = page.dtype.newbyteorder(page.key.parent.byteorder)
-        strides = [dtype.itemsize * math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
-        offset = (self._start or 0) + sum(index * strides[axis] for axis, index in position.items())
-        along = [strides[layout.row], strides[layout.column]]
-        wanted = [rows, columns]
-        if layout.channel is None:
-            return read_strided(read_bytes, offset, dtype, wanted, along)[..., None]
-        stride = strides[layout.channel]
-        if stride > min(along):
-            planes = [
-                read_strided(read_bytes, offset + channel * stride, dtype, wanted, along)
-                for channel in channels
-            ]
-            return np.stack(planes, axis=-1)
-        every = range(layout.channels)
-        return read_strided(read_bytes, offset, dtype, [*wanted, every], [*along, stride])[
-            ..., channels
-        ]
+        stored = self._stored_axes
+        axes = [stored.row, stored.column]
+        where: dict[int, Any] = {
+            **position,
+            stored.row: _slice(rows),
+            stored.column: _slice(columns),
+        }
+        if stored.channel is not None:
+            axes.append(stored.channel)
+            where[stored.channel] = slice(None)
+        pixels = self._pages.read(0).mapped(start, stored.shape)
+        part = pixels[tuple(where[axis] for axis in range(len(stored.shape)))]
+        region: NDArray[Any] = part.transpose([sorted(axes).index(axis) for axis in axes])
+        return region[..., None].copy() if stored.channel is None else region[..., channels]
 
     def _from_page(
         self, position: dict[int, int], rows: range, columns: range, channels: list[int]
     ) -> NDArray[Any]:
         """Region of a page, (rows, columns, channels)."""
         index = 0
-        for axis, size in enumerate(self._layout.shape[: self._split]):
+        for axis, size in enumerate(self._stored_axes.shape[: self._split]):
             index = index * size + position[axis]
         page = self._pages.read(index)
         samples = [0]
         if self._sample is not None:
-            own = self._sample == self._layout.channel
+            own = self._sample == self._stored_axes.channel
             samples = channels if own else [position[self._sample]]
         planar = page.key.shaped[0] > 1
         planes = samples if planar else [0]
@@ -223,27 +216,33 @@ def _from_plain_page(
     page: StoredPage, rows: range, columns: range, planes: list[int]
 ) -> NDArray[Any]:
     """Region of an uncompressed page, (planes, rows, columns, samples)."""
-    key = page.key
-    _, _, height, width, samples = key.shaped
-    dtype = page.dtype.newbyteorder(key.parent.byteorder)
-    pixel = dtype.itemsize * samples
-    return np.stack(
-        [
-            read_strided(
-                page.read_bytes,
-                page.offsets[0] + plane * height * width * pixel,
-                dtype,
-                [rows, columns, range(samples)],
-                [width * pixel, pixel, dtype.itemsize],
-            )
-            for plane in planes
-        ]
-    )
+    pixels = page.mapped(page.offsets[0], page.key.shaped)
+    region: NDArray[Any] = pixels[planes, 0, _slice(rows), _slice(columns)]
+    return region
+
+
+def _unsqueezed(series: tifffile.TiffPageSeries, path: Path) -> StoredAxes | None:
+    """Axes of a series with those of one element, which tifffile leaves out of some formats.
+
+    The last axis of samples is none that anybody sees.
+    """
+    letters, shape = series.get_axes(squeeze=False), series.get_shape(squeeze=False)
+    if letters.endswith("S") and shape[-1] == 1:
+        letters, shape = letters[:-1], shape[:-1]
+    try:
+        return StoredAxes.of(letters, shape, path)
+    except ImageFileError:
+        return None
+
+
+def _slice(indices: range) -> slice:
+    """The same indices, ascending ones, as a slice."""
+    return slice(indices.start, indices.stop, indices.step)
 
 
 @contextmanager
 def _complaints() -> Iterator[list[str]]:
-    """Collect the errors that tifffile only logs: a broken chain of pages is one to us."""
+    """Collect the errors that tifffile only logs, such as a broken chain of pages."""
     complaints: list[str] = []
 
     def collect(record: logging.LogRecord) -> bool:

@@ -1,4 +1,4 @@
-"""The chain of pages of a TIFF, walked before anything is made of it: it may be damaged."""
+"""The chain of pages of a TIFF, checked before the file is parsed."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class Chain:
     Attributes
     ----------
     offsets : array of int
-        Where the header of each page lies, in bytes.
+        Place of each page's header, in bytes.
     layouts : dict
-        For each of these offsets a number: pages with the same number store pixels alike.
+        A number for each of these offsets; pages of the same number store pixels alike.
     starts : array of int
-        Where the pixels of each page begin, 0 where its header does not say.
+        Place at which each page's pixels begin; 0 where its header does not say.
     first : bytes
-        What that is for the first page, to compare files with each other.
+        Layout of the first page, to compare files with each other.
     """
 
     offsets: array[int] = field(default_factory=lambda: array("Q"))
@@ -72,7 +72,7 @@ class _Format:
 
 
 def walk_chain(path: Path) -> Chain:
-    """Find the pages of a TIFF and see that they can be there.
+    """Find the pages of a TIFF and check that they can exist.
 
     Parameters
     ----------
@@ -86,8 +86,8 @@ def walk_chain(path: Path) -> Chain:
     Raises
     ------
     ValueError
-        When there is no page, the chain breaks off or bites its tail, or the headers of the
-        pages claim more than the file could hold.
+        When there is no page, the chain breaks off or loops, or the headers of the pages claim
+        more than the file can hold.
     """
     chain = Chain()
     numbers: dict[bytes, int] = {}
@@ -97,7 +97,7 @@ def walk_chain(path: Path) -> Chain:
         form, offset = _header(file, path)
         while offset:
             if offset in chain.layouts:
-                raise ValueError(f"after page {len(chain.offsets)} its pages begin anew")
+                raise ValueError(f"its page chain loops after page {len(chain.offsets)}")
             layout, start, taken, following = _page(file, form, offset, size)
             claimed += taken
             empty += start is None
@@ -168,7 +168,7 @@ def _page(
 
 
 def _far_value(file: BinaryIO, form: _Format, place: bytes, extent: int, size: int) -> bytes:
-    """A value that lies elsewhere in the file; such as the bits of each of three samples."""
+    """A value that lies elsewhere in the file, such as the bits of each of three samples."""
     offset = struct.unpack(form.order + ("Q" if form.big else "I"), place)[0]
     if extent > 1024 or offset + extent > size:
         return place

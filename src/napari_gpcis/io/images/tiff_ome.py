@@ -1,4 +1,4 @@
-"""OME headers of TIFFs: found in whichever file they are, and checked before they are trusted."""
+"""OME headers of TIFFs: found in the file that has them, and checked before they are trusted."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ def check_ome(header: str, path: Path, pages: int, page_size: int) -> None:
     path : Path
         The TIFF that was opened.
     pages : int
-        How many it has.
+        Number of its pages.
     page_size : int
-        Pixels of the first of them.
+        Number of pixels of the first page.
 
     Raises
     ------

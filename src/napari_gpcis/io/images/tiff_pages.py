@@ -1,27 +1,101 @@
-"""Pages of a TIFF series: known by their place in the file, read when asked for, never kept."""
+"""Series of a TIFF and their pages, whose headers are read when needed and never kept."""
 
 from __future__ import annotations
 
 from array import array
 from functools import partial
+from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tifffile import TiffFrame, TiffPage
+from tifffile import TiffFrame, TiffPage, TiffPageSeries
 
-from napari_gpcis.io.images.tiff_regions import StoredPage, check_plain, check_segments
+from napari_gpcis.io.errors import ImageFileError
+from napari_gpcis.io.images.tiff_checks import StoredPage, check_plain, check_segments
 
 if TYPE_CHECKING:
-    from tifffile import TiffFile, TiffPageSeries
+    from tifffile import TiffFile
 
     from napari_gpcis.io.images.tiff_chain import Chain
 
     Page = TiffPage | TiffFrame
 
-__all__ = ["SeriesPages"]
+__all__ = ["SeriesPages", "choose_series"]
 
+# Series that are named when there is no such one.
+_SHOWN = 12
 _NOTHING = np.empty(0, np.int64)
+
+
+def choose_series(
+    tiff: TiffFile, series: int, path: Path
+) -> tuple[TiffPageSeries, list[TiffPageSeries]]:
+    """Choose a series of a TIFF, at full resolution.
+
+    Parameters
+    ----------
+    tiff : TiffFile
+        An open file.
+    series : int
+        Index of the series, counted from 0.
+    path : Path
+        Name of the file in errors.
+
+    Returns
+    -------
+    series : TiffPageSeries
+    others : list of TiffPageSeries
+        Further series whose pages may belong to it: where the file does not say what does, a
+        page with a damaged header looks like an image of its own.
+
+    Raises
+    ------
+    ImageFileError
+        When there is no such series; it names those there are.
+    ValueError
+        When there is none at all.
+    """
+    found = list(tiff.series)
+    loose = all(one.kind == "generic" for one in found)
+    if loose:
+        found = _merged(found)
+    if not found:
+        raise ValueError("it holds no image")
+    if not 0 <= series < len(found):
+        known = ", ".join(f"{i}: {one.axes} {one.shape}" for i, one in enumerate(found[:_SHOWN]))
+        more = ", …" if len(found) > _SHOWN else ""
+        raise ImageFileError(
+            f"{path} has no series {series}, but {known}{more}; choose among those"
+        )
+    chosen = found[series]
+    others = [one for one in found if one is not chosen and not one.keyframe.is_reduced]
+    return chosen, others if loose else []
+
+
+def _merged(found: list[TiffPageSeries]) -> list[TiffPageSeries]:
+    """Join pages of the same size and type, which differ in their strips or compression only.
+
+    Where nothing in the file says what belongs together, tifffile makes another series of them,
+    and a stack would lose slices.
+    """
+    alike: dict[Any, list[TiffPageSeries]] = {}
+    for one in found:
+        alike.setdefault((one.keyframe.shape, one.keyframe.axes, one.dtype), []).append(one)
+    merged = []
+    for group in alike.values():
+        if len(group) == 1:
+            merged += group
+            continue
+        pages = [page for one in group for page in one.pages if page is not None]
+        pages.sort(key=lambda page: page.treeindex)
+        shape = (len(pages), *group[0].keyframe.shape)
+        merged.append(
+            TiffPageSeries(
+                pages, shape, group[0].dtype, f"I{group[0].keyframe.axes}", kind="generic"
+            )
+        )
+    return merged
 
 
 class SeriesPages:
@@ -33,11 +107,11 @@ class SeriesPages:
     Parameters
     ----------
     series : TiffPageSeries
-        Not needed any more afterwards.
+        May be dropped afterwards.
     home : TiffFile
         The file that was opened.
     chain : Chain
-        Its pages.
+        Pages of that file.
     """
 
     def __init__(self, series: TiffPageSeries, home: TiffFile, chain: Chain) -> None:
@@ -114,6 +188,7 @@ class SeriesPages:
             offsets=header.dataoffsets,
             counts=header.databytecounts,
             tables=header.jpegtables,
+            path=Path(file.filehandle.path),
             file_size=file.filehandle.size,
             read_bytes=partial(self._read_bytes, file),
             headers=self._headers if own else _NOTHING,
@@ -137,7 +212,7 @@ class SeriesPages:
         return data
 
     def check(self) -> None:
-        """See that the headers of all pages can be true.
+        """Check the headers of all pages.
 
         Raises
         ------
@@ -168,7 +243,7 @@ class SeriesPages:
         return layouts.get(place) == layouts.get(key.offset)
 
     def _turn_to(self, file: TiffFile) -> None:
-        """Of a set of files, keep only one open beside the first."""
+        """Open a file of a set, and close the one before; the first stays open."""
         if not file.filehandle.closed:
             return
         if self._open is not None:
@@ -184,6 +259,6 @@ class SeriesPages:
 
 
 def _in_one_piece(frame: Page) -> bool:
-    """Whether strips follow each other, as those of the page that stands for all do."""
+    """True if strips follow each other without a gap."""
     pairs: Any = zip(frame.dataoffsets, frame.databytecounts, frame.dataoffsets[1:], strict=False)
     return all(offset + count == following for offset, count, following in pairs)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import warnings
+import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_gpcis.io.errors import ImageFileError
-from napari_gpcis.io.images.axes import Layout, fit_axes
+from napari_gpcis.io.files import ZARR_MARKS
+from napari_gpcis.io.images.axes import StoredAxes, fit_axes
 from napari_gpcis.io.images.resolution import Resolution
 from napari_gpcis.io.images.stack import ImageStack, as_read, unreadable
 
@@ -27,16 +29,16 @@ _MOST_CHUNK_BYTES = 1 << 30
 
 
 class ZarrStack(ImageStack):
-    """An array of a zarr store on disk; of a pyramid the finest level.
+    """An array of a zarr store on disk; the finest level of a pyramid.
 
     Parameters
     ----------
     path : Path
         A folder, or a zip file.
     axes : str, optional
-        From `parse_axes`; by default what the store says, or YX, ZYX or ZYXC.
+        From `parse_axes`; by default the store's own, or YX, ZYX or ZYXC.
     series : int
-        Which image of a store that holds several.
+        Index of the image in a store that holds several.
     """
 
     def __init__(self, path: Path, axes: str | None = None, series: int = 0) -> None:
@@ -78,27 +80,26 @@ class ZarrStack(ImageStack):
             raise ImageFileError(
                 f"{self.path} has chunks of {size / 2**30:.1f} GiB; save it in smaller ones"
             )
-        self._layout = Layout.of(letters, shape, self.path)
-        self._see(self._layout)
+        self._set_axes(StoredAxes.of(letters, shape, self.path))
         self.is_rgb = False
 
     def _read(self, z: int, rows: range, columns: range, channels: list[int]) -> NDArray[Any]:
-        layout = self._layout
-        place: dict[int, Any] = dict(layout.position(z))
-        place[layout.row] = slice(rows.start, rows.stop, rows.step)
-        place[layout.column] = slice(columns.start, columns.stop, columns.step)
-        left = [layout.row, layout.column]
-        if layout.channel is None:
+        stored = self.stored_axes
+        place: dict[int, Any] = dict(stored.position(z))
+        place[stored.row] = slice(rows.start, rows.stop, rows.step)
+        place[stored.column] = slice(columns.start, columns.stop, columns.step)
+        left = [stored.row, stored.column]
+        if stored.channel is None:
             return self._part(place, left)
-        left.append(layout.channel)
+        left.append(stored.channel)
         if channels == list(range(channels[0], channels[-1] + 1)):
-            place[layout.channel] = slice(channels[0], channels[-1] + 1)
+            place[stored.channel] = slice(channels[0], channels[-1] + 1)
             return self._part(place, left)
-        one = [{**place, layout.channel: slice(channel, channel + 1)} for channel in channels]
+        one = [{**place, stored.channel: slice(channel, channel + 1)} for channel in channels]
         return np.concatenate([self._part(part, left) for part in one], axis=-1)
 
     def _part(self, place: Mapping[int, Any], left: Sequence[int]) -> NDArray[Any]:
-        """What lies at `place`, with the axes of `left` in that order."""
+        """Pixels at `place`, with the axes of `left` in that order."""
         part = np.asarray(self._array[tuple(place[axis] for axis in range(len(place)))])
         ascending = sorted(left)
         return part.transpose([ascending.index(axis) for axis in left])
@@ -114,6 +115,8 @@ class _Image:
 def _open_store(path: Path) -> zarr.Array[Any] | zarr.Group:
     import zarr
 
+    if path.is_file():
+        _check_zip(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -122,6 +125,21 @@ def _open_store(path: Path) -> zarr.Array[Any] | zarr.Group:
     except Exception as error:
         # Each of its formats complains in its own way.
         raise unreadable(path, error) from error
+
+
+def _check_zip(path: Path) -> None:
+    """Refuse a zip file of anything else than zarr."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if not name.endswith("/")]
+    except (OSError, zipfile.BadZipFile) as error:
+        raise unreadable(path, error) from error
+    if not any(name.rsplit("/", 1)[-1] in ZARR_MARKS for name in names):
+        held = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+        raise ImageFileError(
+            f"{path} is a zip file of {held or 'nothing'}, not of zarr; unpack it and give the "
+            "path of the image inside"
+        )
 
 
 def _find_image(node: zarr.Array[Any] | zarr.Group, series: int, path: Path) -> _Image:
@@ -134,7 +152,7 @@ def _find_image(node: zarr.Array[Any] | zarr.Group, series: int, path: Path) -> 
     if "multiscales" in attributes:
         scales = attributes["multiscales"]
         _check_series(series, [str(one.get("name", "")) for one in scales], path)
-        return _multiscale(node, scales[series])
+        return _multiscale(node, scales[series], path)
     if "bioformats2raw.layout" in attributes:
         names = _series_names(node)
         _check_series(series, names, path)
@@ -179,21 +197,47 @@ def _check_series(series: int, names: Sequence[str], path: Path) -> None:
         )
 
 
-def _multiscale(group: zarr.Group, multiscale: Mapping[str, Any]) -> _Image:
+def _multiscale(group: zarr.Group, multiscale: Mapping[str, Any], path: Path) -> _Image:
     levels = multiscale["datasets"]
     finest = min(range(len(levels)), key=lambda i: (_area(_scale(levels[i])), i))
     array = _member(group, levels[finest]["path"])
     # Until version 0.2 there were five axes, and no need to name them.
     named = multiscale.get("axes") or list("tczyx")
     axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in named]
-    scale = _scale(levels[finest])
-    whole = _scale(multiscale)
-    if scale is not None and whole is not None:
-        scale = [a * b for a, b in zip(scale, whole, strict=True)]
     letters = "".join(str(axis["name"])[:1].upper() for axis in axes)
     if len(letters) != array.ndim:
         raise ValueError(f"its metadata name {len(letters)} axes, but it has {array.ndim}")
-    return _Image(array, letters, Resolution.of_ome_zarr(axes, scale))
+    # The transformations of a level come first, then those of all levels.
+    steps = [
+        transformation
+        for level in (levels[finest], multiscale)
+        for transformation in level.get("coordinateTransformations") or ()
+    ]
+    return _Image(array, letters, Resolution.of_ome_zarr(axes, *_placement(steps, letters, path)))
+
+
+def _placement(
+    transformations: Sequence[Mapping[str, Any]], letters: str, path: Path
+) -> tuple[list[float] | None, list[float]]:
+    """Scale, None if there is none, and translation along each axis."""
+    scale, translation = np.ones(len(letters)), np.zeros(len(letters))
+    has_scale = False
+    for transformation in transformations:
+        kind = transformation.get("type")
+        if kind not in ("scale", "translation") or kind not in transformation:
+            continue
+        values = np.asarray(transformation[kind], float)
+        if values.shape != scale.shape:
+            raise ImageFileError(
+                f"{path} has the axes {letters}, but a {kind} of {values.size} "
+                f"{'number' if values.size == 1 else 'numbers'} in its metadata; correct it "
+                f"there to {len(letters)}, or save the image again from its source"
+            )
+        if kind == "scale":
+            scale, translation, has_scale = scale * values, translation * values, True
+        else:
+            translation = translation + values
+    return scale.tolist() if has_scale else None, translation.tolist()
 
 
 def _scale(level: Mapping[str, Any]) -> list[float] | None:

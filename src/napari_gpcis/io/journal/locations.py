@@ -1,11 +1,10 @@
-"""Where journals lie, whose they are, and which of them somebody is writing."""
+"""Paths of journals, the images that they belong to, and the ones in use."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import re
-import sys
 import tempfile
 from contextlib import suppress
 from datetime import datetime
@@ -14,34 +13,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_gpcis.io.errors import JournalError
+from napari_gpcis.io.files import lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["image_identity", "in_use", "journal_path", "lock", "numbered", "set_aside", "siblings"]
+__all__ = ["image_identity", "in_use", "journal_path", "numbered", "set_aside", "siblings"]
 
 _SUFFIX = ".gpcis-journal.jsonl"
-# Locks reach beyond any journal's end: where locked bytes cannot be read, all of ours still can.
-_LOCKED_BYTE = 1 << 40
 
 
 def image_identity(
     name: str, source_path: str | None, shape: tuple[int, ...], dtype: object, sample: bytes
 ) -> str:
-    """What an image is known by, in this run and in later ones.
+    """Text that identifies an image in this run and in later ones.
 
     Parameters
     ----------
     name : str
-        Of the layer; counts only where there is no file.
+        Name of the layer; counts only where there is no file.
     source_path : str or None
-        The image's file. Its folder does not count: folders are moved and mounted elsewhere.
+        File of the image. Its folder does not count, as folders are moved.
     shape : tuple of int
-        Of the layer's data.
+        Shape of the layer's data.
     dtype : dtype
-        Of the layer's data.
+        Type of the layer's data.
     sample : bytes
-        Some of the pixels, always the same ones.
+        Bytes of some of the pixels, always the same ones.
     """
     called = _last_part(source_path) if source_path else name
     size = "×".join(map(str, shape))
@@ -50,22 +48,22 @@ def image_identity(
 
 
 def journal_path(image_path: str | os.PathLike[str] | None, identity: str, *, beside: bool) -> Path:
-    """Where the journal of an image belongs.
+    """Path of the journal of an image.
 
     Parameters
     ----------
     image_path : path or None
-        The image's file or folder.
+        File or folder of the image.
     identity : str
-        As `image_identity` gives it.
+        Identity from `image_identity`.
     beside : bool
-        Beside the image, where its folder can be written to; else among the user's own data.
+        True to put it beside the image, if that folder can be written to; otherwise it goes
+        into the user's data folder.
     """
     if beside and image_path is not None:
         image = Path(image_path)
         if _writable(image.parent):
             return image.with_name(image.name + _SUFFIX)
-    # Only asked for here, as it is for this place alone.
     from platformdirs import user_data_path
 
     called = _last_part(image_path) if image_path is not None else identity.rsplit(" ", 3)[0]
@@ -76,13 +74,13 @@ def journal_path(image_path: str | os.PathLike[str] | None, identity: str, *, be
 
 
 def numbered(path: Path) -> Iterator[Path]:
-    """A journal's path and, for when that is taken, the same with 2, 3 and so on."""
+    """A journal's path, and the same with 2, 3 and so on for when that is taken."""
     stem = path.name.removesuffix(".jsonl")
     return chain([path], (path.with_name(f"{stem}-{number}.jsonl") for number in count(2)))
 
 
 def siblings(path: Path) -> list[Path]:
-    """The journals that there are under the names of `numbered`."""
+    """Existing journals among the names of `numbered`."""
     stem = re.escape(path.name.removesuffix(".jsonl"))
     pattern = re.compile(rf"{stem}(-\d{{1,6}})?\.jsonl")
     with suppress(OSError):
@@ -91,17 +89,17 @@ def siblings(path: Path) -> list[Path]:
 
 
 def set_aside(path: str | os.PathLike[str]) -> Path:
-    """Rename a journal by the time of its last change, so that it is not offered again.
+    """Add the time of its last change to a journal's name, so that it is not offered again.
 
     Returns
     -------
     Path
-        Its new name.
+        The new path.
 
     Raises
     ------
     JournalError
-        If it is being written, or cannot be renamed.
+        If it is in use, or cannot be renamed.
     """
     journal = Path(path)
     try:
@@ -117,14 +115,14 @@ def set_aside(path: str | os.PathLike[str]) -> Path:
 
 
 def aside(path: Path) -> Path:
-    """A free name with the time of the last change."""
+    """Free path that has the time of the last change in its name."""
     time = datetime.fromtimestamp(path.stat().st_mtime).strftime("%Y%m%dT%H%M%S")
     dated = path.with_name(f"{path.name.removesuffix('.jsonl')}-{time}.jsonl")
     return next(name for name in numbered(dated) if not name.exists())
 
 
 def in_use(path: Path) -> bool:
-    """Whether somebody is writing a journal, here or in another process."""
+    """True if this or another process is writing a journal."""
     try:
         file = os.open(path, os.O_RDWR)
     except OSError:
@@ -135,36 +133,13 @@ def in_use(path: Path) -> bool:
         os.close(file)
 
 
-def lock(file: int) -> bool:
-    """Keep an open file for this journal; false if another one keeps it.
-
-    The lock goes with the file when it is closed or the process dies. Where the file system knows
-    no locks, it is taken to be ours.
-    """
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            os.lseek(file, _LOCKED_BYTE, os.SEEK_SET)
-            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    except OSError:
-        return True
-    return True
-
-
 def _last_part(path: str | os.PathLike[str]) -> str:
     """Last part of a path or address."""
     return re.split(r"[/\\]", os.fspath(path).rstrip("/\\"))[-1]
 
 
 def _writable(folder: Path) -> bool:
-    """Whether files can be made there; permissions alone do not tell on all systems."""
+    """True if files can be made there; permissions alone do not tell on all systems."""
     try:
         with tempfile.TemporaryFile(dir=folder):
             return True

@@ -1,4 +1,4 @@
-"""What a journal holds, and making it all again."""
+"""Read journals and replay the work that they record."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class JournalHeader:
-    """What a journal belongs to.
+    """Header of a journal: the image, and the program that wrote it.
 
     Attributes
     ----------
     identity : str
-        Of the image, as `image_identity` gives it.
+        Identity of the image, from `image_identity`.
     shape : tuple of int
-        Slices, rows and columns.
+        Number of slices, rows and columns.
     axes : tuple of int
         Axes of the layer's data that slices, rows and columns run along.
     mode : {"object", "class"}
     started : str
-        When, ISO 8601; filled in when the journal is made, as are the next two.
+        Time in ISO 8601; filled in when the journal is made, as are the next two.
     program : str
-        Version of this program.
+        Version of napari-gpcis.
     pid : int
-        Of the process.
+        Process id.
     """
 
     identity: str
@@ -63,21 +63,21 @@ class Recording:
     path : Path
     header : JournalHeader
     meta : dict
-        All that was noted, later values in place of earlier ones.
+        Noted values by name; of several the latest.
     state : State
-        The last one.
+        The last state.
     changes : int
-        Steps, undone and redone ones included.
+        Number of steps, undone and redone ones included.
     last : datetime
-        When the last line was written.
+        Time at which the last line was written.
     unsaved : bool
-        Whether there were changes since labels and clicks were last saved.
+        True if there were changes since labels and clicks were last saved.
     saved_to : str or None
-        Where they were saved.
+        Path to which they were saved.
     closed : bool
-        Whether the window was closed in order.
+        True if the window was closed in the ordinary way.
     damage : str
-        What was wrong with the rest of the file, for the user; empty if nothing was.
+        Sentence for the user on the part that cannot be read; empty if all can.
     """
 
     path: Path
@@ -98,39 +98,39 @@ class Recording:
 
     @property
     def clicks(self) -> int:
-        """Clicks of what is not committed."""
+        """Number of clicks of objects that are not committed."""
         return len(self.state.clicks)
 
     @property
     def objects(self) -> int:
-        """Committed objects."""
+        """Number of committed objects."""
         return len(self.state.committed)
 
     @property
     def tail(self) -> tuple[int, int]:
-        """Bytes up to which all is well, and the checksum of the line that ends there."""
+        """Number of undamaged bytes, and the checksum of the line that ends there."""
         return self._end, self._checksum
 
     @property
     def depths(self) -> tuple[int, int]:
-        """Steps that can be undone, and redone."""
+        """Number of steps that can be undone, and redone."""
         return len(self._done), len(self._undone)
 
     def replay_onto(self, annotation: Annotation) -> None:
-        """Make every change again, undone ones included, and keep the way back through them.
+        """Make every change again, undone ones included, so that all can be undone.
 
-        Only pixels that were changed are written, so that labels of another origin stay. The
+        Only changed pixels are written, so that labels from elsewhere stay. The
         annotation's observers are not told.
 
         Parameters
         ----------
         annotation : Annotation
-            A fresh one, of the same image.
+            An unused annotation of the same image.
 
         Raises
         ------
         JournalError
-            If it has another shape, or labels cannot be read. It is to be thrown away then.
+            If it has another shape, or labels cannot be read. Do not use it afterwards.
         """
         if tuple(annotation.shape) != self.header.shape:
             raise JournalError(
@@ -143,14 +143,14 @@ class Recording:
             except (ValueError, TypeError, LookupError, zlib.error) as error:
                 raise JournalError(
                     f"cannot read the labels of change {number} in {self.path} ({error}); "
-                    "set the journal aside and go on from the saved labels"
+                    "set the journal aside and continue from the saved labels"
                 ) from error
             for patch in patches:
                 annotation.labels.highest = max(annotation.labels.highest, int(patch.after.max()))
             annotation.replay(kind, after, patches)
 
-    def take(self, record: Record, line: bytes, checksum: int) -> None:
-        """Add a record that is sound."""
+    def append(self, record: Record, line: bytes, checksum: int) -> None:
+        """Add an undamaged record."""
         kind, last = record["k"], datetime.fromtimestamp(record["t"])
         if kind in ("step", "undo", "redo"):
             self._change(kind, record)
@@ -186,7 +186,7 @@ class Recording:
 
 
 def read_journal(path: str | os.PathLike[str]) -> Recording:
-    """Read a journal, up to its first line that is torn or damaged.
+    """Read a journal up to its first torn or damaged line.
 
     Raises
     ------
@@ -203,21 +203,21 @@ def read_journal(path: str | os.PathLike[str]) -> Recording:
     lines = content.splitlines(keepends=True)
     recording = _begin(journal, lines[0] if lines else b"")
     for number, line in enumerate(lines[1:], 2):
-        if not _took(recording, line):
+        if not _try_append(recording, line):
             recording.damage = _complaint(number, len(lines), journal)
             break
     return recording
 
 
 def waiting_recordings(path: Path, identity: str) -> list[Recording]:
-    """Journals of an image that nobody is writing, the newest first.
+    """Journals of an image that are not in use, newest first.
 
     Parameters
     ----------
     path : Path
-        As `journal_path` gives it; those that were written beside it count too.
+        Path from `journal_path`; numbered journals beside it count too.
     identity : str
-        Of the image; journals of others are left out, as is what cannot be read.
+        Identity of the image; other images' journals and unreadable ones are left out.
     """
     found = []
     for journal in siblings(path):
@@ -233,7 +233,7 @@ def waiting_recordings(path: Path, identity: str) -> list[Recording]:
 
 
 def _begin(path: Path, line: bytes) -> Recording:
-    """Recording with nothing but its header."""
+    """Recording that has its header only."""
     try:
         parsed = parse_line(line, 0)
         if parsed is None or parsed[0].get("format") != FORMAT:
@@ -261,13 +261,13 @@ def _begin(path: Path, line: bytes) -> Recording:
     return Recording(path, header, started, _end=len(line), _checksum=checksum)
 
 
-def _took(recording: Recording, line: bytes) -> bool:
-    """Whether a line was sound."""
+def _try_append(recording: Recording, line: bytes) -> bool:
+    """Add the record of a line; False if the line is damaged."""
     parsed = parse_line(line, recording.tail[1])
     if parsed is None:
         return False
     try:
-        recording.take(parsed[0], line, parsed[1])
+        recording.append(parsed[0], line, parsed[1])
     except (ValueError, TypeError, LookupError, AttributeError, zlib.error):
         return False
     return True

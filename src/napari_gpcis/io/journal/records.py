@@ -35,14 +35,14 @@ _SEAL_LENGTH = len(_SEAL % 0)
 
 
 def to_line(record: Record, previous: int) -> tuple[bytes, int]:
-    """Line of a record, and its checksum.
+    """Write a record as a line; return the line and its checksum.
 
     Parameters
     ----------
     record : dict
-        Not empty; what JSON can hold, numpy's numbers included.
+        Values that JSON can hold, numpy's numbers included; not empty.
     previous : int
-        Checksum of the line before; 0 for the first.
+        Checksum of the previous line; 0 for the first.
     """
     body = json.dumps(record, separators=(",", ":"), default=_plain).encode()[:-1]
     checksum = zlib.crc32(body, previous)
@@ -50,7 +50,7 @@ def to_line(record: Record, previous: int) -> tuple[bytes, int]:
 
 
 def parse_line(line: bytes, previous: int) -> tuple[Record, int] | None:
-    """Record and checksum of a line; None if it is not as it was written."""
+    """Record and checksum of a line; None if the line is damaged."""
     body, seal = line[:-_SEAL_LENGTH], line[-_SEAL_LENGTH:]
     checksum = zlib.crc32(body, previous)
     if seal != _SEAL % checksum:
@@ -60,7 +60,7 @@ def parse_line(line: bytes, previous: int) -> tuple[Record, int] | None:
 
 
 def difference(old: State, new: State) -> Record:
-    """What leads from one state to another, answers aside; empty if they are equal."""
+    """Difference between two states, answers left out; empty if they are equal."""
     found: Record = {}
     for name, pack in _SEQUENCES.items():
         splice = _splice(getattr(old, name), getattr(new, name), pack)
@@ -79,7 +79,7 @@ def difference(old: State, new: State) -> Record:
 
 
 def apply_difference(old: State, found: Record) -> State:
-    """State to which a `difference` leads."""
+    """State that results from a `difference`."""
     new: Record = {name: found[name] for name in _VALUES if name in found}
     if "clicks" in found:
         new["clicks"] = _spliced(old.clicks, found["clicks"], _unpack_click)
@@ -101,7 +101,7 @@ def apply_difference(old: State, found: Record) -> State:
 
 
 def pack_patch(patch: Patch) -> Record:
-    """Changed pixels of a patch: where they are, what they were and what they became."""
+    """Changed pixels of a patch: their places, old values and new values."""
     before, after = patch.before, patch.after
     changed = before != after
     return {
@@ -125,7 +125,7 @@ def unpack_patch(packed: Record, labels: LabelStore) -> Patch:
 
 
 def _plain(value: np.generic) -> Any:
-    """Number of Python's own for one of numpy's."""
+    """Python number in place of a numpy scalar."""
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"expected what JSON can hold, got {type(value).__name__}; give plain values")
@@ -134,7 +134,7 @@ def _plain(value: np.generic) -> Any:
 def _splice(
     old: tuple[T, ...], new: tuple[T, ...], pack: Callable[[T], Any]
 ) -> tuple[int, int, list[Any]] | None:
-    """How many items stay in front and at the back, and what comes in between."""
+    """Number of unchanged items in front and at the back, and the new items between them."""
     front = _alike(old, new)
     if front == len(old) == len(new):
         return None
@@ -143,7 +143,7 @@ def _splice(
 
 
 def _alike(one: tuple[T, ...], other: tuple[T, ...]) -> int:
-    """How many items in front are the same, by comparing halves: that is fast for thousands."""
+    """Number of equal items in front, found by bisection, which is fast for thousands."""
     alike, shorter = 0, min(len(one), len(other))
     step = 1 << shorter.bit_length()
     while step := step >> 1:
@@ -165,7 +165,7 @@ def _changes(
     pack: Callable[[T], Any],
     same: Callable[[T, T], bool],
 ) -> tuple[list[Any], list[Any]] | None:
-    """Keys that are gone, and items that have come or are others now."""
+    """Keys that were removed, and items that were added or changed."""
     if old is new:
         return None
     gone = [pack_key(key) for key in old if key not in new]

@@ -1,8 +1,8 @@
-"""A journal of everything done to an image: one line for each change, written before it counts.
+"""A journal of everything done to an image, with a line for each change.
 
 Lines go to the system at once, so that a crash of the program loses nothing, and to the disk about
-once a second, so that a power failure loses little. No trouble with the disk ever reaches a click:
-lines that cannot be written wait, and are tried again.
+once a second, so that a power failure loses little. Trouble with the disk never disturbs a click:
+lines that cannot be written wait and are tried again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 from napari_gpcis.engine.document.history import State, Step
 from napari_gpcis.engine.document.label_store import Patch
 from napari_gpcis.io.errors import JournalError
-from napari_gpcis.io.journal.locations import aside, lock, numbered
+from napari_gpcis.io.files import lock
+from napari_gpcis.io.journal.locations import aside, numbered
 from napari_gpcis.io.journal.reader import FORMAT, VERSION, JournalHeader, read_journal
 from napari_gpcis.io.journal.records import Record, difference, pack_patch, to_line
 
@@ -36,15 +37,15 @@ SECONDS_BETWEEN_SYNCS = 1.0
 _OPEN = os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0)
 
 
-class _Way:
-    """Steps back and ahead as a reader of the journal has them; None for one of an earlier run."""
+class _StepStack:
+    """Steps that a reader of the journal can undo and redo; None for those of an earlier run."""
 
     def __init__(self, done: int = 0, undone: int = 0) -> None:
         self.done: list[Step | None] = [None] * done
         self.undone: list[Step | None] = [None] * undone
 
-    def leads(self, kind: Kind, step: Step) -> bool:
-        """Go a step; false if this way does not lead there."""
+    def follow(self, kind: Kind, step: Step) -> bool:
+        """Do, undo or redo a step; False if a reader could not."""
         if kind == "step":
             self.done.append(step)
             self.undone.clear()
@@ -57,12 +58,12 @@ class _Way:
 
 
 class Journal:
-    """The journal that is being written; made by `create` or `resume`.
+    """A journal that is being written; made by `create` or `resume`.
 
     Attributes
     ----------
     path : Path
-        Of the file; under a number if its name was taken, which shows when the first change is
+        The file; its name gets a number if it was taken, which shows when the first change is
         recorded.
     """
 
@@ -73,7 +74,7 @@ class Journal:
         self._state = State()
         self._checksum = 0
         self._waiting = bytearray()
-        self._way = _Way()
+        self._steps = _StepStack()
         self._no_write: str | None = None
         self._no_sync: str | None = None
         self._reported = False
@@ -91,17 +92,16 @@ class Journal:
         *,
         on_error: Callable[[str], None] | None = None,
     ) -> Journal:
-        """Begin a journal. Its file appears with the first change; none is ever overwritten.
+        """Begin a journal. Its file appears with the first change and never replaces another.
 
         Parameters
         ----------
         path : path
-            As `journal_path` gives it. If there is a file, or another window is faster, the
-            journal gets a number.
+            Path from `journal_path`. If that file exists, the journal's name gets a number.
         header : JournalHeader
-            What it belongs to.
+            Image that the journal belongs to.
         on_error : callable, optional
-            Told once, in the caller's thread, when lines cannot be written.
+            Called once, in the caller's thread, with a sentence when lines cannot be written.
         """
         journal = cls(Path(path), on_error)
         full = replace(
@@ -117,10 +117,10 @@ class Journal:
     def resume(
         cls, path: str | os.PathLike[str], *, on_error: Callable[[str], None] | None = None
     ) -> Journal:
-        """Go on writing a journal that was read, after what is sound of it.
+        """Continue a journal after its last undamaged line.
 
-        A torn last line is cut off. If more than that is damaged, the file is copied first, under
-        a name with its time.
+        A torn last line is cut off. If more is damaged, the file is first copied to a name with its
+        time.
 
         Raises
         ------
@@ -133,7 +133,7 @@ class Journal:
         except OSError as error:
             journal._release()
             raise JournalError(
-                f"cannot go on with {path}: {error.strerror}; begin a new journal"
+                f"cannot continue {path}: {error.strerror}; begin a new journal"
             ) from error
         except JournalError:
             journal._release()
@@ -141,12 +141,12 @@ class Journal:
         return journal
 
     def record(self, change: Change) -> None:
-        """Write a change; to be one of an annotation's observers. No trouble of the disk's raises.
+        """Write a change; an observer of an annotation. Trouble with the disk raises nothing.
 
         Parameters
         ----------
         change : Change
-            One after the other, from a single annotation.
+            The next change of the one annotation that is recorded.
         """
         if self._closed:
             return
@@ -154,12 +154,12 @@ class Journal:
         before, after, patches = step.before, step.after, step.patches
         if kind == "undo":
             before, after = after, before
-        if not self._way.leads(kind, step):
-            # From before the journal began: for a reader it can only be a step of its own.
+        if not self._steps.follow(kind, step):
+            # The step is older than the journal: its undoing is recorded as a step of its own.
             if kind == "undo":
                 patches = tuple(Patch(p.z, p.box, p.after, p.before) for p in reversed(patches))
             kind, step = "step", Step(before, after, patches)
-            self._way.leads(kind, step)
+            self._steps.follow(kind, step)
         with self._lock:
             if before is not self._state and (unknown := difference(self._state, before)):
                 self._line({"k": "base", "t": _now(), "state": unknown})
@@ -174,11 +174,11 @@ class Journal:
         self._report()
 
     def note_saved(self, path: str | os.PathLike[str]) -> None:
-        """Write that labels and clicks were saved."""
+        """Record that labels and clicks were saved."""
         self._note({"k": "saved", "t": _now(), "path": os.fspath(path)})
 
     def note_meta(self, meta: dict[str, Any]) -> None:
-        """Write what else is worth restoring: what JSON can hold, by name.
+        """Record further values worth restoring, by name; JSON has to hold them.
 
         Raises
         ------
@@ -188,7 +188,7 @@ class Journal:
         self._note({"k": "meta", "t": _now(), "meta": meta})
 
     def close(self) -> None:
-        """Write that the work ended in order, and let the file go. Nothing can be written then."""
+        """Record the ordinary end of the work and close the file; nothing is written afterwards."""
         if self._closed:
             return
         self._note({"k": "closed", "t": _now()})
@@ -216,10 +216,10 @@ class Journal:
         self._waiting += line
 
     def _write(self) -> None:
-        """Write what waits, as far as the system takes it."""
+        """Write the waiting lines as far as the system takes them."""
         try:
             if self._file is not None and self._deleted(self._file):
-                self._take_back(self._file)
+                self._write_again(self._file)
             if self._file is None:
                 self._open()
             while self._waiting and self._file is not None:
@@ -233,7 +233,7 @@ class Journal:
             self._timer.start()
 
     def _open(self) -> None:
-        """Make the file, under the first name that is free."""
+        """Make the file under the first free name."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         for path in numbered(self.path):
             with suppress(FileExistsError):
@@ -245,8 +245,8 @@ class Journal:
     def _deleted(self, file: int) -> bool:
         return os.fstat(file).st_nlink == 0 and not self.path.exists()
 
-    def _take_back(self, file: int) -> None:
-        """Write again what somebody deleted: the open file still has it."""
+    def _write_again(self, file: int) -> None:
+        """Write a deleted file again: the open handle still has its content."""
         os.lseek(file, 0, os.SEEK_SET)
         self._waiting[:0] = os.read(file, os.fstat(file).st_size)
         self._release()
@@ -263,11 +263,11 @@ class Journal:
             if b"\n" in os.read(self._file, rest)[:-1]:
                 shutil.copy2(self.path, aside(self.path))
             os.ftruncate(self._file, end)
-        self._state, self._way = recording.state, _Way(*recording.depths)
+        self._state, self._steps = recording.state, _StepStack(*recording.depths)
         self._began = True
 
     def _settle(self) -> None:
-        """On a timer's thread: try again what could not be written, and have it on the disk."""
+        """On the timer's thread: retry waiting lines, and sync the file to the disk."""
         with self._settling:
             with self._lock:
                 self._timer = None
@@ -278,7 +278,7 @@ class Journal:
                 if self._file is None:
                     return
                 copy = os.dup(self._file)
-            # Without the lock: a disk may take its time, and clicks go on meanwhile.
+            # Without the lock: a disk may take its time, and clicks must not wait for it.
             try:
                 os.fsync(copy)
                 self._no_sync = None
@@ -288,7 +288,7 @@ class Journal:
                 os.close(copy)
 
     def _report(self) -> None:
-        """Tell of trouble once, until it is over."""
+        """Report trouble once, until it is over."""
         trouble = self._no_write or self._no_sync
         if trouble and not self._reported and self._on_error is not None:
             self._on_error(trouble)
@@ -297,7 +297,7 @@ class Journal:
     def _complaint(self, error: OSError) -> str:
         return (
             f"cannot write the journal {self.path} ({error.strerror}); free some space or check "
-            "its folder: what is done now is lost if napari crashes before"
+            "its folder: until then, new work is lost if napari crashes"
         )
 
     def _release(self) -> None:

@@ -1,4 +1,4 @@
-"""Label pages, compressed tile by tile: the form in which they wait, travel and are written.
+"""Label pages, compressed tile by tile: the form in which they are kept, sent and written.
 
 A tile is a zlib stream of little-endian integers, row by row. TIFF stores tiles in that form, and
 zarr's second format chunks, so an encoded page goes into either file as it is.
@@ -36,7 +36,7 @@ _HEAD = struct.Struct("<IIIIIQ")
 
 
 class LabelPage(Protocol):
-    """Labels of a slice that can be cut; a numpy array is one."""
+    """Labels of a slice that can be sliced; a numpy array is one."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -59,9 +59,9 @@ class EncodedPage:
     tile : tuple of int
         Rows and columns of a tile; those at the far edges are filled up with background.
     tiles : tuple of bytes
-        Compressed tiles, row by row; an empty one stands for a tile of nothing but background.
+        Compressed tiles, row by row; an empty one stands for background only.
     labels : tuple of int
-        The labels found, ascending, background left out.
+        Labels on the page, ascending, without background.
     """
 
     shape: tuple[int, int]
@@ -77,7 +77,7 @@ class EncodedPage:
         return -(-rows // height), -(-columns // width)
 
     def __getitem__(self, key: tuple[slice, slice]) -> NDArray[Any]:
-        """Labels of some rows and columns, a step allowed; decodes the tiles that they meet."""
+        """Labels of some rows and columns, also with a step; decodes the tiles that they meet."""
         rows, columns = (range(size)[part] for part, size in zip(key, self.shape, strict=True))
         # walked through ascending, and turned around at the end
         down, across = (part if part.step > 0 else part[::-1] for part in (rows, columns))
@@ -96,7 +96,7 @@ class EncodedPage:
         return self[:, :]
 
     def to_bytes(self) -> bytes:
-        """The same page from `from_bytes`, to the last bit."""
+        """Bytes from which `from_bytes` makes the same page, to the last bit."""
         head = _HEAD.pack(*self.shape, *self.tile, self.dtype.itemsize, len(self.labels))
         lengths = np.array([len(tile) for tile in self.tiles], "<u8").tobytes()
         return b"".join((head, np.array(self.labels, "<u8").tobytes(), lengths, *self.tiles))
@@ -111,7 +111,7 @@ class EncodedPage:
             When `content` is cut short.
         """
         if len(content) < _HEAD.size:
-            raise ValueError(f"expected an encoded page, got {len(content)} bytes; encode it anew")
+            raise ValueError(f"expected an encoded page, got {len(content)} bytes; encode it again")
         rows, columns, height, width, itemsize, count = _HEAD.unpack_from(content)
         number = -(-rows // height) * -(-columns // width)
         start = _HEAD.size + 8 * (count + number)
@@ -120,7 +120,9 @@ class EncodedPage:
             table = np.frombuffer(content, "<u8", count + number, _HEAD.size).tolist()
         ends = list(accumulate(table[count:], initial=start))
         if ends[-1] != len(content):
-            raise ValueError(f"expected {ends[-1]} bytes, got {len(content)}; encode the page anew")
+            raise ValueError(
+                f"expected {ends[-1]} bytes, got {len(content)}; encode the page again"
+            )
         tiles = tuple(content[a:b] for a, b in pairwise(ends))
         dtype = np.dtype(f"<u{itemsize}")
         return cls((rows, columns), dtype, (height, width), tiles, tuple(table[:count]))
@@ -130,7 +132,7 @@ class EncodedPage:
 
 
 def encode_page(page: LabelPage, dtype: DTypeLike, tile: int = TILE) -> EncodedPage:
-    """Compress a page, a row of tiles in memory at a time; the same page gives the same bytes.
+    """Compress a page, one row of tiles in memory at a time; equal pages give equal bytes.
 
     Parameters
     ----------
@@ -202,7 +204,7 @@ def _compress(labels: NDArray[Any]) -> bytes:
 
 
 def _labels_in(part: NDArray[Any]) -> list[int]:
-    """Labels of a part, ascending; only where they change has to be sorted."""
+    """Labels of a part, ascending; only pixels where they change are sorted."""
     changes = part[:, 1:] != part[:, :-1]
     labels: list[int] = np.unique(np.concatenate((part[:, 0], part[:, 1:][changes]))).tolist()
     return labels
@@ -218,7 +220,7 @@ def _check(found: list[int], dtype: np.dtype[Any]) -> None:
 
 
 def _parts(wanted: range, size: int) -> Iterator[tuple[int, slice, slice]]:
-    """Tiles along an axis that hold what is wanted: index, where in the tile, where in the cut."""
+    """Tiles along an axis that meet a range: index, pixels in the tile, pixels in the result."""
     done = 0
     while done < len(wanted):
         index, first = divmod(wanted[done], size)

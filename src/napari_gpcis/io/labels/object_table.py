@@ -1,6 +1,6 @@
-"""Tables of what was segmented: a line for each object, and one for each object in each slice.
+"""Tables of the segmented objects: a line for each object, and one for each object and slice.
 
-Lines of the second table are written as they come; of each object only sums are kept.
+Lines of the second table are written at once; only sums are kept of each object.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 import numpy as np
 
-from napari_gpcis.io.files import saying_why, whole_or_nothing
+from napari_gpcis.io.files import atomic_write, os_errors_as_output_errors
 
 if TYPE_CHECKING:
     import os
@@ -35,15 +35,15 @@ class ObjectInSlice:
     ----------
     object_id : int
     z : int
-        Slice index, of all slices in one go.
+        Slice index, counted over all slices.
     area : int
-        Pixels of its mask, at least one.
+        Number of pixels of its mask, at least one.
     row, col : float
         Centroid of the mask, in pixels.
     confidence : float
-        Mean probability in the mask.
+        Mean probability within the mask.
     clicked : bool
-        Whether it was clicked in this slice, not carried there.
+        True if it was clicked in this slice, not propagated there.
     """
 
     object_id: int
@@ -56,7 +56,7 @@ class ObjectInSlice:
 
 
 def slices_path(path: str | os.PathLike[str]) -> Path:
-    """Where the table of objects in slices lies, given the path of the table of objects."""
+    """Path of the table of objects in slices, given that of the table of objects."""
     path = Path(path)
     return path.with_name(f"{path.stem}_slices{path.suffix}")
 
@@ -68,20 +68,20 @@ def object_table(path: str | os.PathLike[str], image: ImageStack) -> Iterator[Ob
     Parameters
     ----------
     path : path
-        Of the table of objects. The other one, of objects in slices, is beside it, as
-        `slices_path` says.
+        Path of the table of objects. The table of objects in slices is written beside it, see
+        `slices_path`.
     image : ImageStack
-        Gives axes, pixel size and the interval between frames.
+        Source of axes, pixel size and the interval between frames.
 
     Raises
     ------
     OutputFileError
-        When one cannot be written, on entering already.
+        When one cannot be written, already on entering.
     """
     with ExitStack() as stack:
         files = []
         for name in (path, slices_path(path)):
-            part = stack.enter_context(whole_or_nothing(name))
+            part = stack.enter_context(atomic_write(name))
             files.append(stack.enter_context(_opened(name, part)))
         table = ObjectTable(path, image, *files)
         yield table
@@ -90,18 +90,18 @@ def object_table(path: str | os.PathLike[str], image: ImageStack) -> Iterator[Ob
 
 @contextmanager
 def _opened(path: str | os.PathLike[str], part: Path) -> Iterator[TextIO]:
-    with saying_why(path):
+    with os_errors_as_output_errors(path):
         file = part.open("w", encoding="utf-8", newline="")
     try:
         yield file
     finally:
         # What is still in its buffer, a full disk refuses here once more.
-        with saying_why(path):
+        with os_errors_as_output_errors(path):
             file.close()
 
 
 class ObjectTable:
-    """Takes objects slice by slice; made by `object_table`.
+    """Writer of objects, slice by slice; made by `object_table`.
 
     Lengths, areas and volumes are in pixels, and a second time in the image's unit if it has one;
     cells that cannot be known are empty. A series of volumes has its slices numbered in one go;
@@ -123,13 +123,13 @@ class ObjectTable:
 
     def add(self, item: ObjectInSlice) -> None:
         """Add an object's next slice; slices come in their order, objects of one in any."""
-        with saying_why(self._path):
+        with os_errors_as_output_errors(self._path):
             self._slices.writerow(self._measures.of_slice(item))
         self._sums.setdefault(item.object_id, _Sums()).add(item, self._measures.depth)
 
     def finish(self) -> None:
         """Write the lines of the objects, in the order of their ids."""
-        with saying_why(self._path):
+        with os_errors_as_output_errors(self._path):
             for object_id, sums in sorted(self._sums.items()):
                 self._objects.writerow(self._measures.of_object(object_id, sums))
             # Both, before one of the tables takes its place.
@@ -139,7 +139,7 @@ class ObjectTable:
 
 @dataclass(slots=True)
 class _Sums:
-    """What is kept of an object."""
+    """Sums over the slices of an object."""
 
     first: int = 0
     last: int = -1
@@ -171,7 +171,7 @@ class _Sums:
 
 
 class _Measures:
-    """Turns numbers of pixels into cells."""
+    """Cells of the tables, from numbers of pixels."""
 
     def __init__(self, image: ImageStack) -> None:
         self._axes = image.slice_axes
@@ -179,7 +179,8 @@ class _Measures:
         self.depth = image.slice_shape[-1] if image.slice_shape else 1
         # Slices from one time point to the next.
         self._frame = math.prod(image.slice_shape[self._axes.find("T") + 1 :])
-        self._interval = image.resolution.interval
+        resolution = image.resolution
+        self._interval = resolution.interval if resolution.has_time_unit else None
         size = image.resolution.pixel_size()
         self._unit = size.unit if size else None
         self._y = size.y if size else None

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import cv2
 import imageio.v3 as iio
 import numpy as np
+from PIL.PngImagePlugin import PngInfo
 from skimage.segmentation import find_boundaries
+
+from napari_gpcis.io.labels.marks import SOFTWARE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,7 +37,7 @@ class _Cut(Protocol):
 
 
 class StackPage:
-    """A slice of a stack, of which `draw_overlay` reads no more than it shows.
+    """A slice of a stack; `draw_overlay` reads only the pixels that it shows.
 
     Parameters
     ----------
@@ -58,17 +61,17 @@ def draw_overlay(image: _Cut, labels: LabelPage, clicks: Iterable[Click]) -> NDA
     Parameters
     ----------
     image : ndarray, shape (Y, X) or (Y, X, C), or StackPage
-        One slice; of more than three channels the first three are shown.
+        One slice; the first three of its channels are shown.
     labels : LabelPage, shape (Y, X)
-        Its labels. Of a very large slice, like of its image, only a sample is read.
+        Its labels. If the slice is very large, only a sample of labels and image is read.
     clicks : iterable of Click
-        Its clicks: positive ones become blue discs, negative ones vermilion crosses.
+        Clicks of the slice: positive ones become blue discs, negative ones vermilion crosses.
 
     Returns
     -------
     ndarray of uint8, shape (Y', X', 3)
         Small images are enlarged by a whole factor and very large ones reduced, so that outlines
-        and clicks can be seen.
+        and clicks are visible.
     """
     rows, columns = labels.shape
     longest = max(rows, columns)
@@ -93,13 +96,17 @@ def draw_overlay(image: _Cut, labels: LabelPage, clicks: Iterable[Click]) -> NDA
 
 def write_overlay(path: Path, overlay: NDArray[np.uint8]) -> None:
     """Write an overlay as PNG, whatever the name's ending."""
-    iio.imwrite(path, overlay, extension=".png")
+    text = PngInfo()
+    text.add_text("Software", SOFTWARE)
+    iio.imwrite(path, overlay, extension=".png", plugin="pillow", pnginfo=text)
 
 
 def _as_rgb(image: NDArray[Any]) -> NDArray[np.uint8]:
     """Stretch each channel from its 1st to its 99.8th percentile."""
     planes = image[..., None] if image.ndim == 2 else image[..., :3]
-    finite = np.nan_to_num(planes.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    with np.errstate(over="ignore"):
+        single = planes.astype(np.float32)
+    finite = np.nan_to_num(single, nan=0.0, posinf=0.0, neginf=0.0)
     low, high = np.percentile(finite, (1, 99.8), axis=(0, 1))
     stretched = np.clip((finite - low) / np.maximum(high - low, 1e-12), 0, 1)
     if stretched.shape[-1] == 1:
@@ -107,7 +114,8 @@ def _as_rgb(image: NDArray[Any]) -> NDArray[np.uint8]:
     elif stretched.shape[-1] == 2:
         # Two channels as green and magenta.
         stretched = stretched[..., [1, 0, 1]]
-    pixels: NDArray[np.uint8] = (stretched * 255).astype(np.uint8)
+    # In C's order, whatever that of the planes: cv2 draws on nothing else.
+    pixels: NDArray[np.uint8] = (stretched * 255).astype(np.uint8, order="C")
     return pixels
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import tifffile
 
-from napari_gpcis.io.files import saying_why, whole_or_nothing
+from napari_gpcis.io.files import atomic_write, os_errors_as_output_errors
 from napari_gpcis.io.labels.encode import background_tile
+from napari_gpcis.io.labels.marks import SOFTWARE
 
 if TYPE_CHECKING:
     import os
@@ -37,9 +38,9 @@ def open_label_tiff(
     Parameters
     ----------
     path : path
-        Where the finished file will be; an older one is replaced.
+        Path of the finished file; an older one is replaced.
     image : ImageStack
-        Gives axes and resolution.
+        Source of axes and resolution.
     dtype : numpy.dtype
         Type of the labels.
 
@@ -48,14 +49,14 @@ def open_label_tiff(
     OutputFileError
         When `path` cannot be written, on entering already.
     """
-    with whole_or_nothing(path) as part:
-        with saying_why(path):
+    with atomic_write(path) as part:
+        with os_errors_as_output_errors(path):
             # Whatever the size: pages are compressed, so nobody knows before the end.
             tiff = tifffile.TiffWriter(part, bigtiff=True, byteorder="<")
         try:
             yield TiffPages(tiff, image, dtype)
         finally:
-            with saying_why(path):
+            with os_errors_as_output_errors(path):
                 tiff.close()
 
 
@@ -82,6 +83,7 @@ class TiffPages:
             compression=_DEFLATE,
             metadata=None,
             description=self._description,
+            software=SOFTWARE,
             contiguous=False,
             **self._tags,
         )

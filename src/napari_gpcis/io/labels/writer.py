@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 import numpy as np
 
-from napari_gpcis.io.files import saying_why
+from napari_gpcis.io.files import os_errors_as_output_errors
 from napari_gpcis.io.labels.encode import EncodedPage, encode_page, tile_shape
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ __all__ = ["LabelWriter", "label_dtype", "label_writer"]
 
 
 def label_dtype(highest: int) -> np.dtype[Any]:
-    """Smallest type that label files use and that holds labels up to `highest`."""
+    """Smallest type of label files that holds labels up to `highest`."""
     return np.dtype(np.uint16 if highest <= np.iinfo(np.uint16).max else np.uint32)
 
 
@@ -36,12 +36,12 @@ def label_writer(
     Parameters
     ----------
     path : path
-        Where the labels will be: an OME-Zarr folder if it ends in ``.zarr``, else a TIFF.
+        Path of the labels: an OME-Zarr folder if it ends in ``.zarr``, otherwise a TIFF.
         Older labels are replaced at the end.
     image : ImageStack
-        Gives the slices' number, axes and size, and the resolution.
+        Source of the number, axes and size of slices, and of the resolution.
     highest : int
-        Largest label that will be written; it decides between 16 and 32 bit.
+        Largest label that will be written; decides between 16 and 32 bit.
 
     Raises
     ------
@@ -82,7 +82,7 @@ class LabelWriter:
     Attributes
     ----------
     written : int
-        Slices that were written so far.
+        Number of slices written so far.
     """
 
     def __init__(
@@ -104,8 +104,8 @@ class LabelWriter:
         Parameters
         ----------
         labels : LabelPage
-            Labels, 0 for background: an array of shape (Y, X), anything that can be cut like
-            one, or an `EncodedPage`, which costs least.
+            Labels, 0 for background: an array of shape (Y, X), anything that can be sliced
+            like one, or an `EncodedPage`, which costs least.
         """
         if labels.shape != self._shape:
             raise ValueError(
@@ -113,12 +113,12 @@ class LabelWriter:
                 "write slices of the image's own size"
             )
         page = labels if self._fits(labels) else encode_page(labels, self._dtype)
-        with saying_why(self._path):
+        with os_errors_as_output_errors(self._path):
             self._pages.write(page)
         self.written += 1
 
     def _fits(self, labels: LabelPage) -> TypeGuard[EncodedPage]:
-        """Whether tiles can go into the file as they are."""
+        """True if the tiles can go into the file as they are."""
         return (
             isinstance(labels, EncodedPage)
             and labels.dtype == self._dtype

@@ -1,8 +1,8 @@
 """Labels as OME-Zarr: a folder with a file for each tile.
 
 Version 0.4, which is zarr's second format: whatever reads OME-Zarr reads it (napari with its
-plugins, Bio-Formats, MoBIE, neuroglancer), while 0.5 takes newer versions, `ome-zarr` from 0.12 on
-for one; zarr-python writes both. Its zlib chunks are, besides, what encoded tiles are already.
+plugins, Bio-Formats, MoBIE, neuroglancer), while 0.5 needs newer versions, such as `ome-zarr` from
+0.12 on; zarr-python writes both. Its zlib chunks are, besides, what encoded tiles are already.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_gpcis.io.files import saying_why, whole_folder_or_nothing
-from napari_gpcis.io.folders import is_zarr_folder
+from napari_gpcis.io.files import atomic_folder, is_zarr_folder, os_errors_as_output_errors
 from napari_gpcis.io.labels.encode import tile_shape
 
 if TYPE_CHECKING:
@@ -39,9 +38,9 @@ def open_label_zarr(
     Parameters
     ----------
     path : path
-        Where the finished folder will be; an older one is replaced, if it is zarr.
+        Path of the finished folder; an older one is replaced if it is zarr.
     image : ImageStack
-        Gives axes, size and resolution.
+        Source of axes, size and resolution.
     dtype : numpy.dtype
         Type of the labels.
 
@@ -50,8 +49,8 @@ def open_label_zarr(
     OutputFileError
         When `path` cannot be written, on entering already.
     """
-    with whole_folder_or_nothing(path, "zarr", is_zarr_folder) as part:
-        with saying_why(path):
+    with atomic_folder(path, "zarr", is_zarr_folder) as part:
+        with os_errors_as_output_errors(path):
             _write_metadata(part, image, dtype)
         yield ZarrPages(part, image)
 
@@ -78,11 +77,13 @@ class ZarrPages:
 
 
 def _write_metadata(folder: Path, image: ImageStack, dtype: np.dtype[Any]) -> None:
-    # Not before an OME-Zarr is written: it takes a while to load.
+    # Imported late, as it takes a while to load.
     import zarr
 
-    axes, scale = image.resolution.ome_zarr(image.slice_axes)
-    transformations = [{"type": "scale", "scale": scale}]
+    axes, scale, translation = image.resolution.ome_zarr(image.slice_axes)
+    transformations: list[dict[str, Any]] = [{"type": "scale", "scale": scale}]
+    if any(translation):
+        transformations.append({"type": "translation", "translation": translation})
     datasets = [{"path": _ARRAY, "coordinateTransformations": transformations}]
     # A name of its own would make two outputs differ that hold the same.
     multiscale = {"version": _VERSION, "name": "labels", "axes": axes, "datasets": datasets}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from napari_gpcis.io.annotations.clicks import click_axes, read_clicks
+from napari_gpcis.io.annotations.clicks import click_axes, read_placed_clicks
 from napari_gpcis.io.annotations.gpcis_file import SUFFIX, read_annotation, to_metadata
 from napari_gpcis.widget.layers.clicks import COLORS, NAME, SIZE, SIZE_LIMITS, SYMBOLS
 from napari_gpcis.widget.tool.image_document import LABEL_NAMES
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from napari_gpcis.engine.click import Click
     from napari_gpcis.engine.types import Array
+    from napari_gpcis.io.annotations.clicks import PlacedClick
     from napari_gpcis.io.annotations.gpcis_file import SavedAnnotation
 
 __all__ = ["annotation_layers", "get_annotation_reader", "get_clicks_reader"]
@@ -60,9 +61,8 @@ def annotation_layers(saved: SavedAnnotation) -> list[LayerData]:
 def _read_clicks(path: Paths) -> list[LayerData]:
     layers = []
     for one in _each(path):
-        ndim = click_axes(one) or 2
-        clicks = read_clicks(one, ndim)
-        positions = np.array([click.place[-ndim:] for click in clicks])
+        clicks = read_placed_clicks(one)
+        positions = np.array([click.place for click in clicks])
         layers.append(_points(positions, clicks, Path(one).stem, {}))
     return layers
 
@@ -72,7 +72,7 @@ def _read_annotations(path: Paths) -> list[LayerData]:
 
 
 def _points(
-    positions: Array, clicks: Sequence[Click], name: str, placement: dict[str, Any]
+    positions: Array, clicks: Sequence[Click | PlacedClick], name: str, placement: dict[str, Any]
 ) -> LayerData:
     """Points that look like the tool's own."""
     signs = [click.positive for click in clicks]

@@ -46,20 +46,27 @@ def write_clicks_file(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     """
     points = np.asarray(data, float)
     ndim = points.shape[1]
-    if ndim not in (2, 3):
-        raise ClicksFileError(
-            f"expected points of an image or a stack (2 or 3 axes), got {ndim}; "
-            "save the annotation (.gpcis), which keeps all axes"
-        )
+    if ndim < 2:
+        raise ClicksFileError(f"expected points of an image, with 2 axes or more, got {ndim}")
     features = _features(meta)
     signs = _signs(features, len(points))
     clicks = [
-        _click(number, point if ndim == 3 else (0, *point), None, *sign)
+        _click(number, (0, *point)[-3:], None, *sign)
         for number, (point, sign) in enumerate(zip(points, signs, strict=True))
     ]
     others = {name: values for name, values in features.items() if name not in _OURS}
-    write_clicks(path, clicks, ndim, others)
+    _check_leading(points)
+    write_clicks(path, clicks, ndim, others, points.tolist() if ndim > 3 else None)
     return [path]
+
+
+def _check_leading(points: Array) -> None:
+    """Refuse points before the first pixel along an axis before slice, row and column."""
+    for number, point in enumerate(points):
+        if not all(value >= -0.5 for value in point[:-3]):
+            raise ClicksFileError(
+                f"point {number} is outside the image; remove it or move it inside"
+            )
 
 
 def write_annotation_file(path: str, layer_data: Sequence[LayerData]) -> list[str]:

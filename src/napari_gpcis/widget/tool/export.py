@@ -43,7 +43,10 @@ def export(path: Path, desk: Desk, classes: ClassList, diameter: float | None) -
     if suffix == ".csv":
         from napari_gpcis.io.annotations.clicks import write_clicks
 
-        write_clicks(path, desk.annotation.state.clicks, 2 if desk.frame.ndim == 2 else 3)
+        clicks, frame = desk.annotation.state.clicks, desk.frame
+        # As napari saves points, where there are more axes than slices, rows and columns.
+        places = [frame.to_data(*click.place) for click in clicks] if frame.ndim > 3 else None
+        write_clicks(path, clicks, frame.ndim, places=places)
     elif suffix == ".gpcis":
         from napari_gpcis.io.annotations.gpcis_file import save_annotation
 

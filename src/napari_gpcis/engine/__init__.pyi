@@ -1,0 +1,14 @@
+from .click import Click as Click
+from .document.annotation import Annotation as Annotation
+from .document.annotation import Change as Change
+from .document.annotation import Question as Question
+from .document.history import Committed as Committed
+from .document.history import State as State
+from .document.history import Step as Step
+from .document.history import StoredMask as StoredMask
+from .document.label_store import LabelStore as LabelStore
+from .document.label_store import Patch as Patch
+from .geometry import Box as Box
+from .normalise import Normalisation as Normalisation
+from .result import Result as Result
+from .session import Session as Session

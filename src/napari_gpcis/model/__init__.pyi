@@ -1,0 +1,13 @@
+from .checkpoint import ModelCard as ModelCard
+from .checkpoint import ModelFileError as ModelFileError
+from .checkpoint import import_official as import_official
+from .checkpoint import list_models as list_models
+from .checkpoint import load_checkpoint as load_checkpoint
+from .checkpoint import load_model as load_model
+from .checkpoint import model_card as model_card
+from .checkpoint import save_checkpoint as save_checkpoint
+from .config import NetworkConfig as NetworkConfig
+from .folders import model_files as model_files
+from .folders import user_models_folder as user_models_folder
+from .network import SegmentationNetwork as SegmentationNetwork
+from .network import build_network as build_network
