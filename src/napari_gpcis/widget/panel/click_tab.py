@@ -19,7 +19,7 @@ from napari_gpcis.widget.panel.collapsible import Section
 from napari_gpcis.widget.panel.controls import Attempt, Part, push_button
 from napari_gpcis.widget.panel.image_section import ImageChoice, RestoreBar
 from napari_gpcis.widget.panel.model_section import ModelChoice
-from napari_gpcis.widget.panel.options_section import Options
+from napari_gpcis.widget.panel.options_section import OptionsSection
 from napari_gpcis.widget.panel.status_line import StatusLine
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class ClickTab(Part):
         self.classes = ClassesView(tool, attempt)
         self.steps = StepActions(tool, attempt)
         self.propagate = PropagateActions(tool, attempt)
-        self.options = Options(tool, attempt)
+        self.options = OptionsSection(tool, attempt)
         self.model = ModelChoice(tool, attempt)
         self.options_section = Section(
             "Options", self.options, "Labels layer, overlap, diameter, threshold, overlays"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from napari_gpcis.widget.tool.types import ToolLike
 
-__all__ = ["Options"]
+__all__ = ["OptionsSection"]
 
 _OVERLAY_TIPS = {
     "probability": "How likely each pixel belongs to the object",
@@ -35,7 +35,7 @@ _OVERLAY_TIPS = {
 }
 
 
-class Options(Part):
+class OptionsSection(Part):
     """Labels layer, overlap, object diameter, threshold, overlays."""
 
     def __init__(self, tool: ToolLike, attempt: Attempt) -> None:

@@ -11,12 +11,12 @@ from napari_gpcis.widget.layers.frame import Frame
 from napari_gpcis.widget.layers.overlays import MAPS, NEXT, Overlays
 from napari_gpcis.widget.layers.transforms import data_position
 from napari_gpcis.widget.tool import keys
-from napari_gpcis.widget.tool.canvas import HeldCanvas
-from napari_gpcis.widget.tool.document_journal import Recorder
-from napari_gpcis.widget.tool.engine_thread import Engine
-from napari_gpcis.widget.tool.image_document import Desk
-from napari_gpcis.widget.tool.status import WORKING, Telling
-from napari_gpcis.widget.tool.viewer_events import LayerWatch
+from napari_gpcis.widget.tool.canvas import CanvasFreeze
+from napari_gpcis.widget.tool.document_journal import DocumentJournal
+from napari_gpcis.widget.tool.engine_thread import EngineThread
+from napari_gpcis.widget.tool.image_document import ImageDocument
+from napari_gpcis.widget.tool.status import WORKING, StatusReporter
+from napari_gpcis.widget.tool.viewer_events import ViewerEvents
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -32,7 +32,7 @@ PAINT_MS = 120
 """How long a mask is left alone to be painted, before the engine makes anything else of it."""
 
 
-class Answering(Telling):
+class AnswerLoop(StatusReporter):
     """One image at a time, and the engine that is asked about it.
 
     Parameters
@@ -43,14 +43,14 @@ class Answering(Telling):
     def __init__(self, viewer: ViewerModel) -> None:
         super().__init__(viewer)
         self._overlay_layers: Overlays | None = None
-        self._recorder: Recorder | None = None
+        self._recorder: DocumentJournal | None = None
         self._next: tuple[int, int, int] | None = None
         self._asked: Question | None = None
         self._era = 0  # answers to what was asked in an earlier one hold no longer
         self._commits_when_answered = False
         self._closed = False
-        self._engine = Engine(self._failed, lambda text: self._tell(text, "warning"))
-        self._canvas = HeldCanvas(viewer, self, self._show)
+        self._engine = EngineThread(self._failed, lambda text: self._tell(text, "warning"))
+        self._canvas = CanvasFreeze(viewer, self, self._show)
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
         self._settle.setInterval(SETTLE_MS)
@@ -59,7 +59,7 @@ class Answering(Telling):
         self._painted.setSingleShot(True)
         self._painted.setInterval(PAINT_MS)
         self._painted.timeout.connect(self._go_on)
-        self._watch = LayerWatch(viewer, self)
+        self._watch = ViewerEvents(viewer, self)
 
     def close(self) -> None:
         """Give everything back. The journal keeps what is not saved."""
@@ -81,8 +81,8 @@ class Answering(Telling):
             return
         frame = Frame.of_layer(image, self.viewer)
         beside = self.settings.journal == "beside the image"
-        self._recorder = Recorder(image, frame, self._mode, beside=beside, tell=self._tell)
-        self._desk = Desk(
+        self._recorder = DocumentJournal(image, frame, self._mode, beside=beside, tell=self._tell)
+        self._desk = ImageDocument(
             self.viewer,
             image,
             frame,
@@ -217,7 +217,7 @@ class Answering(Telling):
             near = [at for at in (z, z + 1, z - 1) if 0 <= at < count]
             self._engine.prepare(near, ((box.r0 + box.r1) // 2, (box.c0 + box.c1) // 2))
 
-    def _forget_answers(self, desk: Desk) -> None:
+    def _forget_answers(self, desk: ImageDocument) -> None:
         """Have all asked again: the engine would answer otherwise now."""
         desk.annotation.history.forget_answers()
         self._asked = None
@@ -292,7 +292,7 @@ class Answering(Telling):
         shown = [] if self._overlay_layers is None else list(self._overlay_layers.layers)
         return [*shown, *(self._desk.layers if self._desk else ())]
 
-    def _desk_or_raise(self) -> Desk:
+    def _desk_or_raise(self) -> ImageDocument:
         if self._desk is None:
             raise ValueError("expected an image, got none; open one, or choose it above")
         return self._desk

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SAMPLE = 64
 
 
-class Recorder:
+class DocumentJournal:
     """Journal of one image in one mode.
 
     Parameters

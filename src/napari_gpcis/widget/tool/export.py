@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_gpcis.widget.tool.class_list import ClassList
-    from napari_gpcis.widget.tool.image_document import Desk
+    from napari_gpcis.widget.tool.image_document import ImageDocument
 
 SUFFIXES = (".gpcis", ".tif", ".tiff", ".csv")
 
 
-def export(path: Path, desk: Desk, classes: ClassList, diameter: float | None) -> None:
+def export(path: Path, desk: ImageDocument, classes: ClassList, diameter: float | None) -> None:
     """Write a file of the kind that its suffix names, whole or not at all.
 
     Parameters
@@ -23,7 +23,7 @@ def export(path: Path, desk: Desk, classes: ClassList, diameter: float | None) -
     path : Path
         `.gpcis`: labels, all clicks and classes, to go on from later; `.tif`: labels;
         `.csv`: the clicks that are not committed.
-    desk : Desk
+    desk : ImageDocument
         What is saved.
     classes : ClassList
         Names and colours, in class mode.

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 LABEL_NAMES = {"object": "GPCIS labels", "class": "GPCIS classes"}
 
 
-class Desk:
+class ImageDocument:
     """Annotation and layers of an image.
 
     Parameters

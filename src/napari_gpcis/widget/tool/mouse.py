@@ -53,7 +53,7 @@ class Mouse:
         if positive is None or not self._is_ours():
             return
         world, start = tuple(event.position), tuple(event.pos)
-        self.tool.foresee(world, positive)
+        self.tool.predict_ahead(world, positive)
         yield
         while event.type == "mouse_move":
             if max(abs(now - then) for now, then in zip(event.pos, start, strict=True)) > STILL:

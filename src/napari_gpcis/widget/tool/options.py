@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_gpcis.widget.tool.engine_thread import Loaded
-    from napari_gpcis.widget.tool.image_document import Desk
+    from napari_gpcis.widget.tool.image_document import ImageDocument
     from napari_gpcis.widget.tool.types import ClassInfo, Mode, Overlap
 
 CHANNEL_NAMES = ("red", "green", "blue")
 
 
-class Choices(QObject):
+class ToolOptions(QObject):
     """The tool's properties and their setters; each setter raises ValueError with a remedy.
 
     Parameters
@@ -39,7 +39,7 @@ class Choices(QObject):
         super().__init__()
         self.viewer = viewer
         self.settings, self.settings_warnings = read_settings()
-        self._desk: Desk | None = None
+        self._desk: ImageDocument | None = None
         self._image: Image | None = None
         self._mode: Mode = "object"
         self._labels: dict[str, Labels | None] = {"object": None, "class": None}

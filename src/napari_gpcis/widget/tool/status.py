@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 
-from napari_gpcis.widget.tool.options import Choices
+from napari_gpcis.widget.tool.options import ToolOptions
 from napari_gpcis.widget.tool.progress import Activity
 from napari_gpcis.widget.tool.types import Status
 
@@ -20,8 +20,8 @@ BUSY_MS = 150
 """How long an answer may take before the panel says so: each repaint of it costs a frame."""
 
 
-class Telling(Choices):
-    """Choices, and a line that says what becomes of them.
+class StatusReporter(ToolOptions):
+    """ToolOptions, and a line that says what becomes of them.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from napari_gpcis.engine.document.annotation import reach
 from napari_gpcis.engine.document.history import CarriedMask
 from napari_gpcis.widget.layers.transforms import data_position
 from napari_gpcis.widget.tool import keys
-from napari_gpcis.widget.tool.answer_loop import Answering
+from napari_gpcis.widget.tool.answer_loop import AnswerLoop
 from napari_gpcis.widget.tool.export import export
 from napari_gpcis.widget.tool.mouse import Mouse
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 DOUBLE_CLICK_S = 1.0
 
 
-class Tool(Answering):
+class Tool(AnswerLoop):
     """What is done, and what can be done.
 
     Parameters
@@ -55,7 +55,7 @@ class Tool(Answering):
 
     # mouse
 
-    def foresee(self, world: tuple[float, ...], positive: bool) -> None:
+    def predict_ahead(self, world: tuple[float, ...], positive: bool) -> None:
         """The mouse is pressed: most likely a click follows, and its answer can be worked on."""
         desk = self._desk
         if desk is None or self._mode != "object" or self._asked is not None:
@@ -64,7 +64,9 @@ class Tool(Answering):
             return
         place = desk.frame.to_click(data_position(desk.image, world, self.viewer.dims.units))
         if place is not None:
-            self._engine.foresee(desk.annotation.foresee(desk.click_at(*place, positive=positive)))
+            self._engine.predict_ahead(
+                desk.annotation.foresee(desk.click_at(*place, positive=positive))
+            )
 
     def click(self, world: tuple[float, ...], positive: bool) -> None:
         """Click at a position of the window's world."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
     from napari.utils.events import Event
 
-    from napari_gpcis.widget.tool.image_document import Desk
+    from napari_gpcis.widget.tool.image_document import ImageDocument
     from napari_gpcis.widget.tool.types import Level
 
 
@@ -19,7 +19,7 @@ class _Watcher(Protocol):
     """What the watch asks of the tool."""
 
     changed: Any
-    _desk: Desk | None
+    _desk: ImageDocument | None
     _image: Image | None
     _labels: dict[str, Labels | None]
 
@@ -35,13 +35,13 @@ class _Watcher(Protocol):
     def view_moved(self) -> None: ...
 
 
-class LayerWatch:
+class ViewerEvents:
     """Listens to the viewer for the tool.
 
     Parameters
     ----------
     viewer : napari.Viewer
-    tool : Answering
+    tool : AnswerLoop
         What is to know of it.
     """
 
