@@ -45,22 +45,26 @@ def test_the_diameter_is_measured_on_the_object_and_can_be_typed(on_coins: Windo
     options = on_coins.panel.click.options
     on_coins.panel.click.options_section.expand()
     on_coins.push(options.estimate)
-    assert on_coins.tool.object_diameter is None
+    assert on_coins.tool.options.object_diameter is None
     assert "click on one" in on_coins.panel.click.status.text.text()
     on_coins.click(*COIN)
     on_coins.settle()
     on_coins.push(options.estimate)
     on_coins.settle()
-    assert options.diameter.value() == on_coins.tool.object_diameter == pytest.approx(47, abs=5)
+    assert (
+        options.diameter.value()
+        == on_coins.tool.options.object_diameter
+        == pytest.approx(47, abs=5)
+    )
     line = options.diameter.lineEdit()
     line.selectAll()
     QTest.keyClicks(line, "200")
     QTest.keyClick(line, Qt.Key.Key_Return)
     on_coins.settle()
-    assert on_coins.tool.object_diameter == 200
+    assert on_coins.tool.options.object_diameter == 200
     assert on_coins.clicks == [(*COIN, True)]  # that Enter was not for the canvas
     assert on_coins.mask[COIN]
-    assert on_coins.tool._engine._session.object_diameter == 200
+    assert on_coins.tool.loop.engine._session.object_diameter == 200
 
 
 @pytest.mark.parametrize("name", ["probability", "prior"])

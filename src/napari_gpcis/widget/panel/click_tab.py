@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_gpcis.widget.theme import Palette
-    from napari_gpcis.widget.tool.types import ToolLike
+    from napari_gpcis.widget.tool.tool import Tool
 
 __all__ = ["ClickTab"]
 
@@ -50,7 +50,7 @@ class ClickTab(Part):
         Opens the help sheet.
     """
 
-    def __init__(self, tool: ToolLike, attempt: Attempt, show_help: Callable[[], object]) -> None:
+    def __init__(self, tool: Tool, attempt: Attempt, show_help: Callable[[], object]) -> None:
         super().__init__(tool, attempt)
         self.restore = RestoreBar(tool, attempt)
         self.image = ImageChoice(tool, attempt)

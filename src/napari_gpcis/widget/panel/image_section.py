@@ -21,7 +21,7 @@ from napari_gpcis.widget.panel.controls import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_gpcis.widget.tool.types import ToolLike
+    from napari_gpcis.widget.tool.tool import Tool
 
 __all__ = ["ImageChoice", "RestoreBar"]
 
@@ -29,7 +29,7 @@ __all__ = ["ImageChoice", "RestoreBar"]
 class RestoreBar(Part):
     """Offers the unsaved work of an earlier session; shown only while there is some."""
 
-    def __init__(self, tool: ToolLike, attempt: Attempt) -> None:
+    def __init__(self, tool: Tool, attempt: Attempt) -> None:
         super().__init__(tool, attempt)
         self.text = QLabel()
         self.text.setTextFormat(Qt.TextFormat.PlainText)
@@ -62,7 +62,7 @@ class RestoreBar(Part):
 class ImageChoice(Part):
     """The image layer, and which of its channels the model sees."""
 
-    def __init__(self, tool: ToolLike, attempt: Attempt) -> None:
+    def __init__(self, tool: Tool, attempt: Attempt) -> None:
         super().__init__(tool, attempt)
         self.image = Chooser(
             "Image",

@@ -11,7 +11,8 @@ from napari_gpcis.widget.panel.controls import Attempt, Part, describe, push_but
 
 if TYPE_CHECKING:
     from napari_gpcis.widget.theme import Palette
-    from napari_gpcis.widget.tool.types import Level, Status, ToolLike
+    from napari_gpcis.widget.tool.tool import Tool
+    from napari_gpcis.widget.tool.types import Level, Status
 
 __all__ = ["StatusLine"]
 
@@ -29,7 +30,7 @@ _LINES = 2
 class StatusLine(Part):
     """The status, large, with a sign and the colour of its level; under it progress and Cancel."""
 
-    def __init__(self, tool: ToolLike, attempt: Attempt) -> None:
+    def __init__(self, tool: Tool, attempt: Attempt) -> None:
         super().__init__(tool, attempt)
         self._palette: Palette | None = None
         self._level: Level = "info"

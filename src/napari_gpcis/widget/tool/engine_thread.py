@@ -250,6 +250,29 @@ class EngineThread:
 
         self.worker.ask("ahead", work, again)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a long work is under way, which `cancel` stops."""
+        return self.worker.busy_long
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way or waits."""
+        return self.worker.idle
+
+    def cancel(self) -> None:
+        """Stop the long work after the step that it is at."""
+        self.worker.cancel()
+
+    def drop_question(self) -> None:
+        """Answer the question that waits no more."""
+        self.worker.drop("answer")
+
+    def drop_all(self) -> None:
+        """Forget everything that waits, and stop the long work."""
+        self.worker.drop()
+        self.worker.cancel()
+
     def stop(self) -> None:
         """End the thread."""
         self.worker.stop()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".gpcis", ".tif", ".tiff", ".csv")
 
 
-def export(path: Path, desk: ImageDocument, classes: ClassList, diameter: float | None) -> None:
+def export(path: Path, document: ImageDocument, classes: ClassList, diameter: float | None) -> None:
     """Write a file of the kind that its suffix names, whole or not at all.
 
     Parameters
@@ -23,7 +23,7 @@ def export(path: Path, desk: ImageDocument, classes: ClassList, diameter: float 
     path : Path
         `.gpcis`: labels, all clicks and classes, to go on from later; `.tif`: labels;
         `.csv`: the clicks that are not committed.
-    desk : ImageDocument
+    document : ImageDocument
         What is saved.
     classes : ClassList
         Names and colours, in class mode.
@@ -43,10 +43,10 @@ def export(path: Path, desk: ImageDocument, classes: ClassList, diameter: float 
     if suffix == ".csv":
         from napari_gpcis.io.annotations.clicks import write_clicks
 
-        write_clicks(path, desk.annotation.state.clicks, 2 if desk.frame.ndim == 2 else 3)
+        write_clicks(path, document.annotation.state.clicks, 2 if document.frame.ndim == 2 else 3)
     elif suffix == ".gpcis":
         from napari_gpcis.io.annotations.gpcis_file import save_annotation
 
-        save_annotation(path, desk.saved_annotation(classes, diameter))
+        save_annotation(path, document.saved_annotation(classes, diameter))
     else:
-        desk.labels.save(str(path))
+        document.labels.save(str(path))

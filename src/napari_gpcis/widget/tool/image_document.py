@@ -27,7 +27,12 @@ from napari_gpcis.widget.layers.arrays import labels_array, stack_of
 from napari_gpcis.widget.layers.clicks import ClicksLayer
 from napari_gpcis.widget.layers.partial_refresh import refresh_box
 from napari_gpcis.widget.layers.preview import Preview
-from napari_gpcis.widget.layers.transforms import follow_transform, layer_transform, placement_of
+from napari_gpcis.widget.layers.transforms import (
+    data_position,
+    follow_transform,
+    layer_transform,
+    placement_of,
+)
 from napari_gpcis.widget.tool.class_list import ClassList
 
 if TYPE_CHECKING:
@@ -37,7 +42,8 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
     from napari_gpcis.widget.layers.frame import Frame
-    from napari_gpcis.widget.tool.types import Mode
+    from napari_gpcis.widget.tool.document_journal import DocumentJournal
+    from napari_gpcis.widget.tool.types import Level, Mode
 
 LABEL_NAMES = {"object": "GPCIS labels", "class": "GPCIS classes"}
 
@@ -55,10 +61,8 @@ class ImageDocument:
     mode : {"object", "class"}
     labels : napari Labels layer, optional
         Where committed objects are written; a new one is made when not given.
-    record : callable
-        Called with each `Change` of the annotation, before the layers show it.
-    on_change : callable
-        Called with each `Change` of the annotation, before the layers show it.
+    journal : DocumentJournal
+        Where each change of the annotation is written before the layers show it.
     tell : callable
         Called with (text, level) for the status line.
 
@@ -75,16 +79,16 @@ class ImageDocument:
         frame: Frame,
         mode: Mode,
         labels: Labels | None,
-        record: Callable[[Change], None],
-        on_change: Callable[[Change], None],
-        tell: Callable[[str, str], None],
+        journal: DocumentJournal,
+        tell: Callable[[str, Level], None],
     ) -> None:
         self.viewer = viewer
         self.image = image
         self.frame = frame
         self.mode = mode
-        self._report = on_change
+        self.journal = journal
         self._tell = tell
+        self._observers: list[Callable[[Change], None]] = []
         self.leaving = False
         self.shows_later = False
         self._shown: tuple[Click, ...] = ()
@@ -92,7 +96,7 @@ class ImageDocument:
         known = labels if labels is not None else self._saved_labels()
         self.labels = known if known is not None else self._new_labels(transform)
         self.annotation = self.fresh_annotation(highest=0 if known is None else None)
-        self.annotation.observers += [record, self._changed]
+        self._attach()
         self.preview = Preview(frame, transform)
         self.clicks = ClicksLayer(frame, transform, self._points_changed, self._points_outside)
         self._disconnect = [follow_transform(layer, image, frame) for layer in self.layers]
@@ -103,7 +107,7 @@ class ImageDocument:
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """The desk's own layers, from the bottom up."""
+        """The tool's own layers, from the bottom up."""
         return self.labels, self.preview.layer, self.clicks.layer
 
     def ensure_layers(self) -> None:
@@ -120,8 +124,13 @@ class ImageDocument:
         if self.clicks.layer in self.viewer.layers:
             self.viewer.layers.selection = {self.clicks.layer}
 
+    def observe(self, observer: Callable[[Change], None]) -> None:
+        """Call a function with each change of the annotation, before the layers show it."""
+        self._observers.append(observer)
+        self._attach()
+
     def leave(self) -> None:
-        """Take the clicks and the preview away; the labels stay."""
+        """Take the clicks and the preview away; the labels and the journal's file stay."""
         self.leaving = True
         self.annotation.observers.clear()
         self.labels.events.paint.disconnect(self._painted)
@@ -132,6 +141,51 @@ class ImageDocument:
         for layer in (self.preview.layer, self.clicks.layer):
             if layer in self.viewer.layers:
                 self.viewer.layers.remove(layer)
+        self.journal.close()
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the viewer shows the plane that is worked in."""
+        return self.viewer.dims.ndisplay == 2 and self.frame.is_shown(self.image, self.viewer)
+
+    @property
+    def shown_slice(self) -> int:
+        """Slice that the viewer shows, or the nearest one."""
+        dims = self.viewer.dims
+        return self.frame.slice_of(data_position(self.image, dims.point, dims.units))
+
+    @property
+    def view_centre(self) -> tuple[int, int]:
+        """Row and column in the middle of the view."""
+        viewer = self.viewer
+        world = list(viewer.dims.point)
+        row_axis, col_axis = viewer.dims.displayed[-2:]
+        world[row_axis], world[col_axis] = viewer.scene.camera.center[-2:]
+        position = data_position(self.image, world, viewer.dims.units)
+        row, col = (round(position[axis]) for axis in self.frame.plane)
+        return row, col
+
+    def place_at(self, world: tuple[float, ...]) -> tuple[int, int, int] | None:
+        """Slice, row and column of a position in the viewer's world; None outside the image."""
+        return self.frame.to_click(data_position(self.image, world, self.viewer.dims.units))
+
+    def go_to_slice(self, z: int) -> None:
+        """Show a slice."""
+        if self.shown_slice == z:
+            return
+        world = self.image.data_to_world(self.frame.to_data(z, 0, 0))
+        dims = self.viewer.dims
+        offset = dims.ndim - len(world)
+        displayed = dims.displayed
+        for axis, value in enumerate(world):
+            if axis + offset not in displayed:
+                dims.set_point(axis + offset, float(value))
+
+    def go_to_pixel(self, z: int, row: int, col: int) -> None:
+        """Show a slice, a pixel of it in the middle."""
+        self.go_to_slice(z)
+        world = self.image.data_to_world(self.frame.to_data(z, row, col))
+        self.viewer.scene.camera.center = tuple(world)[-3:]
 
     def add_click(self, z: int, row: int, col: int, positive: bool) -> None:
         """Add a click of the object (class) that is worked on."""
@@ -158,11 +212,11 @@ class ImageDocument:
             ).committed,
         )
 
-    def take_over(self, annotation: Annotation, record: Callable[[Change], None]) -> None:
+    def take_over(self, annotation: Annotation) -> None:
         """Go on with a restored annotation, which writes into the same labels."""
         self.annotation.observers.clear()
         self.annotation = annotation
-        annotation.observers += [record, self._changed]
+        self._attach()
         self._note_committed()
         self.preview.clear()
         self.show()
@@ -215,6 +269,20 @@ class ImageDocument:
             if mask[row - box.r0, col - box.c0]:
                 return owner
         return 0
+
+    def object_areas(self) -> list[int]:
+        """Pixels of the object that is worked on, or else of each that is committed."""
+        if self.mode != "object":
+            return []
+        state = self.annotation.state
+        masks = [state.mask_of(state.active, z) for z in state.slices_of(state.active)]
+        areas = [int(mask[1].sum()) for mask in masks if mask is not None]
+        if any(areas):
+            return [max(areas)]
+        for done in state.committed:
+            own = [self.annotation.labels.of_box(z, box) == done.label for z, box in done.places]
+            areas += [max(int(mask.sum()) for mask in own)] if own else []
+        return [area for area in areas if area]
 
     def swap_signs(self) -> None:
         """Turn the sign of the selected clicks, or of the last one of the object."""
@@ -273,14 +341,16 @@ class ImageDocument:
         data = labels_array(self.frame.data_shape, np.uint16)
         return Labels(data, name=LABEL_NAMES[self.mode], **transform)
 
-    def _changed(self, change: Change) -> None:
+    def _attach(self) -> None:
+        # others before the layers: the engine works while these are drawn
+        self.annotation.observers[:] = [self.journal.record, *self._observers, self._draw]
+
+    def _draw(self, change: Change) -> None:
         self.ensure_layers()
         for patch in change.step.patches:
             refresh_box(self.labels, self.frame.index(patch.z, patch.box))
         if change.step.before.committed is not change.step.after.committed:
             self._note_committed()
-        # first the question, so that the engine works while the layers are drawn
-        self._report(change)
         if not self.shows_later:
             self.show()
 
