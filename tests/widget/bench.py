@@ -184,7 +184,7 @@ class Window:
     def _begin_anew(self) -> None:
         """As after opening the image, but with the same layers."""
         tool, document = self.tool, self.tool.document
-        tool._commits_when_answered = False
+        tool.queue.flush()
         tool.loop.overlays.clear()
         document.labels.data[:] = 0
         document.labels.metadata.clear()

@@ -110,6 +110,11 @@ class AnswerLoop(QObject):
         return self.engine.idle and not (self._settle.isActive() or self._painted.isActive())
 
     @property
+    def awaiting(self) -> bool:
+        """Whether an answer about an object is under way."""
+        return self._asked is not None
+
+    @property
     def layers(self) -> list[Layer]:
         """Layers of the document and the overlays over it."""
         shown = [] if self.overlays is None else list(self.overlays.layers)

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from napari_gpcis.widget.tool.document_journal import DocumentJournal
     from napari_gpcis.widget.tool.types import Level, Mode
 
+WAITING = 2**31 - 1
+"""Object number of clicks that are shown, but are not the annotation's yet."""
 LABEL_NAMES = {"object": "GPCIS labels", "class": "GPCIS classes"}
 
 
@@ -91,6 +93,7 @@ class ImageDocument:
         self._observers: list[Callable[[Change], None]] = []
         self.leaving = False
         self.shows_later = False
+        self.waiting: tuple[Click, ...] = ()
         self._shown: tuple[Click, ...] = ()
         transform = layer_transform(image, frame)
         known = labels if labels is not None else self._saved_labels()
@@ -247,12 +250,17 @@ class ImageDocument:
     def show(self) -> None:
         """Bring points and preview in line with the annotation."""
         state = self.annotation.state
-        self._shown = state.clicks
-        self.clicks.show(state.clicks, state.active)
+        self.show_clicks()
         if self.mode == "object":
             self.preview.show(state)
         elif not state.clicks:
             self.preview.clear()
+
+    def show_clicks(self) -> None:
+        """Bring the points in line with the annotation, and with the clicks that wait."""
+        state = self.annotation.state
+        self._shown = state.clicks
+        self.clicks.show((*state.clicks, *self.waiting), state.active)
 
     def label_at(self, z: int, row: int, col: int) -> int:
         """Committed label of a pixel; 0 for none."""
@@ -287,7 +295,8 @@ class ImageDocument:
     def swap_signs(self) -> None:
         """Turn the sign of the selected clicks, or of the last one of the object."""
         clicks = list(self.annotation.state.clicks)
-        chosen = sorted(int(index) for index in self.clicks.layer.selected_data)
+        selected = sorted(int(index) for index in self.clicks.layer.selected_data)
+        chosen = [index for index in selected if index < len(clicks)]
         if not chosen:
             active = self.annotation.state.active
             own = [at for at, click in enumerate(clicks) if click.object_id == active]
@@ -363,6 +372,7 @@ class ImageDocument:
         if self.leaving:
             return
         state = self.annotation.state
+        clicks = [click for click in clicks if click.object_id != WAITING]
         # a click of a moment ago may not be among the points yet
         clicks = [*clicks, *(click for click in state.clicks if click not in self._shown)]
         new = [click for click in clicks if click not in state.clicks]

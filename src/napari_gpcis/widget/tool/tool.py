@@ -10,15 +10,18 @@ import numpy as np
 from napari.layers import Image, Labels
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.geometry import equivalent_diameter
+from napari_gpcis.engine.options import Options, check_diameter
 from napari_gpcis.widget.layers.frame import Frame
 from napari_gpcis.widget.tool import keys
+from napari_gpcis.widget.tool.action_queue import ActionQueue
 from napari_gpcis.widget.tool.answer_loop import AnswerLoop
 from napari_gpcis.widget.tool.class_list import ClassList
 from napari_gpcis.widget.tool.document_journal import DocumentJournal
 from napari_gpcis.widget.tool.engine_thread import EngineThread
 from napari_gpcis.widget.tool.export import export
-from napari_gpcis.widget.tool.image_document import ImageDocument
+from napari_gpcis.widget.tool.image_document import WAITING, ImageDocument
 from napari_gpcis.widget.tool.options import ToolOptions
 from napari_gpcis.widget.tool.settings import read_settings
 from napari_gpcis.widget.tool.slice_jobs import SliceJobs
@@ -71,7 +74,6 @@ class Tool(QObject):
         self._labels: dict[str, Labels | None] = {"object": None, "class": None}
         self._classes = ClassList()
         self._last_click = 0.0
-        self._commits_when_answered = False
         self._closed = False
         self.reporter = StatusReporter(self)
         self.reporter.changed.connect(self.changed)
@@ -81,8 +83,9 @@ class Tool(QObject):
         self.jobs = SliceJobs(
             self.loop.engine, self.reporter, lambda document: document is self.document
         )
-        self.loop.settled.connect(self._commit_if_wanted)
-        self.loop.failed.connect(self._commit_no_more)
+        self.queue = ActionQueue(lambda: self.loop.awaiting, self.reporter.attempt)
+        self.loop.settled.connect(self._go_on)
+        self.loop.failed.connect(self._give_up_waiting)
         self.events = ViewerEvents(viewer, self)
         self._listen()
         keys.bind(viewer, self)
@@ -96,6 +99,7 @@ class Tool(QObject):
         if self._closed:
             return
         self._closed = True
+        self.queue.flush()
         keys.unbind(self.viewer)
         self.events.disconnect_all()
         self.reporter.close()
@@ -151,7 +155,6 @@ class Tool(QObject):
             for layer in document.layers:
                 keys.unbind(layer)
             document.leave()
-        self._commits_when_answered = False
 
     def _choose_image(self) -> None:
         """Take the selected image layer, or the topmost one, if none is chosen yet."""
@@ -168,6 +171,7 @@ class Tool(QObject):
             self._choose_image()
 
     def _image_removed(self) -> None:
+        self._give_up_waiting()
         self._image = None
         self.leave_image()
         self.reporter.tell(
@@ -234,10 +238,8 @@ class Tool(QObject):
 
     def set_image(self, name: str) -> None:
         """Take clicks on another image layer."""
-        self._image = _named(name, self._image_layers(), "image")
-        self.options.channels = ()
-        self._labels = {"object": None, "class": None}
-        self.open_image()
+        image = _named(name, self._image_layers(), "image")
+        self._in_turn(lambda: self._set_image(image))
 
     @property
     def label_layers(self) -> list[str]:
@@ -262,8 +264,7 @@ class Tool(QObject):
             document.check_labels(chosen)
         if document is not None and chosen is document.labels:
             return
-        self._labels[self.options.mode] = chosen
-        self.open_image()
+        self._in_turn(lambda: self._set_labels(chosen))
 
     @property
     def channels(self) -> list[str]:
@@ -299,15 +300,13 @@ class Tool(QObject):
         loaded = self.loop.loaded
         if mode == "class" and loaded is not None and not loaded.has_gp:
             raise ValueError("expected a model with a GP head for classes; choose another model")
-        if mode != self.options.mode:
-            self.options.mode = mode
-            self.open_image()
+        Options(mode)
+        self._in_turn(lambda: self._set_mode(mode))
 
     def set_object_diameter(self, px: float | None) -> None:
         """Give the diameter of an object in px; None: estimate it from the first object."""
-        if px != self.options.object_diameter:
-            self.options.object_diameter = px
-            self.loop.set_options(object_diameter=px)
+        check_diameter(px)
+        self._in_turn(lambda: self._set_option(object_diameter=px))
 
     def estimate_diameter(self) -> None:
         """Measure the diameter on the object that is worked on, or on those in the labels."""
@@ -320,14 +319,13 @@ class Tool(QObject):
 
     def set_threshold(self, p: float) -> None:
         """Set the probability from which a pixel belongs to the object."""
-        if p != self.options.threshold:
-            self.options.threshold = p
-            self.loop.set_options(threshold=p)
+        Options(threshold=p)
+        self._in_turn(lambda: self._set_option(threshold=p))
 
     def set_overlap(self, overlap: Overlap) -> None:
         """Choose what a commit does with the pixels of other objects."""
-        self.options.overlap = overlap
-        self.changed.emit()
+        Options(overlap=overlap)
+        self._in_turn(lambda: self._set_overlap(overlap))
 
     def set_overlay(self, name: str, on: bool) -> None:
         """Show or hide a map over the image."""
@@ -462,19 +460,31 @@ class Tool(QObject):
 
     def click(self, world: tuple[float, ...], positive: bool) -> None:
         """Click at a position of the window's world."""
-        place = self._place(world)
-        if place is not None:
-            self._last_click = time.monotonic()
-            self.loop.click(place, positive)
+        self._last_click = time.monotonic()
+        if self.loop.loaded is None and not self.queue:
+            self._click(world, positive)  # the engine will go through them one by one
+            return
+        document = self.document
+        place = document.place_at(world) if document is not None and document.is_shown else None
+        shown = None if place is None else Click(*place, positive=positive, object_id=WAITING)
+        self._in_turn(lambda: self._click(world, positive), shown)
 
     def double_click(self, world: tuple[float, ...]) -> None:
         """Take up the object at a position, if there is one; its first click was none then."""
+        fresh = time.monotonic() - self._last_click < DOUBLE_CLICK_S
+        self._in_turn(lambda: self._take_up(world, fresh))
+
+    def _click(self, world: tuple[float, ...], positive: bool) -> None:
+        place = self._place(world)
+        if place is not None:
+            self.loop.click(place, positive)
+
+    def _take_up(self, world: tuple[float, ...], fresh: bool) -> None:
         place, document = self._place(world), self.document
         if place is None or document is None or self.mode != "object":
             return
         draft, label = document.draft_at(*place), document.label_at(*place)
         clicked = document.annotation.state.clicks[-1:]
-        fresh = time.monotonic() - self._last_click < DOUBLE_CLICK_S
         if (draft or label) and fresh and clicked and clicked[0].place == place:
             document.annotation.undo()
         if draft:
@@ -500,45 +510,38 @@ class Tool(QObject):
     # actions
 
     def commit(self) -> None:
-        """Write the object under its own label, as soon as its mask is there."""
+        """Write the object under its own label, as soon as its mask is there.
+
+        It is sealed at once: what is clicked from now on belongs to the next one.
+        """
         document = self._document_or_raise()
-        if self.mode == "class":
-            self._commit_classes([document.shown_slice])
-            return
-        state = document.annotation.state
-        if state.active not in state.objects():
-            self.reporter.tell("Nothing to commit: click on an object first", "warning")
-        elif document.annotation.unanswered():
-            self._commits_when_answered = True
+        if self.mode == "object" and document.annotation.unanswered():
+            self.loop.ask()  # once more, should it have failed
+        self._in_turn(self._commit)
+        if self.queue:
             self.reporter.tell("Committing as soon as the mask is there …", "busy")
-        else:
-            self._commit_now()
 
     def clear(self) -> None:
-        """Take the clicks of the object (class) away; cancel what was pending."""
-        self._commits_when_answered = False
-        if self.document is not None and not self.document.annotation.clear():
-            self.loop.tell_ready()
+        """Take the clicks of the object (class) away; its answer is awaited no more."""
+        self._now_unless_others_wait(self._clear)
 
     def new_object(self) -> None:
         """Leave the object as a draft and begin another; in class mode, add a class."""
-        if self.mode == "class":
-            self.add_class()
-        else:
-            self._document_or_raise().annotation.begin_object()
+        self._document_or_raise()
+        self._in_turn(self._new_object)
 
     def undo(self) -> None:
         """Take the last step back."""
-        self._step(undo=True)
+        self._now_unless_others_wait(lambda: self._step(undo=True))
 
     def redo(self) -> None:
         """Take the step again that was taken back."""
-        self._step(undo=False)
+        self._now_unless_others_wait(lambda: self._step(undo=False))
 
     def swap_sign(self) -> None:
         """Turn the sign of the selected clicks, or of the last one."""
         if self.document is not None:
-            self.document.swap_signs()
+            self._in_turn(self.document.swap_signs)
 
     def jump_to_next(self) -> None:
         """Show the place where a click would help most."""
@@ -552,12 +555,8 @@ class Tool(QObject):
         document = self._document_or_raise()
         if self.mode == "class":
             self.apply_to_all()
-            return
-        if not self.can_propagate:
-            raise ValueError(
-                "expected an object with a mask in a stack, got none; click on an object first"
-            )
-        self.jobs.propagate(document, direction)
+        else:
+            self._in_turn(lambda: self._propagate(document, direction))
 
     def propagate_up(self) -> None:
         """Carry the object over to later slices."""
@@ -577,7 +576,6 @@ class Tool(QObject):
 
     def cancel(self) -> None:
         """Stop the running work; what is done stays, and undo takes it back."""
-        self._commits_when_answered = False
         self.jobs.cancel()
 
     def toggle_masks(self) -> None:
@@ -622,23 +620,93 @@ class Tool(QObject):
             self.document.journal.discard()
         self.changed.emit()
 
-    def _commit_if_wanted(self) -> None:
-        if self._commits_when_answered:
-            self._commit_now()
+    # one thing after another
 
-    def _commit_no_more(self) -> None:
-        self._commits_when_answered = False
+    def _in_turn(self, action: Callable[[], object], click: Click | None = None) -> None:
+        """Do something once all answers are there that it builds on."""
+        self.queue.do(action, click)
+        self._show_waiting()
 
-    def _commit_now(self) -> None:
-        self._commits_when_answered = False
-        if self.document is None:
-            return
-        try:
-            label = self.document.annotation.commit(overlap=self.options.overlap)
-        except ValueError as error:
-            self.reporter.tell(str(error), "error")
+    def _now_unless_others_wait(self, action: Callable[[], object]) -> None:
+        """Do something that needs no answer, though not before what was asked for earlier."""
+        if self.queue:
+            self._in_turn(action)
         else:
-            self.reporter.tell(f"Committed as label {label}")
+            action()
+
+    def _go_on(self) -> None:
+        self.queue.go_on()
+        self._show_waiting()
+
+    def _give_up_waiting(self) -> None:
+        self.queue.flush()
+        self._show_waiting()
+
+    def _show_waiting(self) -> None:
+        document, clicks = self.document, self.queue.clicks
+        if document is not None and document.waiting != clicks:
+            document.waiting = clicks
+            document.show_clicks()
+
+    def _commit(self) -> None:
+        document = self._document_or_raise()
+        if self.mode == "class":
+            self._commit_classes([document.shown_slice])
+            return
+        annotation = document.annotation
+        if annotation.state.active not in annotation.state.objects():
+            self.reporter.tell("Nothing to commit: click on an object first", "warning")
+        elif annotation.unanswered():
+            annotation.begin_object()  # what is clicked now must not be added to it
+            self.reporter.tell("The object has no mask yet: it stays a draft", "warning")
+        else:
+            self.reporter.attempt(self._write_object)
+
+    def _write_object(self) -> None:
+        label = self._document_or_raise().annotation.commit(overlap=self.options.overlap)
+        self.reporter.tell(f"Committed as label {label}")
+
+    def _clear(self) -> None:
+        if self.document is not None and not self.document.annotation.clear():
+            self.loop.tell_ready()
+
+    def _new_object(self) -> None:
+        if self.mode == "class":
+            self.add_class()
+        else:
+            self._document_or_raise().annotation.begin_object()
+
+    def _propagate(self, document: ImageDocument, direction: Direction) -> None:
+        if not self.can_propagate:
+            raise ValueError(
+                "expected an object with a mask in a stack, got none; click on an object first"
+            )
+        self.jobs.propagate(document, direction)
+
+    def _set_image(self, image: Image) -> None:
+        self._image = image
+        self.options.channels = ()
+        self._labels = {"object": None, "class": None}
+        self.open_image()
+
+    def _set_labels(self, labels: Labels | None) -> None:
+        self._labels[self.options.mode] = labels
+        self.open_image()
+
+    def _set_mode(self, mode: Mode) -> None:
+        if mode != self.options.mode:
+            self.options.mode = mode
+            self.open_image()
+
+    def _set_option(self, **option: Any) -> None:
+        ((name, value),) = option.items()
+        if value != getattr(self.options, name):
+            setattr(self.options, name, value)
+            self.loop.set_options(**option)
+
+    def _set_overlap(self, overlap: Overlap) -> None:
+        self.options.overlap = overlap
+        self.changed.emit()
 
     def _commit_classes(self, slices: list[int]) -> None:
         document = self._document_or_raise()
@@ -648,7 +716,6 @@ class Tool(QObject):
         self.jobs.apply_classes(document, slices)
 
     def _step(self, *, undo: bool) -> None:
-        self._commits_when_answered = False
         document = self.document
         if document is None:
             return
@@ -729,7 +796,7 @@ class Tool(QObject):
     @property
     def idle(self) -> bool:
         """Whether nothing is under way, encoding ahead included."""
-        return self.loop.idle
+        return self.loop.idle and not self.queue
 
     def _document_or_raise(self) -> ImageDocument:
         if self.document is None:
