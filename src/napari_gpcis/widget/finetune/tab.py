@@ -28,6 +28,7 @@ from napari_gpcis.widget.finetune.export import pair_of
 from napari_gpcis.widget.finetune.job import FineTuneJob, Plan
 from napari_gpcis.widget.finetune.layer_pairs import LayerPairs
 from napari_gpcis.widget.theme import palette_of
+from napari_gpcis.widget.tool.status import sentence
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,7 +85,7 @@ class FineTuneTab(QWidget):
             plan = self._plan()
             self.job.start(plan)
         except ValueError as error:
-            self._say(_sentence(error), error=True)
+            self._say(sentence(error), error=True)
             return
         self._output, self._seen_done = plan.output, None
         self._loss.clear()
@@ -162,12 +163,12 @@ class FineTuneTab(QWidget):
     def _layer_pairs(self) -> list[LayerPair]:
         chosen = self._pairs.chosen()
         if not chosen:
-            raise ValueError("expected an image and its labels, got none; add them as layers")
+            raise ValueError("Choose an image and its labels first; add them as layers")
         pairs = [pair_of(self._viewer.layers[a], self._viewer.layers[b]) for a, b in chosen]
         pages = sum(pair.pages for pair in pairs)
         if pages < _FEWEST_PAGES:
             raise ValueError(
-                f"expected at least {_FEWEST_PAGES} images or slices, got {pages}; "
+                f"Fine-tuning needs {_FEWEST_PAGES} images or slices at least, not {pages}: "
                 "add a pair for each labelled image"
             )
         return pairs
@@ -176,14 +177,12 @@ class FineTuneTab(QWidget):
         name = self._name.text().strip()
         if not _NAME.fullmatch(name):
             raise ValueError(
-                f"expected a name of letters, digits, spaces, dots and dashes, got “{name}”; "
-                "choose another"
+                f"“{name}” cannot be the name of a file: use letters, digits, spaces, dots and "
+                "dashes"
             )
         taken = {known.casefold() for known in model_files()}
         if name.casefold() in taken:
-            raise ValueError(
-                f"expected a new name, got “{name}”, a model of which exists; choose another"
-            )
+            raise ValueError(f"A model with the name “{name}” exists already; choose another name")
         return user_models_folder() / f"{name}{SUFFIX}"
 
     def _set_running(self, running: bool) -> None:
@@ -260,11 +259,6 @@ def _time_left(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.0f} s left"
     return f"{seconds / 60:.0f} min left"
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error)
-    return text[:1].upper() + text[1:] + "."
 
 
 def _free_name() -> str:

@@ -40,7 +40,9 @@ class RestoreBar(Part):
             lambda: attempt(tool.restore),
         )
         self.discard = push_button(
-            "Discard", "Forget the unsaved work for good", lambda: attempt(tool.discard_restorable)
+            "Discard",
+            "Do not offer the unsaved work again; its file is kept",
+            lambda: attempt(tool.discard_restorable),
         )
         buttons = QHBoxLayout()
         buttons.addWidget(self.restore, 1)

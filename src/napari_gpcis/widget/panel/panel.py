@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 from napari_gpcis.widget.panel.click_tab import ClickTab
 from napari_gpcis.widget.panel.help_sheet import HelpSheet, ShortcutLike
 from napari_gpcis.widget.theme import palette_of, style_sheet
+from napari_gpcis.widget.tool.status import sentence
 from napari_gpcis.widget.tool.types import Status
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class GPCISPanel(QWidget):
         try:
             action()
         except (ValueError, OSError) as error:
-            self._complaint = Status(str(error), "error")
+            self._complaint = Status(sentence(error), "error")
             self._overheard = self.tool.status
         else:
             self._complaint = None

@@ -14,7 +14,7 @@ from napari_gpcis.widget.layers.arrays import image_stack
 from napari_gpcis.widget.layers.overlays import MAPS, NEXT, Overlays
 from napari_gpcis.widget.tool.canvas import CanvasFreeze
 from napari_gpcis.widget.tool.engine_thread import EngineThread
-from napari_gpcis.widget.tool.status import WORKING
+from napari_gpcis.widget.tool.status import WORKING, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -338,7 +338,7 @@ class AnswerLoop(QObject):
         self._asked = None
         self.failed.emit()
         self.reporter.end_progress()
-        self.reporter.tell(f"{str(error) or type(error).__name__} – your clicks are kept", "error")
+        self.reporter.tell(f"{sentence(error)} – your clicks are kept", "error")
 
     def _timer(self, milliseconds: int, then: Callable[[], None]) -> QTimer:
         timer = QTimer(self)

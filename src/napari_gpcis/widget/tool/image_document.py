@@ -132,6 +132,10 @@ class ImageDocument:
         self._observers.append(observer)
         self._attach()
 
+    def select_label(self, label: int) -> None:
+        """Let napari's brush paint into an object."""
+        self.labels.selected_label = label
+
     def leave(self) -> None:
         """Take the clicks and the preview away; the labels and the journal's file stay."""
         self.leaving = True
@@ -242,9 +246,8 @@ class ImageDocument:
         if not self.fits(labels):
             kind, shape = type(labels.data).__name__, tuple(getattr(labels.data, "shape", ()))
             raise ValueError(
-                f"expected labels that can be written to, of shape {self.frame.data_shape}, got "
-                f"{kind} of shape {shape} in {labels.name!r}; choose another labels layer, or a "
-                "new one"
+                f"“{labels.name}” ({kind} of shape {shape}) cannot hold the labels of this image, "
+                f"whose shape is {self.frame.data_shape}; choose another labels layer, or a new one"
             )
 
     def show(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from napari.utils import progress
@@ -20,6 +21,37 @@ BUSY_MS = 150
 """How long an answer may take before the panel says so: each repaint of it costs a frame."""
 
 
+_ASSERTION = re.compile(r"(?s)expected (?P<wanted>.+?), got (?P<got>.+?)(?:; (?P<remedy>.+))?")
+_IN_THE_WINDOW = {
+    "an object that lies on labelled ones": "The whole object lies on other objects. To commit it "
+    "all the same, choose “Overwrite other objects” under Options",
+    "got an empty mask": "The mask is empty. Click on the object first",
+}
+"""Words of the library's errors, and what is said of them to somebody who clicks."""
+
+
+def sentence(error: BaseException) -> str:
+    """An error as a sentence for somebody who has not written the program.
+
+    The library says "expected …, got …; the remedy": the remedy comes first here.
+    """
+    text = str(error) or type(error).__name__
+    for words, said in _IN_THE_WINDOW.items():
+        if words in text:
+            return said
+    found = _ASSERTION.fullmatch(text)
+    if found is not None:
+        remedy, wanted, got = found["remedy"], found["wanted"], found["got"]
+        text = f"Needed: {wanted}; found: {got}"
+        if remedy:
+            text = f"{_capital(remedy)}. {text}"
+    return _capital(text)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 class StatusReporter(QObject):
     """The tool's status, and a bar in napari's activity dock for long work."""
 
@@ -29,6 +61,7 @@ class StatusReporter(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.status = Status("Loading the model …", "busy")
+        self._of_object = False
         self._activity = _ActivityBar()
         self._announcer = QTimer(self)
         self._announcer.setSingleShot(True)
@@ -36,6 +69,7 @@ class StatusReporter(QObject):
 
     def tell(self, text: str, level: Level = "info", done: int = 0, total: int = 0) -> None:
         """Show a line."""
+        self._of_object = False
         self.status = Status(text, level, done, total)
         self.announce()
 
@@ -60,10 +94,13 @@ class StatusReporter(QObject):
             self.tell_object(document)
 
     def tell_object(self, document: ImageDocument) -> None:
-        """Say how large the object is, and how long its answer took."""
+        """Say how large the object is, and how long its answer took.
+
+        What was said of an object that is gone is not left standing.
+        """
         state = document.annotation.state
         if state.active not in state.objects():
-            if self.status.level == "busy":
+            if self._of_object or self.status.level == "busy":
                 self.tell("Click on an object")
             return
         result = state.answers.get((state.active, state.z))
@@ -74,6 +111,7 @@ class StatusReporter(QObject):
         if result is not None:
             text += f" in {1e3 * sum(result.timings.values()):.0f} ms"
         self.tell(f"{text} – Enter commits")
+        self._of_object = True
 
     def announce(self) -> None:
         """Say once, after all that happens now, that something has changed; later if it is busy."""
@@ -87,7 +125,7 @@ class StatusReporter(QObject):
         try:
             action()
         except ValueError as error:
-            self.tell(str(error), "error")
+            self.tell(sentence(error), "error")
 
     def close(self) -> None:
         """Report nothing more."""

@@ -13,6 +13,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.geometry import equivalent_diameter
 from napari_gpcis.engine.options import Options, check_diameter
+from napari_gpcis.widget.layers.arrays import check_image, image_stack
 from napari_gpcis.widget.layers.frame import Frame
 from napari_gpcis.widget.tool import keys
 from napari_gpcis.widget.tool.action_queue import ActionQueue
@@ -92,7 +93,7 @@ class Tool(QObject):
         for warning in warnings:
             self.reporter.tell(warning, "warning")
         self.loop.load(self.options.model, self.options.device)
-        self._choose_image()
+        self._choose_image_if_any()
 
     def close(self) -> None:
         """Give everything back: mouse, keys, thread. The journal keeps what is not saved."""
@@ -108,9 +109,10 @@ class Tool(QObject):
 
     def _listen(self) -> None:
         events = self.events
-        events.pressed.connect(self.predict_ahead)
-        events.clicked.connect(self.click)
-        events.double_clicked.connect(self.double_click)
+        attempt = self.reporter.attempt
+        events.pressed.connect(lambda *press: attempt(lambda: self.predict_ahead(*press)))
+        events.clicked.connect(lambda *click: attempt(lambda: self.click(*click)))
+        events.double_clicked.connect(lambda world: attempt(lambda: self.double_click(world)))
         events.layers_changed.connect(self.changed)
         events.image_added.connect(self._image_added)
         events.image_removed.connect(self._image_removed)
@@ -128,7 +130,9 @@ class Tool(QObject):
         image, mode = self._image, self.options.mode
         if image is None:
             return
+        check_image(image)
         frame = Frame.of_layer(image, self.viewer)
+        image_stack(image, frame)  # refuses what cannot be segmented, before anything is made
         beside = self.settings.journal == "beside the image"
         journal = DocumentJournal(image, frame, mode, beside=beside, tell=self.reporter.tell)
         document = ImageDocument(
@@ -156,19 +160,28 @@ class Tool(QObject):
                 keys.unbind(layer)
             document.leave()
 
-    def _choose_image(self) -> None:
-        """Take the selected image layer, or the topmost one, if none is chosen yet."""
-        if self._image is not None:
-            return
+    def choose_image(self) -> None:
+        """Take the selected image layer, or the topmost one.
+
+        Raises
+        ------
+        ValueError
+            If there is none, or it cannot be segmented.
+        """
         candidates = self._image_layers()
         active = self.viewer.layers.selection.active
         chosen = active if active in candidates else next(iter(reversed(candidates)), None)
-        if chosen is not None:
-            self.reporter.attempt(lambda: self.set_image(chosen.name))
+        if chosen is None:
+            raise ValueError("Open an image first")
+        self._set_image(chosen)
+
+    def _choose_image_if_any(self) -> None:
+        if self._image is None and self._image_layers():
+            self.reporter.attempt(self.choose_image)
 
     def _image_added(self, layer: Image) -> None:
         if layer not in self.loop.layers:
-            self._choose_image()
+            self._choose_image_if_any()
 
     def _image_removed(self) -> None:
         self._give_up_waiting()
@@ -177,7 +190,7 @@ class Tool(QObject):
         self.reporter.tell(
             "The image was removed; its labels stay. Choose another image", "warning"
         )
-        self._choose_image()
+        self._choose_image_if_any()
 
     def _layer_removed(self, layer: Any) -> None:
         document = self.document
@@ -285,7 +298,7 @@ class Tool(QObject):
     def set_channels(self, indices: tuple[int, ...]) -> None:
         """Choose the channels that the model sees."""
         if not indices:
-            raise ValueError("expected at least one channel, got none; tick one")
+            raise ValueError("The model needs one channel at least: tick one")
         self.options.channels = tuple(indices) if len(indices) < len(self.channels) else ()
         self.loop.reopen()
         self.changed.emit()
@@ -299,7 +312,7 @@ class Tool(QObject):
         """Outline objects or name classes."""
         loaded = self.loop.loaded
         if mode == "class" and loaded is not None and not loaded.has_gp:
-            raise ValueError("expected a model with a GP head for classes; choose another model")
+            raise ValueError("This model knows no classes; choose another model")
         Options(mode)
         self._in_turn(lambda: self._set_mode(mode))
 
@@ -312,9 +325,7 @@ class Tool(QObject):
         """Measure the diameter on the object that is worked on, or on those in the labels."""
         areas = [] if self.document is None else self.document.object_areas()
         if not areas:
-            raise ValueError(
-                "expected an object to measure, got none yet; click on one, then estimate"
-            )
+            raise ValueError("There is no object to measure yet: click on one, then press Estimate")
         self.set_object_diameter(round(equivalent_diameter(float(np.median(areas))), 1))
 
     def set_threshold(self, p: float) -> None:
@@ -408,7 +419,7 @@ class Tool(QObject):
     def set_active_class(self, number: int) -> None:
         """Choose the class that clicks are given."""
         if number not in [item.number for item in self.classes]:
-            raise ValueError(f"expected one of the classes, got {number}; add it first")
+            raise ValueError(f"There is no class {number}; add it first")
         if self.document is not None and self.mode == "class":
             self.document.annotation.choose(number)
             self.document.show()
@@ -491,13 +502,14 @@ class Tool(QObject):
             document.annotation.activate(draft, place[0])
         elif label:
             document.annotation.take_up(label, place[0])
+            document.select_label(label)
 
     def _place(self, world: tuple[float, ...]) -> tuple[int, int, int] | None:
         """Slice, row and column of a position, if clicks are taken there."""
-        self._choose_image()
         if self.document is None:
-            self.reporter.tell("Open an image first, or choose one above", "warning")
-            return None
+            self.choose_image()
+        if self.document is None:
+            return None  # it has been said why
         if self.viewer.dims.ndisplay != 2:
             self.reporter.tell(
                 "Clicks are taken in the 2-D view: press the cube below the layers", "warning"
@@ -546,7 +558,7 @@ class Tool(QObject):
     def jump_to_next(self) -> None:
         """Show the place where a click would help most."""
         if self.loop.next_click is None or self.document is None:
-            self.reporter.tell("No place stands out: the mask is clear everywhere", "info")
+            self.reporter.tell("No place stands out: the mask is clear everywhere")
         else:
             self.document.go_to_pixel(*self.loop.next_click)
 
@@ -663,7 +675,9 @@ class Tool(QObject):
             self.reporter.attempt(self._write_object)
 
     def _write_object(self) -> None:
-        label = self._document_or_raise().annotation.commit(overlap=self.options.overlap)
+        document = self._document_or_raise()
+        label = document.annotation.commit(overlap=self.options.overlap)
+        document.select_label(label)
         self.reporter.tell(f"Committed as label {label}")
 
     def _clear(self) -> None:
@@ -679,7 +693,7 @@ class Tool(QObject):
     def _propagate(self, document: ImageDocument, direction: Direction) -> None:
         if not self.can_propagate:
             raise ValueError(
-                "expected an object with a mask in a stack, got none; click on an object first"
+                "Click on an object first. It can be propagated to other slices of a stack"
             )
         self.jobs.propagate(document, direction)
 
@@ -687,7 +701,11 @@ class Tool(QObject):
         self._image = image
         self.options.channels = ()
         self._labels = {"object": None, "class": None}
-        self.open_image()
+        try:
+            self.open_image()
+        except ValueError:
+            self._image = None
+            raise
 
     def _set_labels(self, labels: Labels | None) -> None:
         self._labels[self.options.mode] = labels
@@ -800,7 +818,7 @@ class Tool(QObject):
 
     def _document_or_raise(self) -> ImageDocument:
         if self.document is None:
-            raise ValueError("expected an image, got none; open one, or choose it above")
+            raise ValueError("Open an image first, or choose one above")
         return self.document
 
     def _image_layers(self) -> list[Image]:
@@ -819,4 +837,4 @@ def _named(name: str, layers: list[Any], kind: str) -> Any:
     for layer in layers:
         if layer.name == name:
             return layer
-    raise ValueError(f"expected the name of an {kind} layer, got {name!r}; choose one in the list")
+    raise ValueError(f"There is no {kind} layer “{name}” any more; choose one in the list")
