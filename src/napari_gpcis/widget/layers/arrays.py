@@ -15,13 +15,13 @@ import psutil  # type: ignore[import-untyped]
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari.layers import Image
+    from napari.layers import Image, Labels
     from numpy.typing import DTypeLike
 
     from napari_gpcis.engine.types import Array, ArrayLike
     from napari_gpcis.widget.layers.frame import Frame
 
-__all__ = ["StackView", "check_image", "image_stack", "labels_array", "stack_of"]
+__all__ = ["StackView", "check_image", "holds_labels_of", "image_stack", "labels_array", "stack_of"]
 
 LARGEST_IN_MEMORY = 0.5
 """Share of the machine's memory beyond which new labels go to a file."""
@@ -187,6 +187,13 @@ def check_image(layer: Image) -> None:
         raise ValueError(f"“{layer.name}” has no pixels (its shape is {shape}); choose another")
     if layer.ndim < 2:
         raise ValueError(f"“{layer.name}” has one axis only; choose an image with rows and columns")
+
+
+def holds_labels_of(layer: Labels, frame: Frame) -> bool:
+    """Whether a labels layer can be written to, pixel for pixel of an image."""
+    data: Any = layer.data
+    in_memory = isinstance(data, np.ndarray) and bool(data.flags.writeable)
+    return in_memory and data.shape == frame.data_shape
 
 
 def labels_array(shape: Sequence[int], dtype: DTypeLike) -> Array:

@@ -10,6 +10,7 @@ from app_model.types import KeyCode, KeyMod
 from napari.layers import Points
 
 from napari_gpcis.engine.click import Click
+from napari_gpcis.widget.layers.transforms import place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,8 +45,8 @@ class ClicksLayer:
         self,
         frame: Frame,
         transform: dict[str, Any],
-        on_change: Callable[[list[Click]], None],
-        on_outside: Callable[[int], None],
+        on_change: Callable[[list[Click]], None] = lambda _: None,
+        on_outside: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.frame = frame
         self._on_change = on_change
@@ -67,6 +68,19 @@ class ClicksLayer:
         self.layer.events.data.connect(self._changed)
         self.layer.events.features.connect(self._features_changed)
         self.layer.bind_key(KeyMod.CtrlCmd | KeyCode.KeyV, self._paste, overwrite=True)
+
+    def bind(
+        self,
+        frame: Frame,
+        transform: dict[str, Any],
+        on_change: Callable[[list[Click]], None],
+        on_outside: Callable[[int], None],
+    ) -> None:
+        """Hold the clicks of another image of as many axes; there are none at first."""
+        self._on_change, self._on_outside = on_change, on_outside
+        self.frame = frame
+        self._write([], [])
+        place(self.layer, transform)
 
     def close(self) -> None:
         """Listen no more."""

@@ -80,6 +80,20 @@ class Overlays:
         self._unfollow: dict[str, Callable[[], None]] = {}
         self._hidden: set[str] = set()
 
+    def bind(self, image: Layer, frame: Frame) -> None:
+        """Lie over another image; nothing is shown at first."""
+        self.hide()
+        self.keep((NEXT,) if frame.ndim == self.frame.ndim else ())
+        self.image, self.frame = image, frame
+        mark = self._layers.get(NEXT)
+        if mark is None or mark not in self.viewer.layers:
+            return
+        self._unfollow.pop(NEXT)()
+        self._follow(NEXT, mark)
+        place(mark, layer_transform(image, frame))
+        layers: Any = self.viewer.layers
+        layers.move(layers.index(mark), len(layers))
+
     @property
     def layers(self) -> Sequence[Layer]:
         """Those that are shown."""
@@ -163,6 +177,9 @@ class Overlays:
         layers.insert(at, layer)
         layers.selection = selected
         self._layers[name] = layer
+        self._follow(name, layer)
+
+    def _follow(self, name: str, layer: Layer) -> None:
         whole = (0.0,) * self.frame.ndim
         self._unfollow[name] = follow_transform(
             layer, self.image, self.frame, lambda: self._corners.get(name, whole)
@@ -185,6 +202,6 @@ class Overlays:
         layer = self._layers.pop(name, None)
         if layer is None:
             return
-        self._unfollow.pop(name)()
+        self._unfollow.pop(name, lambda: None)()
         if layer in self.viewer.layers:
             self.viewer.layers.remove(layer)

@@ -13,6 +13,7 @@ from napari_gpcis.engine.document.history import CarriedMask
 from napari_gpcis.engine.geometry import Box
 from napari_gpcis.widget.layers.arrays import labels_array
 from napari_gpcis.widget.layers.partial_refresh import write_box
+from napari_gpcis.widget.layers.transforms import place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,6 +69,14 @@ class Preview:
         self.layer.editable = False
         self.set_colors(COLORS)
         self._drawn: dict[int, list[Drawn]] = {}
+
+    def bind(self, frame: Frame, transform: dict[str, Any]) -> None:
+        """Lie over another image of as many axes; nothing is drawn at first."""
+        self._drawn.clear()
+        self.frame = frame
+        self.layer.data = labels_array(frame.data_shape, np.uint8)
+        place(self.layer, transform)
+        self.set_colors(COLORS)
 
     def set_colors(self, colors: Mapping[int, str]) -> None:
         """Colours of the values; the rest is transparent."""

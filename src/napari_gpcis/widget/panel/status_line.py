@@ -130,7 +130,7 @@ class StatusLine(Part):
         room = QRect(0, 0, max(1, self.text.width()), 10_000)
         for chosen in (self._palette.large, self._palette.normal, self._palette.small):
             font = QFont(self.text.font())
-            font.setPointSize(int(chosen.removesuffix("pt")))
+            font.setPointSizeF(float(chosen.removesuffix("pt")))
             metrics = QFontMetrics(font)
             height = height or metrics.lineSpacing() * _LINES + 2
             wrapped = metrics.boundingRect(room, int(Qt.TextFlag.TextWordWrap), self.text.text())

@@ -87,15 +87,29 @@ class AnswerLoop(QObject):
     def open(self, document: ImageDocument) -> None:
         """Answer questions about a document."""
         self.document = document
-        self.overlays = Overlays(self.viewer, document.image, document.frame, self.settings.opacity)
-        document.observe(self._changed)
+        image, frame = document.image, document.frame
+        if self.overlays is None:
+            self.overlays = Overlays(self.viewer, image, frame, self.settings.opacity)
+        else:
+            self.overlays.bind(image, frame)
+        document.observer = self._changed
 
-    def leave(self) -> None:
-        """Answer nothing more about the document, and take its overlays away."""
+    def leave(self, *, for_another: bool = False) -> None:
+        """Answer nothing more about the document.
+
+        Its overlays are taken away, unless another document will need them: to remove layers
+        takes napari a quarter of a second each.
+        """
         if self.overlays is not None:
-            self.overlays.clear()
+            self.overlays.hide()
+            if not for_another:
+                self.overlays.clear()
+                self.overlays = None
+        if self.document is not None:
+            self.document.observer = None
         self.engine.drop_all()
-        self.document = self.overlays = self.next_click = self._asked = None
+        self.canvas.release()
+        self.document = self.next_click = self._asked = None
 
     def close(self) -> None:
         """End the thread."""
@@ -113,6 +127,13 @@ class AnswerLoop(QObject):
     def awaiting(self) -> bool:
         """Whether an answer about an object is under way."""
         return self._asked is not None
+
+    @property
+    def _conditions(self) -> tuple[object, ...]:
+        """What an answer depends on besides the clicks."""
+        options = self.options
+        model = options.model, options.device
+        return *model, options.channels, options.object_diameter, options.threshold
 
     @property
     def layers(self) -> list[Layer]:
@@ -143,12 +164,20 @@ class AnswerLoop(QObject):
 
         self.engine.load(model, device, arguments, then)
 
-    def reopen(self) -> None:
-        """Give the engine the image anew."""
+    def reopen(self, *, keep_answers: bool = False) -> None:
+        """Give the engine the image anew.
+
+        Parameters
+        ----------
+        keep_answers : bool
+            Whether those that were given under the present options hold.
+        """
         document = self.document
         if document is None:
             return
-        self._forget_answers(document)
+        if not (keep_answers and document.answered_under == self._conditions):
+            self._forget_answers(document)
+        document.answered_under = self._conditions
         image, arguments = image_stack(document.image, document.frame)
         if self.options.channels:
             arguments["channels"] = self.options.channels
@@ -204,6 +233,8 @@ class AnswerLoop(QObject):
             self.reporter.tell_object(document)
             self._painted.start()
             self.settled.emit()
+            if self._asked is None and self.document is document:
+                self._ask_for_drafts(document)
             return
         state = document.annotation.state
         z = state.z if state.z in waiting else waiting[0]
@@ -217,6 +248,19 @@ class AnswerLoop(QObject):
         self.engine.ask(
             self._asked, lambda asked, result: self._answered(annotation, era, asked, result)
         )
+
+    def _ask_for_drafts(self, document: ImageDocument) -> None:
+        """Ask for a mask that a draft lacks; nothing waits for it, and a click takes its place."""
+        annotation, era = document.annotation, self._era
+        state = annotation.state
+        for owner in state.objects():
+            for z in state.slices_of(owner):
+                if owner != state.active and state.mask_of(owner, z) is None:
+                    self.engine.ask(
+                        annotation.question(z, owner),
+                        lambda asked, result: self._answered(annotation, era, asked, result),
+                    )
+                    return
 
     def _changed(self, change: Change) -> None:
         """After every change of the annotation: what is not known yet is asked for."""
@@ -243,6 +287,7 @@ class AnswerLoop(QObject):
     def _forget_answers(self, document: ImageDocument) -> None:
         """Have all asked again: the engine would answer otherwise now."""
         document.annotation.history.forget_answers()
+        document.answered_under = self._conditions
         self._asked = None
         self._era += 1
 

@@ -23,10 +23,8 @@ from napari_gpcis.io.annotations.gpcis_file import (
     with_metadata,
 )
 from napari_gpcis.widget.layers import paint
-from napari_gpcis.widget.layers.arrays import labels_array, stack_of
-from napari_gpcis.widget.layers.clicks import ClicksLayer
+from napari_gpcis.widget.layers.arrays import holds_labels_of, labels_array, stack_of
 from napari_gpcis.widget.layers.partial_refresh import refresh_box
-from napari_gpcis.widget.layers.preview import Preview
 from napari_gpcis.widget.layers.transforms import (
     data_position,
     follow_transform,
@@ -41,7 +39,9 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
 
+    from napari_gpcis.widget.layers.clicks import ClicksLayer
     from napari_gpcis.widget.layers.frame import Frame
+    from napari_gpcis.widget.layers.preview import Preview
     from napari_gpcis.widget.tool.document_journal import DocumentJournal
     from napari_gpcis.widget.tool.types import Level, Mode
 
@@ -65,6 +65,8 @@ class ImageDocument:
         Where committed objects are written; a new one is made when not given.
     journal : DocumentJournal
         Where each change of the annotation is written before the layers show it.
+    preview, clicks : Preview, ClicksLayer
+        Shared by all documents; they show the one that is open.
     tell : callable
         Called with (text, level) for the status line.
 
@@ -82,6 +84,8 @@ class ImageDocument:
         mode: Mode,
         labels: Labels | None,
         journal: DocumentJournal,
+        preview: Preview,
+        clicks: ClicksLayer,
         tell: Callable[[str, Level], None],
     ) -> None:
         self.viewer = viewer
@@ -89,24 +93,29 @@ class ImageDocument:
         self.frame = frame
         self.mode = mode
         self.journal = journal
+        self.preview = preview
+        self.clicks = clicks
         self._tell = tell
-        self._observers: list[Callable[[Change], None]] = []
-        self.leaving = False
+        self.observer: Callable[[Change], None] | None = None
+        self.answered_under: tuple[object, ...] = ()
+        self.channels: tuple[int, ...] = ()
+        self.is_open = False
+        self._hidden = False
         self.shows_later = False
         self.waiting: tuple[Click, ...] = ()
         self._shown: tuple[Click, ...] = ()
         transform = layer_transform(image, frame)
-        known = labels if labels is not None else self._saved_labels()
-        self.labels = known if known is not None else self._new_labels(transform)
-        self.annotation = self.fresh_annotation(highest=0 if known is None else None)
+        self.made_labels = labels is None
+        self.labels = self._new_labels(transform) if labels is None else labels
+        self.annotation = self.fresh_annotation(highest=0 if labels is None else None)
         self._attach()
-        self.preview = Preview(frame, transform)
-        self.clicks = ClicksLayer(frame, transform, self._points_changed, self._points_outside)
-        self._disconnect = [follow_transform(layer, image, frame) for layer in self.layers]
+        if labels is None:
+            self._note_committed()
+        self._unfollow_labels = follow_transform(self.labels, image, frame)
+        self._unfollow: list[Callable[[], None]] = []
         self._labels_data = self.labels.data
         self.labels.events.paint.connect(self._painted)
         self.labels.events.data.connect(self._labels_replaced)
-        self.ensure_layers()
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -118,7 +127,10 @@ class ImageDocument:
         selected = set(self.viewer.layers.selection)
         missing = [layer for layer in self.layers if layer not in self.viewer.layers]
         for layer in missing:
-            self.viewer.add_layer(layer)
+            layers: Any = self.viewer.layers
+            below = self.preview.layer
+            at = layers.index(below) if layer is self.labels and below in layers else len(layers)
+            layers.insert(at, layer)
         if missing and self.clicks.layer not in missing:
             self.viewer.layers.selection = selected
 
@@ -127,28 +139,58 @@ class ImageDocument:
         if self.clicks.layer in self.viewer.layers:
             self.viewer.layers.selection = {self.clicks.layer}
 
-    def observe(self, observer: Callable[[Change], None]) -> None:
-        """Call a function with each change of the annotation, before the layers show it."""
-        self._observers.append(observer)
-        self._attach()
+    def enter(self, preview: Preview, clicks: ClicksLayer) -> None:
+        """Show the document in the layers that all documents share."""
+        self.preview, self.clicks = preview, clicks
+        transform = layer_transform(self.image, self.frame)
+        preview.bind(self.frame, transform)
+        clicks.bind(self.frame, transform, self._points_changed, self._points_outside)
+        shared = (preview.layer, clicks.layer)
+        self._unfollow = [follow_transform(layer, self.image, self.frame) for layer in shared]
+        self.is_open = True
+        if self._hidden:
+            self.labels.visible = True
+            self._hidden = False
+        self.ensure_layers()
+        self._lie_on_top()
+        self.show()
+
+    def leave(self, *, for_good: bool = False) -> None:
+        """Leave the shared layers to another document; everything else is kept.
+
+        The labels are hidden meanwhile: they lie over another image, or under other labels.
+        """
+        self.is_open = False
+        self.waiting = ()
+        if self.labels.visible and not for_good:
+            self.labels.visible = False
+            self._hidden = True
+        for unfollow in self._unfollow:
+            unfollow()
+        self._unfollow = []
+
+    def close(self) -> None:
+        """End for good; the labels layer and the journal's file stay."""
+        self.leave(for_good=True)
+        if self._hidden:
+            self.labels.visible = True
+        self.annotation.observers.clear()
+        self.labels.events.paint.disconnect(self._painted)
+        self.labels.events.data.disconnect(self._labels_replaced)
+        self._unfollow_labels()
+        self.journal.close()
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nothing has been done in it, and its labels are empty."""
+        done = self.annotation.can_undo or self.annotation.can_redo
+        return (
+            not done and not self.annotation.state.committed and self.annotation.labels.highest == 0
+        )
 
     def select_label(self, label: int) -> None:
         """Let napari's brush paint into an object."""
         self.labels.selected_label = label
-
-    def leave(self) -> None:
-        """Take the clicks and the preview away; the labels and the journal's file stay."""
-        self.leaving = True
-        self.annotation.observers.clear()
-        self.labels.events.paint.disconnect(self._painted)
-        self.labels.events.data.disconnect(self._labels_replaced)
-        self.clicks.close()
-        for disconnect in self._disconnect:
-            disconnect()
-        for layer in (self.preview.layer, self.clicks.layer):
-            if layer in self.viewer.layers:
-                self.viewer.layers.remove(layer)
-        self.journal.close()
 
     @property
     def is_shown(self) -> bool:
@@ -231,9 +273,7 @@ class ImageDocument:
 
     def fits(self, labels: Labels) -> bool:
         """Whether a labels layer can be written to, pixel for pixel of the image."""
-        data = labels.data
-        in_memory = isinstance(data, np.ndarray) and bool(data.flags.writeable)
-        return in_memory and data.shape == self.frame.data_shape
+        return holds_labels_of(labels, self.frame)
 
     def check_labels(self, labels: Labels) -> None:
         """Refuse a labels layer that does not fit.
@@ -334,16 +374,6 @@ class ImageDocument:
             placement=placement_of(self.labels.as_layer_data_tuple()[1]),
         )
 
-    def _saved_labels(self) -> Labels | None:
-        """A labels layer that the tool wrote earlier, for this image and mode."""
-        for layer in reversed(self.viewer.layers):
-            if not isinstance(layer, Labels) or layer.data.shape != self.frame.data_shape:
-                continue
-            known = layer.metadata.get("gpcis")
-            if isinstance(known, dict) and known.get("mode", "object") == self.mode:
-                return layer
-        return None
-
     def _store(self, labels: Labels, highest: int | None = None) -> LabelStore:
         self.check_labels(labels)
         stack = stack_of(labels.data, self.frame)
@@ -354,16 +384,29 @@ class ImageDocument:
         return Labels(data, name=LABEL_NAMES[self.mode], **transform)
 
     def _attach(self) -> None:
-        # others before the layers: the engine works while these are drawn
-        self.annotation.observers[:] = [self.journal.record, *self._observers, self._draw]
+        # the observer before the layers: the engine works while these are drawn
+        self.annotation.observers[:] = [self.journal.record, self._pass_on, self._draw]
+
+    def _pass_on(self, change: Change) -> None:
+        if self.observer is not None:
+            self.observer(change)
+
+    def _lie_on_top(self) -> None:
+        """Bring the layers above the image, where they are not."""
+        layers: Any = self.viewer.layers
+        places = [layers.index(layer) for layer in (self.image, *self.layers)]
+        if places != sorted(places):
+            for layer in self.layers:
+                layers.move(layers.index(layer), len(layers))
 
     def _draw(self, change: Change) -> None:
-        self.ensure_layers()
+        if self.is_open:
+            self.ensure_layers()
         for patch in change.step.patches:
             refresh_box(self.labels, self.frame.index(patch.z, patch.box))
         if change.step.before.committed is not change.step.after.committed:
             self._note_committed()
-        if not self.shows_later:
+        if self.is_open and not self.shows_later:
             self.show()
 
     def _note_committed(self) -> None:
@@ -372,8 +415,6 @@ class ImageDocument:
         self.labels.metadata["gpcis"] = to_metadata(self.saved_annotation(nothing, None))
 
     def _points_changed(self, clicks: list[Click]) -> None:
-        if self.leaving:
-            return
         state = self.annotation.state
         clicks = [click for click in clicks if click.object_id != WAITING]
         # a click of a moment ago may not be among the points yet

@@ -93,6 +93,12 @@ class StatusReporter(QObject):
         else:
             self.tell_object(document)
 
+    def prefix(self, text: str) -> None:
+        """Say something before what is said already."""
+        of_object = self._of_object
+        self.tell(f"{text}. {self.status.text}", self.status.level)
+        self._of_object = of_object
+
     def tell_object(self, document: ImageDocument) -> None:
         """Say how large the object is, and how long its answer took.
 

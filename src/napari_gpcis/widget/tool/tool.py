@@ -7,22 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Image, Labels
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.geometry import equivalent_diameter
 from napari_gpcis.engine.options import Options, check_diameter
-from napari_gpcis.widget.layers.arrays import check_image, image_stack
-from napari_gpcis.widget.layers.frame import Frame
 from napari_gpcis.widget.tool import keys
 from napari_gpcis.widget.tool.action_queue import ActionQueue
 from napari_gpcis.widget.tool.answer_loop import AnswerLoop
 from napari_gpcis.widget.tool.class_list import ClassList
-from napari_gpcis.widget.tool.document_journal import DocumentJournal
+from napari_gpcis.widget.tool.documents import Documents
 from napari_gpcis.widget.tool.engine_thread import EngineThread
 from napari_gpcis.widget.tool.export import export
-from napari_gpcis.widget.tool.image_document import WAITING, ImageDocument
+from napari_gpcis.widget.tool.image_document import WAITING
+from napari_gpcis.widget.tool.image_switcher import ImageSwitcher
 from napari_gpcis.widget.tool.options import ToolOptions
 from napari_gpcis.widget.tool.settings import read_settings
 from napari_gpcis.widget.tool.slice_jobs import SliceJobs
@@ -34,7 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari.components import ViewerModel
+    from napari.layers import Image, Labels
 
+    from napari_gpcis.widget.tool.image_document import ImageDocument
     from napari_gpcis.widget.tool.types import (
         ClassInfo,
         Direction,
@@ -70,14 +70,12 @@ class Tool(QObject):
         self.viewer = viewer
         self.settings, warnings = read_settings()
         self.options = ToolOptions.from_settings(self.settings)
-        self.document: ImageDocument | None = None
-        self._image: Image | None = None
-        self._labels: dict[str, Labels | None] = {"object": None, "class": None}
         self._classes = ClassList()
         self._last_click = 0.0
         self._closed = False
         self.reporter = StatusReporter(self)
         self.reporter.changed.connect(self.changed)
+        self.documents = Documents(viewer, self.settings, self.reporter.tell)
         self.loop = AnswerLoop(
             viewer, self.options, self.settings, self._classes, self.reporter, engine, self
         )
@@ -88,12 +86,24 @@ class Tool(QObject):
         self.loop.settled.connect(self._go_on)
         self.loop.failed.connect(self._give_up_waiting)
         self.events = ViewerEvents(viewer, self)
+        self.switcher = ImageSwitcher(
+            viewer,
+            self.options,
+            self.documents,
+            self.loop,
+            self.events,
+            self.reporter,
+            self._in_turn,
+            self,
+        )
+        self.switcher.opened.connect(self._document_opened)
+        self.switcher.leaving.connect(self._give_up_waiting)
         self._listen()
         keys.bind(viewer, self)
         for warning in warnings:
             self.reporter.tell(warning, "warning")
         self.loop.load(self.options.model, self.options.device)
-        self._choose_image_if_any()
+        self.switcher.choose_if_any()
 
     def close(self) -> None:
         """Give everything back: mouse, keys, thread. The journal keeps what is not saved."""
@@ -105,7 +115,7 @@ class Tool(QObject):
         self.events.disconnect_all()
         self.reporter.close()
         self.loop.close()
-        self.leave_image()
+        self.switcher.close()
 
     def _listen(self) -> None:
         events = self.events
@@ -114,105 +124,27 @@ class Tool(QObject):
         events.clicked.connect(lambda *click: attempt(lambda: self.click(*click)))
         events.double_clicked.connect(lambda world: attempt(lambda: self.double_click(world)))
         events.layers_changed.connect(self.changed)
-        events.image_added.connect(self._image_added)
-        events.image_removed.connect(self._image_removed)
-        events.layer_removed.connect(self._layer_removed)
-        events.image_data_changed.connect(self._image_data_changed)
         events.slice_changed.connect(self.loop.look_at_slice_later)
         events.view_moved.connect(self._view_moved)
         events.plane_changed.connect(self._plane_changed)
 
     # the image under work
 
-    def open_image(self) -> None:
-        """Begin on the chosen image, in the chosen mode."""
-        self.leave_image()
-        image, mode = self._image, self.options.mode
-        if image is None:
-            return
-        check_image(image)
-        frame = Frame.of_layer(image, self.viewer)
-        image_stack(image, frame)  # refuses what cannot be segmented, before anything is made
-        beside = self.settings.journal == "beside the image"
-        journal = DocumentJournal(image, frame, mode, beside=beside, tell=self.reporter.tell)
-        document = ImageDocument(
-            self.viewer, image, frame, mode, self._labels[mode], journal, self.reporter.tell
-        )
-        self.document = document
-        self._labels[mode] = document.labels
-        self.loop.open(document)
-        for layer in document.layers:
-            keys.bind(layer, self)
-        # later: napari selects a new image only after it has told of it
-        QTimer.singleShot(0, document.select)
-        self.events.follow(image)
-        if mode == "class":
+    @property
+    def document(self) -> ImageDocument | None:
+        """The document under work."""
+        return self.documents.open
+
+    @property
+    def _image(self) -> Image | None:
+        return self.switcher.image
+
+    def _document_opened(self) -> None:
+        if self.document is not None:
+            for layer in self.document.layers:
+                keys.bind(layer, self)
+        if self.mode == "class":
             self.classes_changed()
-        self.loop.reopen()
-        self.loop.tell_ready()
-
-    def leave_image(self) -> None:
-        """Put the present image away; its labels stay, its journal too."""
-        self.loop.leave()
-        document, self.document = self.document, None
-        if document is not None:
-            for layer in document.layers:
-                keys.unbind(layer)
-            document.leave()
-
-    def choose_image(self) -> None:
-        """Take the selected image layer, or the topmost one.
-
-        Raises
-        ------
-        ValueError
-            If there is none, or it cannot be segmented.
-        """
-        candidates = self._image_layers()
-        active = self.viewer.layers.selection.active
-        chosen = active if active in candidates else next(iter(reversed(candidates)), None)
-        if chosen is None:
-            raise ValueError("Open an image first")
-        self._set_image(chosen)
-
-    def _choose_image_if_any(self) -> None:
-        if self._image is None and self._image_layers():
-            self.reporter.attempt(self.choose_image)
-
-    def _image_added(self, layer: Image) -> None:
-        if layer not in self.loop.layers:
-            self._choose_image_if_any()
-
-    def _image_removed(self) -> None:
-        self._give_up_waiting()
-        self._image = None
-        self.leave_image()
-        self.reporter.tell(
-            "The image was removed; its labels stay. Choose another image", "warning"
-        )
-        self._choose_image_if_any()
-
-    def _layer_removed(self, layer: Any) -> None:
-        document = self.document
-        if document is not None and layer in document.layers and not document.leaving:
-            self.reporter.tell(
-                f"{layer.name!r} was removed; nothing is lost, it comes back with the next click",
-                "warning",
-            )
-
-    def _image_data_changed(self) -> None:
-        """Another array in the same layer: the clicks stay where it has the same shape."""
-        document = self.document
-        if document is None:
-            return
-        image = document.image
-        data = image.data[0] if image.multiscale else image.data
-        if document.frame.fits(data.shape, rgb=bool(image.rgb)):
-            self.loop.reopen()
-        else:
-            self.reporter.tell("The image has another shape now: began anew on it", "warning")
-            self._labels = {"object": None, "class": None}
-            self.open_image()
 
     def _view_moved(self) -> None:
         """Another part of the slice is shown, which may not be encoded yet."""
@@ -220,29 +152,15 @@ class Tool(QObject):
             self.loop.look_at_slice_later()
 
     def _plane_changed(self) -> None:
-        self._follow_plane()
+        self.switcher.follow_plane()
         self.loop.look_at_slice_later()
-
-    def _follow_plane(self) -> None:
-        """Work in the plane that is shown, unless that would cost clicks."""
-        document = self.document
-        if document is None or self.viewer.dims.ndisplay != 2 or document.is_shown:
-            return
-        if document.annotation.state.objects():
-            self.reporter.tell(
-                "Another plane is shown than the one that you clicked in: commit or clear the "
-                "object to go on here",
-                "warning",
-            )
-        else:
-            self.reporter.attempt(self.open_image)
 
     # what is chosen
 
     @property
     def images(self) -> list[str]:
         """Names of the image layers."""
-        return [layer.name for layer in self._image_layers()]
+        return [layer.name for layer in self.switcher.image_layers]
 
     @property
     def image(self) -> str | None:
@@ -251,8 +169,9 @@ class Tool(QObject):
 
     def set_image(self, name: str) -> None:
         """Take clicks on another image layer."""
-        image = _named(name, self._image_layers(), "image")
-        self._in_turn(lambda: self._set_image(image))
+        image = _named(name, self.switcher.image_layers, "image")
+        self._in_turn(lambda: self.switcher.open(image))
+        self.switcher.select_clicks()
 
     @property
     def label_layers(self) -> list[str]:
@@ -260,7 +179,7 @@ class Tool(QObject):
         document = self.document
         return [
             layer.name
-            for layer in self._label_layers()
+            for layer in self.switcher.label_layers
             if document is not None and document.fits(layer)
         ]
 
@@ -271,13 +190,14 @@ class Tool(QObject):
 
     def set_labels_layer(self, name: str | None) -> None:
         """Write to another labels layer; None: to a new one."""
-        chosen = None if name is None else _named(name, self._label_layers(), "labels")
+        chosen = None if name is None else _named(name, self.switcher.label_layers, "labels")
         document = self.document
         if chosen is not None and document is not None:
             document.check_labels(chosen)
         if document is not None and chosen is document.labels:
             return
         self._in_turn(lambda: self._set_labels(chosen))
+        self.switcher.select_clicks()
 
     @property
     def channels(self) -> list[str]:
@@ -299,7 +219,9 @@ class Tool(QObject):
         """Choose the channels that the model sees."""
         if not indices:
             raise ValueError("The model needs one channel at least: tick one")
-        self.options.channels = tuple(indices) if len(indices) < len(self.channels) else ()
+        chosen = tuple(indices) if len(indices) < len(self.channels) else ()
+        document = self._document_or_raise()
+        document.channels = self.options.channels = chosen
         self.loop.reopen()
         self.changed.emit()
 
@@ -507,7 +429,7 @@ class Tool(QObject):
     def _place(self, world: tuple[float, ...]) -> tuple[int, int, int] | None:
         """Slice, row and column of a position, if clicks are taken there."""
         if self.document is None:
-            self.choose_image()
+            self.switcher.choose()
         if self.document is None:
             return None  # it has been said why
         if self.viewer.dims.ndisplay != 2:
@@ -515,9 +437,16 @@ class Tool(QObject):
                 "Clicks are taken in the 2-D view: press the cube below the layers", "warning"
             )
             return None
-        self._follow_plane()  # which may begin another document
+        self.switcher.follow_plane()  # which may begin another document
         document = self.document
-        return document.place_at(world) if document is not None and document.is_shown else None
+        if document is None or not document.is_shown:
+            return None
+        if not document.image.visible:
+            raise ValueError(
+                f"“{document.image.name}” is hidden: show it, or select the image to click on in "
+                "the list of layers"
+            )
+        return document.place_at(world)
 
     # actions
 
@@ -697,24 +626,22 @@ class Tool(QObject):
             )
         self.jobs.propagate(document, direction)
 
-    def _set_image(self, image: Image) -> None:
-        self._image = image
-        self.options.channels = ()
-        self._labels = {"object": None, "class": None}
-        try:
-            self.open_image()
-        except ValueError:
-            self._image = None
-            raise
-
     def _set_labels(self, labels: Labels | None) -> None:
-        self._labels[self.options.mode] = labels
-        self.open_image()
+        if self._image is not None:
+            self.switcher.open(self._image, labels, new=labels is None)
 
     def _set_mode(self, mode: Mode) -> None:
-        if mode != self.options.mode:
-            self.options.mode = mode
-            self.open_image()
+        before = self.options.mode
+        if mode == before:
+            return
+        self.options.mode = mode
+        if self._image is None:
+            return
+        try:
+            self.switcher.open(self._image)
+        except ValueError:
+            self.options.mode = before
+            raise
 
     def _set_option(self, **option: Any) -> None:
         ((name, value),) = option.items()
@@ -820,17 +747,6 @@ class Tool(QObject):
         if self.document is None:
             raise ValueError("Open an image first, or choose one above")
         return self.document
-
-    def _image_layers(self) -> list[Image]:
-        own = self.loop.layers
-        return [
-            layer for layer in self.viewer.layers if isinstance(layer, Image) and layer not in own
-        ]
-
-    def _label_layers(self) -> list[Labels]:
-        own = None if self.document is None else self.document.preview.layer
-        layers = self.viewer.layers
-        return [layer for layer in layers if isinstance(layer, Labels) and layer is not own]
 
 
 def _named(name: str, layers: list[Any], kind: str) -> Any:

@@ -40,8 +40,10 @@ class ViewerEvents(QObject):
     double_clicked = Signal(object)
     layers_changed = Signal()
     """The list of layers, their order or an image's name."""
-    image_added = Signal(object)
-    image_removed = Signal()
+    layer_added = Signal(object)
+    image_selected = Signal(object)
+    """An image layer, in the list of layers."""
+    image_removed = Signal(object)
     """The one that is followed; it is followed no more."""
     layer_removed = Signal(object)
     """Any other one."""
@@ -61,6 +63,7 @@ class ViewerEvents(QObject):
             (layers.events.inserted, self._inserted),
             (layers.events.removed, self._removed),
             (layers.events.reordered, self._listed),
+            (layers.selection.events.active, self._selected),
             (viewer.dims.events.current_step, self._stepped),
             (viewer.scene.camera.events.center, self._moved),
             (viewer.dims.events.order, self._turned),
@@ -130,16 +133,20 @@ class ViewerEvents(QObject):
     def _inserted(self, event: Event) -> None:
         if isinstance(event.value, Image):
             event.value.events.name.connect(self._listed)
-            self.image_added.emit(event.value)
+        self.layer_added.emit(event.value)
         self.layers_changed.emit()
 
     def _removed(self, event: Event) -> None:
         if event.value is self._image:
             self.unfollow()
-            self.image_removed.emit()
+            self.image_removed.emit(event.value)
         else:
             self.layer_removed.emit(event.value)
         self.layers_changed.emit()
+
+    def _selected(self, event: Event) -> None:
+        if isinstance(event.value, Image):
+            self.image_selected.emit(event.value)
 
     def _listed(self, _: Event) -> None:
         self.layers_changed.emit()
