@@ -1,4 +1,4 @@
-"""Another image, mode or labels layer and back: the one that is seen is clicked, nothing is lost."""
+"""Another image, mode or labels layer and back: what is seen is clicked, and nothing is lost."""
 
 from __future__ import annotations
 

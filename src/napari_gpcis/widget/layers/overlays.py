@@ -164,11 +164,24 @@ class Overlays:
             face_color="#cc79a7",
             border_color="#cc79a7",
             size=14,
+            text={
+                "string": {"constant": "click here next"},
+                "color": {"constant": "#cc79a7"},
+                "size": 9,
+                "anchor": "upper_left",
+                "translation": self._beside(),
+            },
             **layer_transform(self.image, self.frame),
         )
         limit_size(layer, (10, 20))
         layer.editable = False
         self._add(NEXT, layer, None)
+
+    def _beside(self) -> list[float]:
+        """From a mark to its words: to the right of it, in image pixels."""
+        offset = [0.0] * self.frame.ndim
+        offset[self.frame.plane[1]] = 6.0
+        return offset
 
     def _add(self, name: str, layer: Layer, below: Layer | None) -> None:
         selected = set(self.viewer.layers.selection)

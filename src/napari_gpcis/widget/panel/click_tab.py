@@ -93,7 +93,9 @@ class ClickTab(Part):
 
     def export_labels(self) -> None:
         """Ask for a file, and write the labels to it."""
-        path, kind = QFileDialog.getSaveFileName(self, "Export", "", ";;".join(_KINDS))
+        path, kind = QFileDialog.getSaveFileName(
+            self, "Export", self.tool.export_path, ";;".join(_KINDS)
+        )
         if path and not PurePath(path).suffix:
             path += _KINDS.get(kind, "")
         if path:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_gpcis.widget.tool.tool import Tool
+    from napari_gpcis.widget.tool.types import Axis
 
 __all__ = ["ImageChoice", "RestoreBar"]
 
@@ -81,6 +82,7 @@ class ImageChoice(Part):
         self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self._form.addRow("Image", self.image)
         self._form.addRow("Channels", self.channels)
+        self.axes: list[Chooser] = []
 
     def refresh(self) -> None:
         """Show the images and the channels that there are."""
@@ -91,6 +93,11 @@ class ImageChoice(Part):
         for index, box in enumerate(self._boxes):
             box.setChecked(index in tool.chosen_channels)
         self._form.setRowVisible(self.channels, bool(tool.channels))
+        if [chooser.accessibleName() for chooser in self.axes] != [a.title for a in tool.axes]:
+            self._ask_for_axes(tool.axes)
+        for chooser, axis in zip(self.axes, tool.axes, strict=True):
+            kinds = [(kind, kind) for kind in ("slices", "channels", "time")]
+            chooser.show_items(kinds, axis.kind)
 
     def _offer(self, names: Sequence[str]) -> None:
         for box in self._boxes:
@@ -103,6 +110,23 @@ class ImageChoice(Part):
             box.clicked.connect(lambda: self._choose())
             self._flow.addWidget(box)
         tab_through(self.image, self._boxes)
+
+    def _ask_for_axes(self, axes: Sequence[Axis]) -> None:
+        for chooser in self.axes:
+            self._form.removeRow(chooser)
+        self.axes = []
+        for at, axis in enumerate(axes):
+            chooser = Chooser(
+                axis.title,
+                f"What the {axis.size} planes of this axis are; the model sees several channels "
+                "at once, and propagates along slices and time",
+                lambda kind, index=axis.index: self.attempt(
+                    lambda: self.tool.set_axis(index, kind)
+                ),
+            )
+            self._form.insertRow(1 + at, f"{axis.title.capitalize()}", chooser)
+            self.axes.append(chooser)
+        tab_through(self.image, [*self.axes, *self._boxes])
 
     def _choose(self) -> None:
         chosen = tuple(index for index, box in enumerate(self._boxes) if box.isChecked())

@@ -142,5 +142,7 @@ def _show(widget: Any, value: Any, choices: list[tuple[str, Any]] | None = None)
     with widget.changed.blocked():
         if choices is not None and tuple(value for _, value in choices) != widget.choices:
             widget.choices = choices
-        if widget.value != value:
+        if isinstance(widget, ComboBox) and value not in widget.choices:
+            widget.native.setCurrentIndex(-1)  # a layer that was removed, and will come back
+        elif widget.value != value:
             widget.value = value

@@ -326,7 +326,8 @@ class AnswerLoop(QObject):
             self.next_click = None
             return
         maps = [name for name in wanted if name in MAPS]
-        self.engine.ask_extras(result, maps, NEXT in wanted, self._show_extras)
+        taken = document.committed_in(result.z, result.box)
+        self.engine.ask_extras(result, maps, NEXT in wanted, taken, self._show_extras)
 
     def look_at_slice_later(self) -> None:
         """Encode what is shown, once the user stays there."""

@@ -8,7 +8,7 @@ from napari.layers import Labels
 
 from napari_gpcis.widget.layers.arrays import check_image, holds_labels_of, image_stack
 from napari_gpcis.widget.layers.clicks import ClicksLayer
-from napari_gpcis.widget.layers.frame import Frame
+from napari_gpcis.widget.layers.frame import Frame, displayed_axes
 from napari_gpcis.widget.layers.preview import Preview
 from napari_gpcis.widget.layers.transforms import layer_transform
 from napari_gpcis.widget.tool.document_journal import DocumentJournal
@@ -46,6 +46,7 @@ class Documents:
         self.open: ImageDocument | None = None
         self._tell = tell
         self._known: list[ImageDocument] = []  # the one that was open last at the end
+        self._channel_axes: dict[Image, int | None] = {}  # as the user says
         self._shared: tuple[Preview, ClicksLayer] | None = None
 
     @property
@@ -55,6 +56,23 @@ class Documents:
             return []
         preview, clicks = self._shared
         return [preview.layer, clicks.layer]
+
+    def frame_of(self, image: Image) -> Frame:
+        """Where an image's slices are, as the viewer shows it and the user says."""
+        if image not in self._channel_axes:
+            return Frame.of_layer(image, self.viewer)
+        sizes = tuple(image.data.shape)[: image.ndim]
+        displayed = displayed_axes(self.viewer.dims.order, image.ndim)
+        axis = self._channel_axes[image]
+        return Frame.of(sizes, displayed, None if axis in displayed else axis)
+
+    def say_channel_axis(self, image: Image, axis: int | None) -> None:
+        """Say which axis of an image holds channels; None: none does."""
+        self._channel_axes[image] = axis
+
+    def is_said(self, image: Image) -> bool:
+        """Whether the user has said which axis holds channels."""
+        return image in self._channel_axes
 
     def find(self, image: Image, mode: Mode, labels: Labels | None = None) -> ImageDocument | None:
         """Document of an image and mode that is known: of a labels layer, or the last one.
@@ -66,7 +84,7 @@ class Documents:
             if known.image is not image or known.mode != mode:
                 continue
             if labels is None or known.labels is labels:
-                as_shown = known.frame == Frame.of_layer(image, self.viewer)
+                as_shown = known.frame == self.frame_of(image)
                 return known if as_shown or known.annotation.state.objects() else None
         return None
 
@@ -79,7 +97,7 @@ class Documents:
             If the image cannot be segmented. Nothing is changed then.
         """
         check_image(image)
-        frame = Frame.of_layer(image, self.viewer)
+        frame = self.frame_of(image)
         image_stack(image, frame)  # refuses what the engine would refuse
         self._close_of_other_planes(image, mode, labels, frame)
         beside = self.settings.journal == "beside the image"
@@ -109,6 +127,7 @@ class Documents:
         """Close the documents of an image that is gone; their labels stay."""
         for document in [known for known in self._known if known.image is image]:
             self.close(document)
+        self._channel_axes.pop(image, None)  # type: ignore[call-overload]
 
     def close(self, document: ImageDocument) -> None:
         """Close a document for good."""
@@ -151,7 +170,7 @@ class Documents:
         plain : list of Labels
             Others that fit, which hold no classes as far as is known.
         """
-        frame = Frame.of_layer(image, self.viewer)
+        frame = self.frame_of(image)
         used, saved, plain = self.labels_in_use(image), [], []
         for layer in reversed(self.viewer.layers):
             if not isinstance(layer, Labels) or layer in self.own_layers or layer in used:

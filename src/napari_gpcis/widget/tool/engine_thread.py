@@ -155,9 +155,10 @@ class EngineThread:
         result: Result,
         maps: Sequence[str],
         with_next: bool,
+        taken: Array | None,
         then: Callable[[Extras], None],
     ) -> None:
-        """Ask for overlays and the next click."""
+        """Ask for overlays and the next click, which is not looked for where `taken` is true."""
 
         def work(_: Callable[[], bool]) -> Extras:
             from napari_gpcis.engine.guidance import next_click, uncertainty
@@ -169,7 +170,10 @@ class EngineThread:
                 "update": lambda: result.box_update,
             }
             chosen = {name: made[name]() for name in maps}
-            return Extras(result, chosen, next_click(result) if with_next else None)
+            place = next_click(result) if with_next else None
+            if place is not None and taken is not None and _holds(taken, result, place):
+                place = None
+            return Extras(result, chosen, place)
 
         self.worker.ask("extras", work, then)
 
@@ -276,6 +280,13 @@ class EngineThread:
     def stop(self) -> None:
         """End the thread."""
         self.worker.stop()
+
+
+def _holds(mask: Array, result: Result, place: tuple[int, int]) -> bool:
+    """Whether a mask of a result's box holds a pixel of the image."""
+    row, col = place[0] - result.box.r0, place[1] - result.box.c0
+    inside = 0 <= row < mask.shape[0] and 0 <= col < mask.shape[1]
+    return inside and bool(mask[row, col])
 
 
 def _describe(session: Session, model: str, network: Any) -> Loaded:

@@ -50,3 +50,12 @@ def export(path: Path, document: ImageDocument, classes: ClassList, diameter: fl
         save_annotation(path, document.saved_annotation(classes, diameter))
     else:
         document.labels.save(str(path))
+
+
+def left_out_of(path: Path, document: ImageDocument) -> str:
+    """What an export leaves out, to be said after "Saved …"; empty if nothing."""
+    drafts = len(document.annotation.state.objects())
+    if path.suffix.lower() in (".gpcis", ".csv") or document.mode == "class" or not drafts:
+        return ""
+    noun = "1 draft" if drafts == 1 else f"{drafts} drafts"
+    return f" without {noun}: commit them to have them in it, or export the annotation (.gpcis)"

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
 
+    from napari_gpcis.engine.geometry import Box
+    from napari_gpcis.engine.types import Array
     from napari_gpcis.widget.layers.clicks import ClicksLayer
     from napari_gpcis.widget.layers.frame import Frame
     from napari_gpcis.widget.layers.preview import Preview
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 
 WAITING = 2**31 - 1
 """Object number of clicks that are shown, but are not the annotation's yet."""
+CLASSES_OPACITY, OBJECTS_OPACITY = 0.3, 0.7
 LABEL_NAMES = {"object": "GPCIS labels", "class": "GPCIS classes"}
 
 
@@ -231,8 +234,11 @@ class ImageDocument:
                 dims.set_point(axis + offset, float(value))
 
     def go_to_pixel(self, z: int, row: int, col: int) -> None:
-        """Show a slice, a pixel of it in the middle."""
+        """Show a slice, and a pixel of it: in the middle, unless it can be seen anyway."""
         self.go_to_slice(z)
+        low, high = (self.preview.layer.corner_pixels[:, axis] for axis in self.frame.plane)
+        if low[0] < row < low[1] and high[0] < col < high[1]:
+            return
         world = self.image.data_to_world(self.frame.to_data(z, row, col))
         self.viewer.scene.camera.center = tuple(world)[-3:]
 
@@ -309,6 +315,11 @@ class ImageDocument:
         """Committed label of a pixel; 0 for none."""
         return int(self.labels.data[self.frame.pixel(z, row, col)])
 
+    def committed_in(self, z: int, box: Box) -> Array:
+        """Which pixels of a box belong to committed objects, bool."""
+        taken: Array = self.annotation.labels.of_box(z, box) > 0
+        return taken
+
     def draft_at(self, z: int, row: int, col: int) -> int:
         """Object under work, other than the active one, whose mask holds a pixel; 0 for none."""
         state = self.annotation.state
@@ -352,7 +363,8 @@ class ImageDocument:
 
     def set_class_colors(self, colors: dict[int, str]) -> None:
         """Colours of the classes, in the preview and in the labels."""
-        self.preview.set_colors(colors)
+        self.preview.set_class_colors(colors)
+        self.clicks.set_colors(colors)
         rest: dict[int | None, str] = {None: "gray", 0: "transparent"}
         self.labels.colormap = DirectLabelColormap(color_dict=rest | colors)
 
@@ -381,7 +393,9 @@ class ImageDocument:
 
     def _new_labels(self, transform: dict[str, Any]) -> Labels:
         data = labels_array(self.frame.data_shape, np.uint16)
-        return Labels(data, name=LABEL_NAMES[self.mode], **transform)
+        # classes cover all of the image, which has to be seen through them
+        opacity = CLASSES_OPACITY if self.mode == "class" else OBJECTS_OPACITY
+        return Labels(data, name=LABEL_NAMES[self.mode], opacity=opacity, **transform)
 
     def _attach(self) -> None:
         # the observer before the layers: the engine works while these are drawn

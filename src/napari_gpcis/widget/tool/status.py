@@ -62,6 +62,7 @@ class StatusReporter(QObject):
         super().__init__(parent)
         self.status = Status("Loading the model …", "busy")
         self._of_object = False
+        self._question = ""
         self._activity = _ActivityBar()
         self._announcer = QTimer(self)
         self._announcer.setSingleShot(True)
@@ -82,6 +83,10 @@ class StatusReporter(QObject):
         """Take the bar of the long work away."""
         self._activity.end()
 
+    def ask(self, question: str) -> None:
+        """Show a question to the user, behind what is said of being ready."""
+        self._question = question
+
     def tell_ready(self, document: ImageDocument | None) -> None:
         """Say what can be clicked on."""
         if document is None:
@@ -89,7 +94,11 @@ class StatusReporter(QObject):
         elif document.mode == "class":
             self.tell("Click on pixels of each class")
         elif not document.annotation.state.clicks:
-            self.tell("Click on an object")
+            question, self._question = self._question, ""
+            if question:
+                self.tell(question, "warning")
+            else:
+                self.tell("Click on an object")
         else:
             self.tell_object(document)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,14 +19,14 @@ from napari_gpcis.widget.tool.answer_loop import AnswerLoop
 from napari_gpcis.widget.tool.class_list import ClassList
 from napari_gpcis.widget.tool.documents import Documents
 from napari_gpcis.widget.tool.engine_thread import EngineThread
-from napari_gpcis.widget.tool.export import export
+from napari_gpcis.widget.tool.export import export, left_out_of
 from napari_gpcis.widget.tool.image_document import WAITING
 from napari_gpcis.widget.tool.image_switcher import ImageSwitcher
 from napari_gpcis.widget.tool.options import ToolOptions
 from napari_gpcis.widget.tool.settings import read_settings
 from napari_gpcis.widget.tool.slice_jobs import SliceJobs
 from napari_gpcis.widget.tool.status import StatusReporter
-from napari_gpcis.widget.tool.types import ModelInfo
+from napari_gpcis.widget.tool.types import Axis, ModelInfo
 from napari_gpcis.widget.tool.viewer_events import ViewerEvents
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from napari_gpcis.widget.tool.image_document import ImageDocument
     from napari_gpcis.widget.tool.types import (
+        AxisKind,
         ClassInfo,
         Direction,
         Mode,
@@ -140,11 +142,32 @@ class Tool(QObject):
         return self.switcher.image
 
     def _document_opened(self) -> None:
-        if self.document is not None:
-            for layer in self.document.layers:
-                keys.bind(layer, self)
+        self._bind_keys()
         if self.mode == "class":
             self.classes_changed()
+        self._ask_what_an_axis_holds()
+
+    def _ask_what_an_axis_holds(self) -> None:
+        """A short axis without a name may hold slices or channels."""
+        image = self._image
+        if image is None or self.documents.is_said(image):
+            return
+        for axis in self.axes:
+            if axis.is_doubtful:
+                self.reporter.ask(
+                    f"Are the {axis.size} planes of this image slices or channels? "
+                    f"Choose it under {axis.title}"
+                )
+
+    def _bind_keys(self) -> None:
+        """Take the keys, or leave them to napari together with the clicks."""
+        document = self.document
+        targets = [self.viewer, *(document.layers if document is not None else ())]
+        for target in targets:
+            if self.options.takes_clicks:
+                keys.bind(target, self)
+            else:
+                keys.unbind(target)
 
     def _view_moved(self) -> None:
         """Another part of the slice is shown, which may not be encoded yet."""
@@ -226,6 +249,48 @@ class Tool(QObject):
         self.changed.emit()
 
     @property
+    def axes(self) -> list[Axis]:
+        """The image's axes that are not displayed, and what they hold."""
+        image, document = self._image, self.document
+        if image is None or document is None:
+            return []
+        frame = document.frame
+        return [
+            Axis(axis, str(image.axis_labels[axis]), size, self._held_by(axis))
+            for axis, size in enumerate(frame.sizes)
+            if axis not in frame.plane
+        ]
+
+    def set_axis(self, axis: int, kind: AxisKind) -> None:
+        """Say what an axis of the image holds.
+
+        Of channels the model sees several at once, and nothing is propagated along them.
+        """
+        self._in_turn(lambda: self._set_axis(axis, kind))
+
+    def _held_by(self, axis: int) -> AxisKind:
+        document = self.document
+        if document is not None and document.frame.channel_axis == axis:
+            return "channels"
+        label = "" if self._image is None else str(self._image.axis_labels[axis]).lower()
+        return "time" if label in ("t", "time") else "slices"
+
+    def _set_axis(self, axis: int, kind: AxisKind) -> None:
+        image, document = self._image, self.document
+        if image is None or document is None:
+            return
+        before = document.frame.channel_axis
+        now = axis if kind == "channels" else None if before == axis else before
+        if now == before and self.documents.is_said(image):
+            return
+        if now != before and document.annotation.state.objects():
+            raise ValueError("Commit or clear the object first: it was clicked on other slices")
+        self.documents.say_channel_axis(image, now)
+        if now != before:
+            self.switcher.open(image)
+        self.changed.emit()
+
+    @property
     def mode(self) -> Mode:
         """Whether clicks outline objects or name classes."""
         return self.options.mode
@@ -269,6 +334,7 @@ class Tool(QObject):
     def set_active(self, active: bool) -> None:
         """Take clicks in the canvas, or leave them to napari."""
         self.options.takes_clicks = self.events.takes_clicks = active
+        self._bind_keys()
         self.changed.emit()
 
     # model and device
@@ -537,7 +603,18 @@ class Tool(QObject):
         export(Path(path), document, self._classes, self.options.object_diameter)
         if Path(path).suffix == ".gpcis":
             document.journal.note_saved(path)
-        self.reporter.tell(f"Saved {Path(path).name}")
+        left_out = left_out_of(Path(path), document)
+        self.reporter.tell(f"Saved {Path(path).name}{left_out}", "warning" if left_out else "info")
+
+    @property
+    def export_path(self) -> str:
+        """Where an export is suggested to go: beside the image, under its name."""
+        if self._image is None:
+            return ""
+        source = self._image.source.path
+        folder = Path(source).parent if source else Path.home()
+        name = re.sub(r"[^\w.-]+", "_", Path(str(self._image.name)).stem)
+        return str(folder / f"{name}_labels.tif")
 
     def restore(self) -> None:
         """Take up the unsaved work of the earlier session."""
