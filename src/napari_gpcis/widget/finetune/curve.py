@@ -33,7 +33,7 @@ class Curve(FigureCanvasQTAgg):
 
     def __init__(self, quantity: str, *, smooth: bool = False) -> None:
         figure = Figure(layout="constrained", facecolor="none")
-        super().__init__(figure)
+        super().__init__(figure)  # type: ignore[no-untyped-call]
         self._axes = figure.subplots()
         self._quantity = quantity
         self._smooth = smooth
@@ -86,7 +86,7 @@ class Curve(FigureCanvasQTAgg):
                 axes.plot(steps, values, color=line, marker="o", markersize=4)
             axes.set_xlim(0, max(steps[-1], 1))
             axes.set_ylim(0, max(values) * 1.05 if max(values) > 0 else 1)
-        self.draw_idle()
+        self.draw_idle()  # type: ignore[no-untyped-call]
 
 
 def smoothed(values: Sequence[float], weight: float = 0.9) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_gpcis.widget.tool.tool import Tool
-    from napari_gpcis.widget.tool.types import Axis
+    from napari_gpcis.widget.tool.types import Axis, AxisKind
 
 __all__ = ["ImageChoice", "RestoreBar"]
 
@@ -120,13 +121,14 @@ class ImageChoice(Part):
                 axis.title,
                 f"What the {axis.size} planes of this axis are; the model sees several channels "
                 "at once, and propagates along slices and time",
-                lambda kind, index=axis.index: self.attempt(
-                    lambda: self.tool.set_axis(index, kind)
-                ),
+                partial(self._say_axis, axis.index),
             )
             self._form.insertRow(1 + at, f"{axis.title.capitalize()}", chooser)
             self.axes.append(chooser)
         tab_through(self.image, [*self.axes, *self._boxes])
+
+    def _say_axis(self, index: int, kind: AxisKind) -> None:
+        self.attempt(lambda: self.tool.set_axis(index, kind))
 
     def _choose(self) -> None:
         chosen = tuple(index for index, box in enumerate(self._boxes) if box.isChecked())

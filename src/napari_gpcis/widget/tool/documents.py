@@ -127,7 +127,7 @@ class Documents:
         """Close the documents of an image that is gone; their labels stay."""
         for document in [known for known in self._known if known.image is image]:
             self.close(document)
-        self._channel_axes.pop(image, None)  # type: ignore[call-overload]
+        self._channel_axes.pop(image, None)
 
     def close(self, document: ImageDocument) -> None:
         """Close a document for good."""

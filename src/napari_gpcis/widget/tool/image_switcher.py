@@ -163,7 +163,11 @@ class ImageSwitcher(QObject):
     def select_clicks(self) -> None:
         """Make the clicks layer the selected one, so that keys reach the tool."""
         # later: napari selects a new image only after it has told of it
-        self._later(lambda: self.documents.open and self.documents.open.select())
+        self._later(self._select_clicks)
+
+    def _select_clicks(self) -> None:
+        if self.documents.open is not None:
+            self.documents.open.select()
 
     def follow_plane(self) -> None:
         """Work in the plane that is shown, unless that would cost clicks."""
@@ -213,14 +217,14 @@ class ImageSwitcher(QObject):
         if document is None:
             return
         for mode in (self.options.mode, "class" if self.options.mode == "object" else "object"):
-            saved, plain = self.documents.candidates(document.image, mode)  # type: ignore[arg-type]
+            saved, plain = self.documents.candidates(document.image, mode)
             found = [layer for layer in (*saved, *plain[:1]) if layer is not document.labels]
             found = [layer for layer in found if not self.documents.writes_to(layer)]
             if not found or (plain and len(plain) > 1 and not saved):
                 continue
             layer = found[0]
             if document.is_untouched:
-                before, self.options.mode = self.options.mode, mode  # type: ignore[assignment]
+                before, self.options.mode = self.options.mode, mode
                 self.open(document.image, layer)
                 if before == mode:
                     self._discard(document)

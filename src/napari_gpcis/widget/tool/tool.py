@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari.components import ViewerModel
-    from napari.layers import Image, Labels
+    from napari.layers import Image, Labels, Layer
 
     from napari_gpcis.widget.tool.image_document import ImageDocument
     from napari_gpcis.widget.tool.types import (
@@ -179,6 +179,13 @@ class Tool(QObject):
         self.loop.look_at_slice_later()
 
     # what is chosen
+
+    @property
+    def own_layers(self) -> list[Layer]:
+        """Layers that only show what the tool does: clicks, preview, overlays."""
+        labels = None if self.document is None else self.document.labels
+        shown = [layer for layer in self.loop.layers if layer is not labels]
+        return [*shown, *self.documents.own_layers]
 
     @property
     def images(self) -> list[str]:
