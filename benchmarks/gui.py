@@ -176,7 +176,7 @@ class Watch:
             self.shown = now
 
 
-class Desk:
+class Bench:
     """A napari window with the panel on one image.
 
     Parameters
@@ -212,8 +212,8 @@ class Desk:
             self._set_threads(threads)
         self.watch.rest(self.tool)
         self.opened = Spell(gaps=self.watch.gaps(started))
-        desk = self.tool._desk
-        for layer in (desk.preview.layer, desk.labels):
+        document = self.tool.document
+        for layer in (document.preview.layer, document.labels):
             self.watch.follow(layer)
 
     def close(self) -> None:
@@ -308,14 +308,14 @@ class Desk:
 
     def forget_embeddings(self) -> None:
         """Make the slice one that was never encoded."""
-        predictor = self.tool._engine._session._predictor
+        predictor = self.tool.loop.engine._session._predictor
         predictor.cache.clear()
         predictor.forget()
 
     def _set_threads(self, threads: int) -> None:
         import torch
 
-        self.tool._engine.worker.do(lambda _: torch.set_num_threads(threads))
+        self.tool.loop.engine.worker.do(lambda _: torch.set_num_threads(threads))
 
     def _timed(self, post: Callable[[], None]) -> Spell:
         self.watch.forget()
@@ -345,43 +345,43 @@ def cells_of(side: int) -> Iterator[tuple[int, int]]:
         at += stride
 
 
-def click_through(desk: Desk, count: int) -> dict[str, list[Spell]]:
+def click_through(bench: Bench, count: int) -> dict[str, list[Spell]]:
     """All kinds of clicks, `count` times each."""
     spells: dict[str, list[Spell]] = {kind: [] for kind in KINDS}
-    cells = cells_of(desk.side)
+    cells = cells_of(bench.side)
     rng = np.random.default_rng(0)
     for at in range(count + 2):
         row, col = next(cells)
-        desk.look_at(row, col)
-        made = {"first": desk.click(row, col)}
+        bench.look_at(row, col)
+        made = {"first": bench.click(row, col)}
         dy, dx = rng.integers(-12, 13, 2)
-        made["positive"] = desk.click(row + dy, col + dx)
-        made["negative"] = desk.click(row + dy, col + 55, positive=False)
-        made["commit"] = desk.press_enter()
-        desk.tool.undo()
-        desk.tool.clear()
-        desk.watch.rest(desk.tool)
+        made["positive"] = bench.click(row + dy, col + dx)
+        made["negative"] = bench.click(row + dy, col + 55, positive=False)
+        made["commit"] = bench.press_enter()
+        bench.tool.undo()
+        bench.tool.clear()
+        bench.watch.rest(bench.tool)
         for kind, delay in (("not encoded", None), ("while encoding", 0.3)):
-            desk.forget_embeddings()
+            bench.forget_embeddings()
             if delay:
-                desk.tool.slice_changed()
-                desk.watch.run(after(delay))
-            made[kind] = desk.click(row, col)
-            desk.tool.clear()
-            desk.watch.rest(desk.tool)
+                bench.tool.loop.look_at_slice_later()
+                bench.watch.run(after(delay))
+            made[kind] = bench.click(row, col)
+            bench.tool.clear()
+            bench.watch.rest(bench.tool)
         for kind, spell in made.items():
             if at >= 2:  # the first two warm up
                 spells[kind].append(spell)
     return spells
 
 
-def report_clicks(desk: Desk, count: int) -> None:
+def report_clicks(bench: Bench, count: int) -> None:
     """Print the table of one size."""
-    idle = desk.move_mouse(3.0)
-    spells = click_through(desk, count)
-    painted = desk.repaint(3.0)
+    idle = bench.move_mouse(3.0)
+    spells = click_through(bench, count)
+    painted = bench.repaint(3.0)
     made = Table(
-        title=f"{desk.side}² ({count} of each, ms; load {os.getloadavg()[0]:.1f})",
+        title=f"{bench.side}² ({count} of each, ms; load {os.getloadavg()[0]:.1f})",
         title_justify="left",
     )
     heads = ("to pixels: median", "p90", "max", "held", "painting", f"> {LONG_MS:.0f} ms")
@@ -393,7 +393,7 @@ def report_clicks(desk: Desk, count: int) -> None:
         made.add_row(name, *(f"{figure:.0f}" for figure in figures), *held(spells[kind]))
     made.add_row("mouse moves, tool at rest, 3 s", "", "", "", *held([idle]))
     made.add_row("canvas repainted, tool at rest, 3 s", "", "", "", *held([painted]))
-    made.add_row("set-up: panel and layers", "", "", "", *held([desk.opened]))
+    made.add_row("set-up: panel and layers", "", "", "", *held([bench.opened]))
     console.print(made)
 
 
@@ -407,9 +407,9 @@ def held(spells: list[Spell]) -> tuple[str, str, str]:
 
 def report_stack(model: str, threads: int | None, side: int = 1024, slices: int = 8) -> None:
     """Print what the window waits while the engine works in the background of a stack."""
-    desk = Desk(np.stack([image_of(side, seed) for seed in range(slices)]), model, threads)
-    desk.viewer.dims.set_point(0, slices // 2)
-    desk.look_at(*CELL)
+    bench = Bench(np.stack([image_of(side, seed) for seed in range(slices)]), model, threads)
+    bench.viewer.dims.set_point(0, slices // 2)
+    bench.look_at(*CELL)
     made = Table(
         title=f"{slices} × {side}², the mouse moves (ms; load {os.getloadavg()[0]:.1f})",
         title_justify="left",
@@ -420,16 +420,16 @@ def report_stack(model: str, threads: int | None, side: int = 1024, slices: int 
     def row(name: str, begin: Callable[[], object]) -> None:
         begin()
         started = time.perf_counter()
-        spell = desk.move_mouse(30.0, lambda: bool(desk.tool.idle))
+        spell = bench.move_mouse(30.0, lambda: bool(bench.tool.idle))
         made.add_row(name, f"{time.perf_counter() - started:.1f}", *held([spell]))
 
-    made.add_row("the tool is at rest", "3.0", *held([desk.move_mouse(3.0)]))
-    desk.forget_embeddings()
-    row("three slices are encoded", desk.tool.slice_changed)
-    desk.click(*CELL)
-    row("an object is propagated both ways", desk.tool.propagate_both)
+    made.add_row("the tool is at rest", "3.0", *held([bench.move_mouse(3.0)]))
+    bench.forget_embeddings()
+    row("three slices are encoded", bench.tool.loop.look_at_slice_later)
+    bench.click(*CELL)
+    row("an object is propagated both ways", bench.tool.propagate_both)
     console.print(made)
-    desk.close()
+    bench.close()
 
 
 def main() -> None:
@@ -447,9 +447,9 @@ def main() -> None:
         for kind in ("DATA", "CONFIG", "STATE", "CACHE"):
             os.environ[f"XDG_{kind}_HOME"] = folder
         for side in options.sizes:
-            desk = Desk(image_of(side), options.model, options.threads)
-            report_clicks(desk, options.clicks)
-            desk.close()
+            bench = Bench(image_of(side), options.model, options.threads)
+            report_clicks(bench, options.clicks)
+            bench.close()
         if not options.no_stack:
             report_stack(options.model, options.threads)
 

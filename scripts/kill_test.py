@@ -84,7 +84,7 @@ class Seen:
     @classmethod
     def of(cls, tool: Any) -> Seen:
         """What a tool has."""
-        annotation = tool._desk.annotation
+        annotation = tool.document.annotation
         clicks = tuple((*c.place, c.positive, c.object_id) for c in annotation.state.clicks)
         return cls(clicks, tool.object_count, zlib.crc32(annotation.labels.stack().tobytes()))
 
@@ -231,7 +231,7 @@ def _work(image: str, model: str, seed: float, report: Connection) -> None:
     report.send(_restored(tool))
     report.send(Seen.of(tool))
     # after the journal, which is the first observer
-    tool._desk.annotation.observers.append(lambda _: report.send(Seen.of(tool)))
+    tool.document.annotation.observers.append(lambda _: report.send(Seen.of(tool)))
     randomly = random.Random(seed)
     while True:
         _act(tool, randomly)

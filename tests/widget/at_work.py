@@ -56,8 +56,8 @@ def process_events(rounds: int = 5) -> None:
 
 def world_of(tool: Any, z: int, row: float, col: float) -> tuple[float, ...]:
     """Where in the viewer's world a pixel of the image is, with all axes of the viewer."""
-    desk = tool._desk
-    world = desk.image.data_to_world(desk.frame.to_data(z, row, col))
+    document = tool.document
+    world = document.image.data_to_world(document.frame.to_data(z, row, col))
     point = list(tool.viewer.dims.point)
     point[len(point) - len(world) :] = world
     return tuple(float(value) for value in point)
@@ -65,7 +65,7 @@ def world_of(tool: Any, z: int, row: float, col: float) -> tuple[float, ...]:
 
 def show_slice(tool: Any, z: int) -> None:
     """Go to a slice, as the sliders do."""
-    tool._go_to_slice(z)
+    tool.document.go_to_slice(z)
     QApplication.processEvents()
 
 

@@ -74,7 +74,7 @@ class Window:
 
         A click is drawn together with its mask, or a moment later without it.
         """
-        self.wait(lambda: not self.tool._canvas.held)
+        self.wait(lambda: not self.tool.loop.canvas.held)
         places = np.round(self.points.data).astype(int).tolist()
         signs = self.points.features["positive"].tolist()
         return [(*place, bool(sign)) for place, sign in zip(places, signs, strict=True)]
@@ -176,24 +176,24 @@ class Window:
         tool = self.tool
         return (
             tool.mode == "object"
-            and tool._desk is not None
+            and tool.document is not None
             and tool._image.data is image
-            and set(self.viewer.layers) == {tool._image, *tool._desk_layers()}
+            and set(self.viewer.layers) == {tool._image, *tool.loop.layers}
         )
 
     def _begin_anew(self) -> None:
         """As after opening the image, but with the same layers."""
-        tool, desk = self.tool, self.tool._desk
-        tool._commits_when_answered = False
-        tool._overlay_layers.clear()
-        desk.labels.data[:] = 0
-        desk.labels.metadata.clear()
-        desk.take_over(desk.fresh_annotation(), tool._recorder.journal.record)
-        for layer in desk.layers:
+        tool, document = self.tool, self.tool.document
+        tool.queue.flush()
+        tool.loop.overlays.clear()
+        document.labels.data[:] = 0
+        document.labels.metadata.clear()
+        document.take_over(document.fresh_annotation())
+        for layer in document.layers:
             layer.mode, layer.visible = "pan_zoom", True
-        desk.select()
-        tool.reopen_engine()
-        tool._tell_ready()
+        document.select()
+        tool.loop.reopen()
+        tool.loop.tell_ready()
         self.viewer.dims.ndisplay = 2
         self.viewer.dims.set_current_step(0, 0)
         self.viewer.reset_view()
@@ -205,7 +205,7 @@ class Window:
         tool.set_threshold(0.5)
         tool.set_overlap("protect")
         tool.set_object_diameter(None)
-        for name in tool.overlays:
+        for name in tool.options.overlays:
             tool.set_overlay(name, name == "next click")
         for item in tool.classes[2:]:
             tool.remove_class(item.number)
@@ -223,7 +223,7 @@ def open_window() -> Iterator[Window]:
         panel = GPCISPanel(viewer)
         viewer.window.add_dock_widget(panel, name="GPCIS", area="right")
         yield (window := Window(viewer, panel))
-        thread = window.tool._engine.worker._thread
+        thread = window.tool.loop.engine.worker._thread
         viewer.window.remove_dock_widget(panel)
         panel.deleteLater()
         QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)

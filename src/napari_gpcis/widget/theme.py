@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from napari.utils.theme import get_theme, increase
+from napari.utils.theme import decrease, get_theme, increase
 
 if TYPE_CHECKING:
     from napari_gpcis.widget.tool.types import Level
@@ -28,6 +28,8 @@ class Palette:
     link: str
     levels: dict[Level, str]
     large: str
+    normal: str
+    small: str
 
 
 def palette_of(theme_id: str) -> Palette:
@@ -50,9 +52,18 @@ def palette_of(theme_id: str) -> Palette:
         "warning": name(theme.warning),
         "error": name(theme.error),
     }
-    large = increase(theme.font_size, "2")
+    large, small = increase(theme.font_size, "2"), decrease(theme.font_size, "2")
     button = _name(_rgb(theme.primary))
-    return Palette(_name(surface), button, _name(text), name(theme.current), levels, large)
+    return Palette(
+        _name(surface),
+        button,
+        _name(text),
+        name(theme.current),
+        levels,
+        large,
+        theme.font_size,
+        small,
+    )
 
 
 def style_sheet(palette: Palette) -> str:

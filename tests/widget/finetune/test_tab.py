@@ -13,6 +13,8 @@ import pytest
 from napari.components import ViewerModel
 from skimage.draw import disk
 
+from napari_gpcis.engine.document.label_store import Patch
+from napari_gpcis.engine.geometry import Box
 from napari_gpcis.io.images.open import open_image
 from napari_gpcis.widget.finetune import job as finetune_job
 from napari_gpcis.widget.finetune.curve import Curve, smoothed
@@ -256,25 +258,80 @@ def test_wishes_that_cannot_be_met_are_said(
     viewer.layers["truth"].data = np.zeros((4, 90, 96), np.int32)
     assert "(4, 90, 96)" in said()
     viewer.layers.remove("truth")
-    assert "Expected an image and its labels" in said()
+    assert "Choose an image and its labels" in said()
     viewer.layers.clear()
     viewer.add_image(np.zeros((96, 96)))
-    viewer.add_labels(np.zeros((96, 96), int))
-    assert "got 1" in said()
+    viewer.add_labels(squares((96, 96)))
+    assert "not 1" in said()
+
+
+def squares(shape: tuple[int, int], number: int = 1) -> np.ndarray:
+    labels = np.zeros(shape, int)
+    labels[10:40, 20:50] = number
+    return labels
 
 
 def test_pairs_follow_the_layers(viewer: ViewerModel, tab: FineTuneTab) -> None:
     assert tab._pairs.chosen() == [("cells", "truth")]
     viewer.add_image(np.zeros((96, 96)), name="second")
-    viewer.add_labels(np.zeros((96, 96), int), name="second truth")
-    tab._pairs.add_row()
+    viewer.add_labels(squares((96, 96)), name="second truth")
     assert tab._pairs.chosen() == [("cells", "truth"), ("second", "second truth")]
-    tab._pairs.add_row()
+    tab._pairs._add.click()
     assert len(tab._pairs.chosen()) == 2
     tab._pairs._rows[0].remove.click()
-    assert tab._pairs.chosen() == [("second", "second truth"), ("cells", "truth")]
+    assert ("second", "second truth") in tab._pairs.chosen()
     viewer.layers["second"].name = "renamed"
     assert ("renamed", "second truth") in tab._pairs.chosen()
+
+
+def test_labels_are_paired_by_name_and_shape_whatever_their_order(
+    viewer: ViewerModel, tab: FineTuneTab
+) -> None:
+    viewer.layers.clear()
+    names = ["im2", "im0", "im1"]
+    for name in names:
+        viewer.add_image(np.zeros((96, 96)), name=name)
+    for name in sorted(names):
+        viewer.add_labels(squares((96, 96)), name=f"{name} labels")
+    viewer.add_labels(np.zeros((96, 96), int), name="empty")
+    viewer.add_labels(squares((60, 60)), name="im3 labels")  # of no image that is here
+    assert tab._pairs.chosen() == [(name, f"{name} labels") for name in names]
+    assert "empty" not in tab._pairs._labels
+
+
+def test_the_tool_s_own_layers_are_not_offered(qtbot: Any) -> None:
+    from tests.widget.silent import silent_tool
+
+    with silent_tool() as tool:
+        tool.document.annotation.edit(
+            [Patch(0, Box(0, 0, 9, 9), np.zeros((9, 9), int), np.ones((9, 9), int))]
+        )
+        tool.document.preview.layer.data[:20] = 1
+        tab = FineTuneTab(tool.viewer, tool)
+        qtbot.addWidget(tab)
+        assert tab._pairs._labels == ["GPCIS labels"]
+        assert tab._pairs._images == ["nuclei", "embryo"]
+        assert tab._pairs.chosen() == [("embryo", "GPCIS labels")]
+
+
+def test_shuffled_labels_are_asked_about_before_they_are_trained_on(
+    viewer: ViewerModel,
+    tab: FineTuneTab,
+    qtbot: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    command(monkeypatch, tmp_path, 'tell(event="error", message="it ran")')
+    truth = viewer.layers["truth"].data
+    viewer.layers["truth"].data = np.roll(truth, (31, 47), (1, 2))
+    tab.start()
+    assert not tab.job.running
+    assert "another image" in tab._result.text()
+    run(tab, qtbot)
+    assert tab._result.text() == "it ran"
+    viewer.layers["truth"].data = truth
+    tab._confirmed = []
+    run(tab, qtbot)  # without a question
 
 
 SHAPES = {

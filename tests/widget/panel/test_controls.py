@@ -6,18 +6,14 @@ from typing import Any
 
 import pytest
 
-from napari_gpcis.widget.tool.types import Restorable, Status
+from tests.widget import silent
 
-pytestmark = pytest.mark.gui
-
-
-@pytest.fixture
-def tool(qapp: Any) -> Any:
-    from tests.widget.fake_tool import FakeTool
-
-    made = FakeTool()
-    made.channels = ["DAPI", "GFP"]
-    return made
+pytestmark = [
+    pytest.mark.gui,
+    pytest.mark.parametrize("tool", ["channels"], indirect=True),
+    pytest.mark.usefixtures("able"),
+]
+tool, able, offering, working = silent.tool, silent.able, silent.offering, silent.working
 
 
 @pytest.fixture
@@ -106,12 +102,12 @@ def tab_chain(panel: Any, qapp: Any) -> list[Any]:
     return chain
 
 
-def test_tab_goes_from_top_to_bottom(panel: Any, qapp: Any) -> None:
+def test_tab_goes_from_top_to_bottom(
+    offering: None, working: None, panel: Any, tool: Any, qapp: Any
+) -> None:
     panel.click.options_section.expand()
     panel.click.model_section.expand()
-    panel.tool.restorable = Restorable("3 clicks")
-    panel.tool.status, panel.tool.can_cancel = Status("…", "busy", 1, 2), True
-    panel.tool.changed.emit()
+    tool.show("…", "busy", 1, 2)
     for _ in range(3):
         qapp.processEvents()
     chain = tab_chain(panel, qapp)
@@ -124,13 +120,13 @@ def test_tab_goes_from_top_to_bottom(panel: Any, qapp: Any) -> None:
 
 def test_tab_does_not_reach_into_a_folded_group(panel: Any, qapp: Any) -> None:
     qapp.processEvents()
-    assert panel.click.options.diameter not in tab_chain(panel, qapp)
+    assert panel.click.options.diameter.native not in tab_chain(panel, qapp)
     panel.click.options_section.toggleButton().click()
     qapp.processEvents()
-    assert panel.click.options.diameter in tab_chain(panel, qapp)
+    assert panel.click.options.diameter.native in tab_chain(panel, qapp)
     panel.click.options_section.toggleButton().click()
     qapp.processEvents()
-    assert panel.click.options.diameter not in tab_chain(panel, qapp)
+    assert panel.click.options.diameter.native not in tab_chain(panel, qapp)
 
 
 def test_a_fold_says_whether_it_is_open(panel: Any) -> None:
@@ -138,8 +134,7 @@ def test_a_fold_says_whether_it_is_open(panel: Any) -> None:
     assert section.text() == "▸  Model: default on cpu"
     section.toggleButton().click()
     assert section.text().startswith("▾")
-    panel.tool.device_in_use = "cuda:0"
-    panel.tool.changed.emit()
+    panel.tool.describe_model(device="cuda:0")
     assert section.text() == "▾  Model: default on cuda:0"
 
 
@@ -157,7 +152,11 @@ def test_a_passing_wheel_changes_nothing(panel: Any, tool: Any, qapp: Any) -> No
 
     panel.click.options_section.expand()
     options = panel.click.options
-    for widget in (panel.click.image.image, options.diameter, options.threshold._slider):
+    for widget in (
+        panel.click.image.image,
+        options.diameter.native,
+        options.threshold._widget._qwidget,
+    ):
         wheel = QWheelEvent(
             QPointF(3, 3),
             QPointF(widget.mapToGlobal(QPoint(3, 3))),
@@ -174,8 +173,6 @@ def test_a_passing_wheel_changes_nothing(panel: Any, tool: Any, qapp: Any) -> No
 
 def test_a_long_name_is_whole_in_the_tooltip(panel: Any, tool: Any) -> None:
     width = panel.minimumSizeHint().width()
-    tool.images = ["a very long name " * 20]
-    tool.image = tool.images[0]
-    tool.changed.emit()
+    tool.viewer.layers["embryo"].name = "a very long name " * 20
     assert tool.image in panel.click.image.image.toolTip()
     assert panel.minimumSizeHint().width() == width

@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
+from tests.widget import silent
+
 pytestmark = pytest.mark.gui
+tool = silent.tool
 
 Key = namedtuple("Key", "keys text group")
 KEYS = [
@@ -13,13 +16,6 @@ KEYS = [
     Key("N", "Begin another object", "Object"),
     Key("T", "Swap", "Click"),
 ]
-
-
-@pytest.fixture
-def tool(qapp: Any) -> Any:
-    from tests.widget.fake_tool import FakeTool
-
-    return FakeTool()
 
 
 @pytest.fixture
@@ -58,17 +54,16 @@ def test_the_help_sheet_is_the_table_of_keys_by_default(tool: Any, qtbot: Any) -
 
 
 def test_a_card_that_is_loading_appears_by_itself(panel: Any, tool: Any) -> None:
-    tool.model_card = ""
+    tool.describe_model(card="")
     panel.click.model.card.click()
     browser = panel.click.model._dialog.browser
     assert "loading" in browser.toPlainText()
-    tool.model_card = "# The card\n\nSee [the data](https://example.org)."
-    tool.changed.emit()
+    tool.describe_model(card="# The card\n\nSee [the data](https://example.org).")
     assert browser.toPlainText().startswith("The card")
-    tool.model, tool.model_card = "paper", "# Another"
-    tool.changed.emit()
+    tool.options.model = "paper"
+    tool.describe_model(card="# Another")
     assert browser.toPlainText().startswith("Another")
-    assert "Paper" in panel.click.model._dialog.windowTitle()
+    assert "paper" in panel.click.model._dialog.windowTitle()
 
 
 def test_links_of_the_card_have_the_colour_of_the_theme(panel: Any) -> None:

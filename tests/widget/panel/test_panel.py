@@ -5,20 +5,17 @@ import sys
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QLabel
 
-from napari_gpcis.widget.tool.types import ClassInfo, Restorable, Status
+from napari_gpcis.widget.tool.tool import Tool
+from napari_gpcis.widget.tool.types import Restorable
+from tests.widget import silent
 
 pytestmark = pytest.mark.gui
-
-
-@pytest.fixture
-def tool(qapp: Any) -> Any:
-    from tests.widget.fake_tool import FakeTool
-
-    return FakeTool()
+tool, able, offering, working = silent.tool, silent.able, silent.offering, silent.working
 
 
 @pytest.fixture
@@ -43,21 +40,21 @@ def shown(widget: Any) -> bool:
 
 CHOICES = {
     "image": (lambda c: choose(c.image.image, "nuclei"), ("set_image", "nuclei")),
-    "channels": (lambda c: c.image._boxes[1].click(), ("set_channels", (0, 1))),
+    "channels": (lambda c: c.image._boxes[1].click(), ("set_channels", (0,))),
     "mode": (lambda c: c.mode.classes.click(), ("set_mode", "class")),
     "active": (lambda c: c.mode.active.click(), ("set_active", False)),
-    "labels": (lambda c: choose(c.options.labels, "New layer"), ("set_labels_layer", None)),
+    "labels": (lambda c: choose(c.options.labels.native, "New layer"), ("set_labels_layer", None)),
     "overlap": (
-        lambda c: choose(c.options.overlap, "Overwrite other objects"),
+        lambda c: choose(c.options.overlap.native, "Overwrite other objects"),
         ("set_overlap", "overwrite"),
     ),
-    "diameter": (lambda c: c.options.diameter.setValue(30), ("set_object_diameter", 30.0)),
-    "threshold": (lambda c: c.options.threshold.setValue(0.7), ("set_threshold", 0.7)),
+    "diameter": (lambda c: c.options.diameter.native.setValue(30), ("set_object_diameter", 30.0)),
+    "threshold": (lambda c: setattr(c.options.threshold, "value", 0.7), ("set_threshold", 0.7)),
     "overlay": (
-        lambda c: c.options._boxes["next click"].click(),
-        ("set_overlay", "next click", True),
+        lambda c: c.options.overlays["next click"].native.click(),
+        ("set_overlay", "next click", False),
     ),
-    "model": (lambda c: choose(c.model.model, "Paper (ResNet-50)"), ("set_model", "paper")),
+    "model": (lambda c: choose(c.model.model, "paper"), ("set_model", "paper")),
     "device": (lambda c: choose(c.model.device, "cuda:0"), ("set_device", "cuda:0")),
 }
 
@@ -72,7 +69,7 @@ ACTIONS = {
     "up": (lambda c: c.propagate.up, ("propagate", "up")),
     "down": (lambda c: c.propagate.down, ("propagate", "down")),
     "both": (lambda c: c.propagate.both, ("propagate", "both")),
-    "estimate": (lambda c: c.options.estimate, ("estimate_diameter",)),
+    "estimate": (lambda c: c.options.estimate.native, ("estimate_diameter",)),
     "cancel": (lambda c: c.status.cancel, ("cancel",)),
     "restore": (lambda c: c.restore.restore, ("restore",)),
     "discard": (lambda c: c.restore.discard, ("discard_restorable",)),
@@ -91,18 +88,17 @@ def look(click: Any) -> tuple[Any, ...]:
         click.mode.active.isChecked(),
         click.options.labels.value,
         click.options.overlap.value,
-        click.options.diameter.value(),
-        click.options.threshold.value(),
-        [box.isChecked() for box in click.options._boxes.values()],
+        click.options.diameter.value,
+        round(click.options.threshold.value, 2),
+        [box.value for box in click.options.overlays.values()],
         click.model.model.value,
         click.model.device.value,
     )
 
 
+@pytest.mark.parametrize("tool", ["channels"], indirect=True)
 @pytest.mark.parametrize("name", CHOICES)
 def test_a_choice_reaches_the_tool_once(panel: Any, tool: Any, name: str) -> None:
-    tool.channels = ["DAPI", "GFP"]
-    tool.changed.emit()
     act, call = CHOICES[name]
     before = look(panel.click)
     act(panel.click)
@@ -110,10 +106,9 @@ def test_a_choice_reaches_the_tool_once(panel: Any, tool: Any, name: str) -> Non
     assert look(panel.click) != before
 
 
+@pytest.mark.parametrize("tool", ["channels"], indirect=True)
 @pytest.mark.parametrize("name", CHOICES)
 def test_a_refused_choice_is_taken_back_and_explained(panel: Any, tool: Any, name: str) -> None:
-    tool.channels = ["DAPI", "GFP"]
-    tool.changed.emit()
     before = look(panel.click)
     tool.refusal = "expected something else; choose another"
     CHOICES[name][0](panel.click)
@@ -123,30 +118,41 @@ def test_a_refused_choice_is_taken_back_and_explained(panel: Any, tool: Any, nam
 
 
 @pytest.mark.parametrize("name", ACTIONS)
-def test_a_button_does_what_it_says(panel: Any, tool: Any, name: str) -> None:
+def test_a_button_does_what_it_says(
+    able: None, offering: None, working: None, panel: Any, tool: Any, name: str
+) -> None:
+    tool.obeys = False
+    tool.changed.emit()
     find, call = ACTIONS[name]
     find(panel.click).click()
     assert tool.calls == [call]
 
 
 def test_showing_the_tool_sends_nothing_back(panel: Any, tool: Any) -> None:
-    tool.images, tool.image = ["other"], "other"
-    tool.channels, tool.chosen_channels = ["a", "b", "c"], (1, 2)
-    tool.mode, tool.active, tool.overlap = "class", False, "overwrite"
-    tool.object_diameter, tool.threshold = 12.5, 0.8
-    tool.label_layers, tool.labels_layer = [], None
-    tool.overlays = {"probability": True, "new one": False}
-    tool.classes, tool.active_class = [ClassInfo(5, "five", "#010203")], 5
-    tool.model, tool.device, tool.device_in_use = "elsewhere.safetensors", "cpu", ""
+    labels = {"axis_labels": ("c", "y", "x")}
+    tool.viewer.add_image(np.zeros((3, 64, 64)), name="other", **labels)
+    tool.set_image("other")
+    tool.set_channels((1, 2))
+    tool.set_mode("class")
+    tool.set_active(False)
+    tool.set_overlap("overwrite")
+    tool.set_object_diameter(12.5)
+    tool.set_threshold(0.8)
+    tool.set_overlay("probability", True)
+    tool.set_model("elsewhere.safetensors")
+    tool.set_device("cpu")
+    tool.calls.clear()
     tool.changed.emit()
     assert tool.calls == []
     assert look(panel.click) == (
-        "other", [False, True, True], True, False, None, "overwrite", 12.5, 0.8,
-        [True, False], "elsewhere.safetensors", "cpu",
+        "other", [False, True, True], True, False, "GPCIS classes", "overwrite", 12.5, 0.8,
+        [True, False, False, False, True], "elsewhere.safetensors", "cpu",
     )  # fmt: skip
 
 
-def test_buttons_are_enabled_only_when_they_can_do_something(panel: Any, tool: Any) -> None:
+def test_buttons_are_enabled_only_when_they_can_do_something(
+    able: None, panel: Any, tool: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     click = panel.click
     buttons = [
         click.objects.commit,
@@ -159,39 +165,41 @@ def test_buttons_are_enabled_only_when_they_can_do_something(panel: Any, tool: A
         click.export,
     ]
     assert all(button.isEnabled() for button in buttons)
-    tool.can_commit = tool.can_undo = tool.can_redo = tool.can_propagate = tool.ready = False
-    tool.click_counts, tool.image, tool.images = (0, 0), None, []
+    monkeypatch.undo()
+    tool.viewer.layers.clear()
     tool.changed.emit()
     assert not any(button.isEnabled() for button in buttons)
     assert not click.image.image.isEnabled()
 
 
-def test_counts_are_those_of_the_tool(panel: Any, tool: Any) -> None:
+def test_counts_are_those_of_the_tool(
+    able: None, panel: Any, tool: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     counts = panel.click.counts
     assert [label.text() for label in (counts.positive, counts.negative)] == ["+3", "−1"]
     assert counts.objects.text() == "2 objects"
-    tool.object_count = 1
+    monkeypatch.setattr(Tool, "object_count", 1)
     tool.changed.emit()
     assert counts.objects.text() == "1 object"
 
 
-def test_a_complaint_stays_through_progress_and_goes_with_news(panel: Any, tool: Any) -> None:
+def test_a_complaint_stays_through_progress_and_goes_with_news(
+    able: None, panel: Any, tool: Any
+) -> None:
     text = panel.click.status.text
     tool.refusal = "expected an image; open one"
     panel.click.objects.commit.click()
-    tool.status = Status("Encoding slice 3 …", "busy", 1, 4)
-    tool.changed.emit()
+    tool.show("Encoding slice 3 …", "busy", 1, 4)
     assert text.text() == tool.refusal
     assert panel.click.status.bar.value() == 1
-    tool.status = Status("2 objects committed")
-    tool.changed.emit()
+    tool.show("2 objects committed")
     assert text.text() == "2 objects committed"
 
 
-def test_a_complaint_goes_when_the_next_thing_works(panel: Any, tool: Any) -> None:
+def test_a_complaint_goes_when_the_next_thing_works(able: None, panel: Any, tool: Any) -> None:
     tool.refusal = "expected an image; open one"
     panel.click.objects.commit.click()
-    tool.refusal = ""
+    tool.refusal, tool.obeys = "", False
     panel.click.objects.commit.click()
     assert panel.click.status.text.text() == "Click on an object"
 
@@ -199,18 +207,19 @@ def test_a_complaint_goes_when_the_next_thing_works(panel: Any, tool: Any) -> No
 def test_each_level_has_its_own_sign(panel: Any, tool: Any) -> None:
     signs = set()
     for level in ("info", "busy", "warning", "error"):
-        tool.status = Status("x", level)
-        tool.changed.emit()
+        tool.show("x", level)
         signs.add(panel.click.status._sign.text())
     assert len(signs) == 4
 
 
-def test_progress_comes_and_goes_without_moving_a_button(panel: Any, tool: Any, qapp: Any) -> None:
+def test_progress_comes_and_goes_without_moving_a_button(
+    panel: Any, tool: Any, qapp: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place = panel.click.objects.commit.mapToGlobal(panel.rect().topLeft())
     assert not shown(panel.click.status.bar)
     assert not shown(panel.click.status.cancel)
-    tool.status, tool.can_cancel = Status("Propagating …", "busy", 3, 10), True
-    tool.changed.emit()
+    monkeypatch.setattr(Tool, "can_cancel", True)
+    tool.show("Propagating …", "busy", 3, 10)
     qapp.processEvents()
     assert shown(panel.click.status.bar)
     assert shown(panel.click.status.cancel)
@@ -218,22 +227,26 @@ def test_progress_comes_and_goes_without_moving_a_button(panel: Any, tool: Any, 
     assert panel.click.objects.commit.mapToGlobal(panel.rect().topLeft()) == place
 
 
-def test_unsaved_work_is_offered_only_while_there_is_some(panel: Any, tool: Any) -> None:
+def test_unsaved_work_is_offered_only_while_there_is_some(
+    panel: Any, tool: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert not shown(panel.click.restore)
-    tool.restorable = Restorable("14 clicks and 3 objects")
+    monkeypatch.setattr(Tool, "restorable", Restorable("14 clicks and 3 objects"))
     tool.changed.emit()
     assert shown(panel.click.restore)
     assert "14 clicks" in panel.click.restore.text.text()
+    monkeypatch.setattr(Tool, "restorable", None)
     panel.click.restore.discard.click()
     assert not shown(panel.click.restore)
 
 
 def test_channels_are_shown_only_when_there_are_some(panel: Any, tool: Any) -> None:
     assert not shown(panel.click.image.channels)
-    tool.channels = ["DAPI", "GFP", "mCherry"]
+    tool.viewer.add_image(np.zeros((64, 64, 3), np.uint8), name="stained", rgb=True)
+    tool.set_image("stained")
     tool.changed.emit()
     assert shown(panel.click.image.channels)
-    assert [box.text() for box in panel.click.image._boxes] == tool.channels
+    assert [box.text() for box in panel.click.image._boxes] == ["red", "green", "blue"]
 
 
 def test_what_is_being_typed_survives_a_change_of_the_tool(
@@ -242,12 +255,11 @@ def test_what_is_being_typed_survives_a_change_of_the_tool(
     from qtpy.QtCore import Qt
 
     panel.click.options_section.expand()
-    box = panel.click.options.diameter
+    box = panel.click.options.diameter.native
     box.setFocus()
     box.selectAll()
     qtbot.keyClicks(box, "25")
-    tool.status = Status("Encoding …", "busy", 1, 2)
-    tool.changed.emit()
+    tool.show("Encoding …", "busy", 1, 2)
     assert box.text().startswith("25")
     assert tool.calls == []
     qtbot.keyClick(box, Qt.Key.Key_Return)
@@ -255,9 +267,10 @@ def test_what_is_being_typed_survives_a_change_of_the_tool(
 
 
 def test_no_diameter_reads_auto(panel: Any, tool: Any) -> None:
-    box = panel.click.options.diameter
+    box = panel.click.options.diameter.native
     assert box.text() == "auto"
-    panel.click.options.estimate.click()
+    tool.set_object_diameter(42.0)
+    tool.changed.emit()
     assert box.text() == "42.0 px"
     box.setValue(0)
     assert tool.calls[-1] == ("set_object_diameter", None)
@@ -270,8 +283,10 @@ def test_files_are_asked_for(panel: Any, tool: Any, monkeypatch: pytest.MonkeyPa
     answers = iter([("labels.tif", clicks), ("all", clicks), ("", ""), ("mine.st", ""), ("", "")])
     for name in ("getSaveFileName", "getOpenFileName"):
         monkeypatch.setattr(QFileDialog, name, lambda *_: next(answers))
+    tool.obeys = False
     for _ in range(3):
         panel.click.export.click()
+    tool.obeys = True
     panel.click.model.open.click()
     panel.click.model.open.click()
     assert tool.calls == [("export", "labels.tif"), ("export", "all.csv"), ("set_model", "mine.st")]

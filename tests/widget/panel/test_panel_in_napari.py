@@ -1,21 +1,14 @@
 from __future__ import annotations
 
-import sys
-from types import ModuleType
 from typing import Any
 
 import pytest
 
-from napari_gpcis.widget.tool.types import Restorable, Status
+from napari_gpcis.widget.tool.tool import Tool
+from tests.widget import silent
 
 pytestmark = pytest.mark.gui
-
-
-@pytest.fixture
-def tool(qapp: Any) -> Any:
-    from tests.widget.fake_tool import FakeTool
-
-    return FakeTool()
+tool, offering, working = silent.tool, silent.offering, silent.working
 
 
 @pytest.fixture
@@ -31,17 +24,22 @@ def docked(make_napari_viewer: Any, tool: Any, qapp: Any) -> Any:
     return viewer, panel
 
 
-def test_all_fits_the_window_while_the_groups_are_folded(docked: Any, tool: Any, qapp: Any) -> None:
+def test_all_fits_the_window_while_the_groups_are_folded(
+    offering: None,
+    working: None,
+    docked: Any,
+    tool: Any,
+    qapp: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     _, panel = docked
+    channels = ["DAPI", "GFP", "mCherry", "Brightfield"]
+    monkeypatch.setattr(Tool, "channels", channels)
+    tool.viewer.layers["embryo"].name = "a name as long as microscopes make them " * 3
     area = panel.tabs.widget(0)
     for mode in ("object", "class"):
-        tool.mode, tool.channels = mode, ["DAPI", "GFP", "mCherry", "Brightfield"]
-        tool.restorable = Restorable("14 clicks and 3 objects from 20 Nov 22:10")
-        tool.images = ["a name as long as microscopes make them " * 3]
-        tool.image = tool.images[0]
-        tool.status = Status("the cache is full: slices are encoded again", "warning", 1, 3)
-        tool.can_cancel = True
-        tool.changed.emit()
+        tool.set_mode(mode)
+        tool.show("the cache is full: slices are encoded again", "warning", 1, 3)
         for _ in range(3):
             qapp.processEvents()
         assert area.verticalScrollBar().maximum() == 0
@@ -95,11 +93,10 @@ def test_a_panel_closes_the_tool_that_it_made(
 
     from napari_gpcis.widget.panel import GPCISPanel
 
-    module = ModuleType("tool")
-    module.Tool = lambda _: tool  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "napari_gpcis.widget.tool.tool", module)
-    for given, closed in ((tool, []), (None, [("close",)])):
+    monkeypatch.setattr("napari_gpcis.widget.tool.tool.Tool", lambda _: tool)
+    for given in (tool, None):
+        assert not tool.closed
         panel = GPCISPanel(make_napari_viewer(), given)
         panel.deleteLater()
         qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-        assert tool.calls == closed
+    assert tool.closed

@@ -32,11 +32,11 @@ def test_a_higher_threshold_makes_a_smaller_mask(on_coins: Window) -> None:
     on_coins.click(*COIN)
     on_coins.settle()
     before = on_coins.mask.copy()
-    on_coins.panel.click.options.threshold.setValue(0.9)
+    on_coins.panel.click.options.threshold.value = 0.9
     on_coins.settle()
     assert 0 < on_coins.mask.sum() < before.sum()
     assert on_coins.clicks == [(*COIN, True)]
-    on_coins.panel.click.options.threshold.setValue(0.5)
+    on_coins.panel.click.options.threshold.value = 0.5
     on_coins.settle()
     assert (on_coins.mask == before).all()
 
@@ -44,23 +44,25 @@ def test_a_higher_threshold_makes_a_smaller_mask(on_coins: Window) -> None:
 def test_the_diameter_is_measured_on_the_object_and_can_be_typed(on_coins: Window) -> None:
     options = on_coins.panel.click.options
     on_coins.panel.click.options_section.expand()
-    on_coins.push(options.estimate)
-    assert on_coins.tool.object_diameter is None
+    on_coins.push(options.estimate.native)
+    assert on_coins.tool.options.object_diameter is None
     assert "click on one" in on_coins.panel.click.status.text.text()
     on_coins.click(*COIN)
     on_coins.settle()
-    on_coins.push(options.estimate)
+    on_coins.push(options.estimate.native)
     on_coins.settle()
-    assert options.diameter.value() == on_coins.tool.object_diameter == pytest.approx(47, abs=5)
-    line = options.diameter.lineEdit()
+    assert (
+        options.diameter.value == on_coins.tool.options.object_diameter == pytest.approx(47, abs=5)
+    )
+    line = options.diameter.native.lineEdit()
     line.selectAll()
     QTest.keyClicks(line, "200")
     QTest.keyClick(line, Qt.Key.Key_Return)
     on_coins.settle()
-    assert on_coins.tool.object_diameter == 200
+    assert on_coins.tool.options.object_diameter == 200
     assert on_coins.clicks == [(*COIN, True)]  # that Enter was not for the canvas
     assert on_coins.mask[COIN]
-    assert on_coins.tool._engine._session.object_diameter == 200
+    assert on_coins.tool.loop.engine._session.object_diameter == 200
 
 
 @pytest.mark.parametrize("name", ["probability", "prior"])

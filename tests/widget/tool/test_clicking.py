@@ -178,7 +178,7 @@ def test_a_double_click_does_not_zoom(on_coins: Window) -> None:
     assert on_coins.viewer.scene.camera.zoom == zoom
 
 
-def test_of_many_fast_clicks_only_the_newest_answer_is_shown(
+def test_many_fast_clicks_are_answered_one_by_one_while_the_window_goes_on(
     on_coins: Window, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from napari_gpcis.engine.session import Session
@@ -201,9 +201,7 @@ def test_of_many_fast_clicks_only_the_newest_answer_is_shown(
         waits.append(time.monotonic() - start)
     assert len(on_coins.clicks) == 10
     on_coins.settle()
-    assert asked[0][0] == 1
-    assert len(asked) < 10
-    assert [count for count, _ in asked].count(10) == 1
+    assert sorted({count for count, _ in asked}) == list(range(1, 11))
     assert {thread.name for _, thread in asked} == {"napari-gpcis"}
     assert np.median(waits) < 0.2
     assert all(on_coins.mask[row, col] for row, col, _ in on_coins.clicks)

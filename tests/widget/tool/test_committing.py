@@ -76,7 +76,7 @@ def test_other_objects_are_overwritten_when_that_is_chosen(on_coins: Window) -> 
     (first,) = commit(on_coins, COIN)
     on_coins.panel.click.options.overlap.setCurrentIndex(1)
     on_coins.panel.click.options.overlap.activated.emit(1)
-    assert on_coins.tool.overlap == "overwrite"
+    assert on_coins.tool.options.overlap == "overwrite"
     (second,) = commit(on_coins, (COIN[0] + 5, COIN[1]))
     assert (first & second).any()
     assert ((on_coins.labels.data == 2) == second).all()
@@ -231,7 +231,7 @@ def test_undo_goes_back_through_everything_and_redo_ahead(on_coins: Window) -> N
     note()
     on_coins.press(ESC)
     note()
-    assert len(on_coins.tool._desk.annotation.history._done) == 7
+    assert len(on_coins.tool.document.annotation.history._done) == 7
     for at in range(6, -1, -1):
         undo(on_coins)
         assert same(at), at

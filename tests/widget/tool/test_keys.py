@@ -55,6 +55,8 @@ def test_j_shows_where_a_click_would_help_most(on_coins: Window) -> None:
     on_coins.click(*COIN)
     on_coins.settle()
     row, col = on_coins.viewer.layers["GPCIS next click"].data[0]
+    on_coins.viewer.scene.camera.center, on_coins.viewer.scene.camera.zoom = (20, 20), 10
+    on_coins.settle()
     on_coins.press(Qt.Key.Key_J)
     assert on_coins.viewer.scene.camera.center[-2:] == pytest.approx((row, col))
     assert np.hypot(row - COIN[0], col - COIN[1]) < 60

@@ -29,7 +29,7 @@ def tool(open_tool: OpenTool) -> Any:
 
 
 def labels_of(tool: Any) -> Any:
-    return tool._desk.labels.data
+    return tool.document.labels.data
 
 
 def names(tool: Any) -> list[str]:
@@ -65,13 +65,13 @@ def test_a_layer_of_the_tool_comes_back_with_the_next_click(
     assert tool.click_counts == (1 + under_way, 1)
     assert tool.object_count == 1
     assert labels_of(tool)[ONE] == 1
-    assert tool._desk.preview.layer.data[TWO] == 1
-    assert len(tool._desk.clicks.layer.data) == 2 + under_way
+    assert tool.document.preview.layer.data[TWO] == 1
+    assert len(tool.document.clicks.layer.data) == 2 + under_way
     while tool.can_undo:
         tool.undo()
     settle(tool)
     assert not labels_of(tool).any()
-    assert not tool._desk.preview.layer.data.any()
+    assert not tool.document.preview.layer.data.any()
 
 
 def test_an_overlay_that_was_deleted_can_be_shown_again(tool: Any) -> None:
@@ -92,7 +92,7 @@ def test_deleting_the_image_leaves_the_labels(tool: Any) -> None:
     click(tool, 0, *ONE)
     tool.commit()
     click(tool, 0, *TWO)
-    labels = tool._desk.labels
+    labels = tool.document.labels
     tool.click(at_work.world_of(tool, 0, 60, 75), True)
     del tool.viewer.layers["image"]
     settle(tool)
@@ -118,8 +118,8 @@ def test_another_image_is_taken_when_the_first_is_deleted(tool: Any) -> None:
     settle(tool)
     assert tool.image == "other"
     click(tool, 0, 48, 40)
-    assert tool._desk.preview.layer.data.shape == (70, 80)
-    assert tool._desk.preview.layer.data[48, 40] == 1
+    assert tool.document.preview.layer.data.shape == (70, 80)
+    assert tool.document.preview.layer.data[48, 40] == 1
 
 
 def test_all_layers_may_go_and_an_image_come(tool: Any) -> None:
@@ -133,7 +133,7 @@ def test_all_layers_may_go_and_an_image_come(tool: Any) -> None:
     settle(tool)
     assert tool.image == "later"
     click(tool, 0, 48, 40)
-    assert tool._desk.preview.layer.data[48, 40] == 1
+    assert tool.document.preview.layer.data[48, 40] == 1
 
 
 def test_layers_may_be_renamed_reordered_and_duplicated(tool: Any) -> None:
@@ -162,19 +162,19 @@ def test_layers_may_be_renamed_reordered_and_duplicated(tool: Any) -> None:
 
 def test_what_replaces_an_image_of_the_same_shape_keeps_the_clicks(tool: Any) -> None:
     click(tool, 0, *ONE)
-    first = tool._desk.preview.layer.data.copy()
+    first = tool.document.preview.layer.data.copy()
     tool.viewer.layers["image"].data = disks((96, 110), (48, 30), TWO)
     settle(tool)
     assert tool.click_counts == (1, 0)
-    assert (tool._desk.preview.layer.data != first).any()
-    assert tool._desk.preview.layer.data[48, 40] == 1
+    assert (tool.document.preview.layer.data != first).any()
+    assert tool.document.preview.layer.data[48, 40] == 1
 
 
 def test_what_replaces_an_image_of_another_shape_begins_anew(tool: Any) -> None:
     click(tool, 0, *ONE)
     tool.commit()
     settle(tool)
-    labels = tool._desk.labels
+    labels = tool.document.labels
     click(tool, 0, *TWO)
     for data in (disks((60, 70), (30, 30)), disks((60, 70), (30, 30))[None].repeat(3, 0)):
         tool.viewer.layers["image"].data = data
@@ -185,7 +185,7 @@ def test_what_replaces_an_image_of_another_shape_begins_anew(tool: Any) -> None:
         assert labels_of(tool).shape == data.shape
         z = data.shape[0] - 1 if data.ndim == 3 else 0
         click(tool, z, 30, 30)
-        assert tool._desk.preview.layer.data.reshape(-1, 60, 70)[z, 30, 30] == 1
+        assert tool.document.preview.layer.data.reshape(-1, 60, 70)[z, 30, 30] == 1
 
 
 def test_labels_that_were_replaced_are_written_to(tool: Any) -> None:
@@ -194,7 +194,7 @@ def test_labels_that_were_replaced_are_written_to(tool: Any) -> None:
     settle(tool)
     fresh = np.zeros((96, 110), np.int32)
     fresh[:5, :5] = 7
-    tool._desk.labels.data = fresh
+    tool.document.labels.data = fresh
     click(tool, 0, *TWO)
     tool.commit()
     settle(tool)
@@ -214,7 +214,7 @@ def test_labels_of_another_shape_are_left_alone(tool: Any) -> None:
     tool.commit()
     settle(tool)
     other = np.zeros((40, 40), np.uint16)
-    tool._desk.labels.data = other
+    tool.document.labels.data = other
     click(tool, 0, *TWO)
     tool.commit()
     settle(tool)
@@ -451,9 +451,9 @@ def test_a_propagation_survives_what_happens_to_layers(open_tool: OpenTool, gone
         viewer.dims.order = (0, 1, 2)
     tool.set_mode("object")
     settle(tool)
-    before = len(tool._desk.annotation.state.clicks)
+    before = len(tool.document.annotation.state.clicks)
     click(tool, 3, 30, 30)
-    assert len(tool._desk.annotation.state.clicks) == before + 1
+    assert len(tool.document.annotation.state.clicks) == before + 1
     tool.commit()
     settle(tool)
     assert labels_of(tool)[3, 30, 30] > 0

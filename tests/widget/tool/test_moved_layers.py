@@ -36,13 +36,13 @@ def check(tool: Any, z: int, place: tuple[int, int], outside: tuple[int, int]) -
     """A positive and a negative click; mask, preview and labels are where they were clicked."""
     inside, ground = world_of(tool, z, *place), world_of(tool, z, *outside)
     click(tool, z, *place)
-    preview = tool._desk.preview.layer
+    preview = tool.document.preview.layer
     assert tool.click_counts == (1, 0)
-    assert tool._desk.annotation.state.clicks[-1].place == (z, *place)
+    assert tool.document.annotation.state.clicks[-1].place == (z, *place)
     assert value_at(preview, inside) == 1
     assert not value_at(preview, ground)
-    points = tool._desk.clicks.layer
-    seen = list(tool._desk.frame.plane)
+    points = tool.document.clicks.layer
+    seen = list(tool.document.frame.plane)
     there = np.array(points.data_to_world(points.data[-1]))
     np.testing.assert_allclose(there[seen], np.array(inside[-points.ndim :])[seen], atol=1e-6)
     click(tool, z, *outside, positive=False)
@@ -52,8 +52,8 @@ def check(tool: Any, z: int, place: tuple[int, int], outside: tuple[int, int]) -
     assert 0.7 * np.pi * at_work.RADIUS**2 < area < 1.4 * np.pi * at_work.RADIUS**2
     tool.commit()
     settle(tool)
-    assert value_at(tool._desk.labels, inside) == 1
-    assert not value_at(tool._desk.labels, ground)
+    assert value_at(tool.document.labels, inside) == 1
+    assert not value_at(tool.document.labels, ground)
     assert not preview.data.any()
 
 
@@ -71,14 +71,14 @@ def test_the_image_may_be_moved_while_it_is_worked_on(open_tool: OpenTool) -> No
     image.rotate = 20
     image.affine = np.array([[1, 0.3, 5], [0, 1.4, 6], [0, 0, 1]])
     world = world_of(tool, 0, *DISK)
-    for layer in tool._desk.layers:
+    for layer in tool.document.layers:
         np.testing.assert_allclose(layer.data_to_world(DISK), world, atol=1e-6)
-    assert value_at(tool._desk.preview.layer, world) == 1
+    assert value_at(tool.document.preview.layer, world) == 1
     assert value_at(tool.viewer.layers["GPCIS probability"], world) > 0.5
     tool.new_object()
     click(tool, 0, 48, 85)
-    assert value_at(tool._desk.preview.layer, world_of(tool, 0, 48, 85)) == 1
-    assert value_at(tool._desk.preview.layer, world) == 2
+    assert value_at(tool.document.preview.layer, world_of(tool, 0, 48, 85)) == 1
+    assert value_at(tool.document.preview.layer, world) == 2
 
 
 def test_colours_are_seen(open_tool: OpenTool) -> None:
@@ -97,7 +97,7 @@ def check_next(tool: Any) -> None:
     tool.undo()
     settle(tool)
     assert tool.click_counts == (1, 0)
-    assert value_at(tool._desk.preview.layer, world_of(tool, 0, *DISK)) == 1
+    assert value_at(tool.document.preview.layer, world_of(tool, 0, *DISK)) == 1
 
 
 def test_time_and_depth_are_one_stack(open_tool: OpenTool) -> None:
@@ -105,8 +105,11 @@ def test_time_and_depth_are_one_stack(open_tool: OpenTool) -> None:
     image[1, 2] = disks()
     tool = open_tool(image, scale=(1, 4, 0.5, 0.5))
     check(tool, 5, DISK, (48, 90))
-    assert tool._desk.labels.data[1, 2, 48, 40] == 1
-    assert tool._desk.labels.data.any(axis=(2, 3)).tolist() == [[False] * 3, [False, False, True]]
+    assert tool.document.labels.data[1, 2, 48, 40] == 1
+    assert tool.document.labels.data.any(axis=(2, 3)).tolist() == [
+        [False] * 3,
+        [False, False, True],
+    ]
     show_slice(tool, 0)
     tool.undo()
     assert tuple(tool.viewer.dims.current_step[:2]) == (1, 2)
@@ -127,16 +130,16 @@ def test_another_plane_is_worked_on_like_the_usual_one(
     tool.viewer.dims.order = order
     settle(tool)
     check(tool, 2, DISK, (48, 90))
-    assert tool._desk.labels.data[48, 2, 40] == 1
+    assert tool.document.labels.data[48, 2, 40] == 1
 
 
 def test_rolling_the_axes_without_clicks_follows_the_view(open_tool: OpenTool) -> None:
     tool = open_tool(stack_along_y())
-    first = tool._desk
+    first = tool.document
     tool.viewer.dims.roll()
     settle(tool)
-    assert tool._desk is not first
-    assert tool._desk.frame.plane != first.frame.plane
+    assert tool.document is not first
+    assert tool.document.frame.plane != first.frame.plane
     assert len([layer for layer in tool.viewer.layers if "clicks" in layer.name]) == 1
 
 
@@ -155,9 +158,9 @@ def test_clicks_that_are_not_committed_stay_in_their_plane(open_tool: OpenTool) 
     tool.commit()
     settle(tool)
     tool.click((48, 2, 40), True)
-    assert tool._desk.frame.plane == (1, 2)
+    assert tool.document.frame.plane == (1, 2)
     assert tool.click_counts == (1, 0)
-    assert tool._desk.labels.data[48, 2, 40] == 1
+    assert tool.document.labels.data[48, 2, 40] == 1
 
 
 def test_a_transposed_view_changes_no_click(open_tool: OpenTool) -> None:
@@ -165,10 +168,10 @@ def test_a_transposed_view_changes_no_click(open_tool: OpenTool) -> None:
     click(tool, 0, *DISK)
     tool.viewer.dims.transpose()
     settle(tool)
-    assert value_at(tool._desk.preview.layer, world_of(tool, 0, *DISK)) == 1
+    assert value_at(tool.document.preview.layer, world_of(tool, 0, *DISK)) == 1
     click(tool, 0, 48, 90, positive=False)
     assert tool.click_counts == (1, 1)
-    assert [c.place for c in tool._desk.annotation.state.clicks] == [(0, *DISK), (0, 48, 90)]
+    assert [c.place for c in tool.document.annotation.state.clicks] == [(0, *DISK), (0, 48, 90)]
 
 
 def test_of_a_lazy_stack_only_what_is_looked_at_is_read(open_tool: OpenTool) -> None:
@@ -184,13 +187,13 @@ def test_of_a_lazy_stack_only_what_is_looked_at_is_read(open_tool: OpenTool) -> 
     click(tool, 7, *DISK)
     # clicked and beside it; where napari begins and beside it; what the journal knows it by; dtype
     assert set(read) <= {6, 7, 8} | {18, 19, 20} | {20} | {0}
-    assert value_at(tool._desk.preview.layer, world_of(tool, 7, *DISK)) == 1
+    assert value_at(tool.document.preview.layer, world_of(tool, 7, *DISK)) == 1
 
 
 def test_of_a_pyramid_the_finest_level_is_worked_on(open_tool: OpenTool) -> None:
     fine = disks((192, 220), (96, 80))
     tool = open_tool([fine, fine[::2, ::2], fine[::4, ::4]], multiscale=True, scale=(2, 0.5))
-    assert tool._desk.labels.data.shape == (192, 220)
+    assert tool.document.labels.data.shape == (192, 220)
     check(tool, 0, (96, 80), (96, 180))
 
 
@@ -206,14 +209,14 @@ def test_another_layer_may_have_more_axes(open_tool: OpenTool) -> None:
 def test_an_axis_of_channels_is_no_axis_of_slices(open_tool: OpenTool) -> None:
     image = np.stack([disks(), 1 - disks()])[None].repeat(3, 0)
     tool = open_tool(image, axis_labels=("z", "c", "y", "x"), scale=(2, 1, 1, 1))
-    assert tool._desk.frame.shape == (3, 96, 110)
+    assert tool.document.frame.shape == (3, 96, 110)
     assert tool.channels == ["channel 0", "channel 1"]
     check(tool, 1, DISK, (48, 90))
     for channel in (0, 1):
         tool.viewer.dims.set_point(1, channel)
         world = list(world_of(tool, 1, *DISK))
         world[1] = channel
-        assert value_at(tool._desk.labels, tuple(world)) == 1
+        assert value_at(tool.document.labels, tuple(world)) == 1
 
 
 def test_clicks_are_refused_in_the_3d_view(open_tool: OpenTool) -> None:

@@ -21,11 +21,11 @@ IMAGE = disks((96, 110), ONE, TWO)
 
 
 def labels_of(tool: Any) -> Any:
-    return tool._desk.labels.data
+    return tool.document.labels.data
 
 
 def clicks_of(tool: Any) -> list[Any]:
-    return list(tool._desk.annotation.state.clicks)
+    return list(tool.document.annotation.state.clicks)
 
 
 def work(tool: Any) -> None:
@@ -41,7 +41,7 @@ def work(tool: Any) -> None:
 
 
 def seen(tool: Any) -> tuple[Any, ...]:
-    layer = tool._desk.clicks.layer
+    layer = tool.document.clicks.layer
     signs = layer.features["positive"].tolist()
     return np.array(labels_of(tool)).tolist(), layer.data.tolist(), signs, tool.object_count
 
@@ -70,7 +70,7 @@ def test_restoring_brings_clicks_labels_and_the_way_back(open_tool: OpenTool) ->
     settle(second)
     assert second.restorable is None
     assert seen(second) == before
-    assert second._desk.preview.layer.data[TWO] == 1
+    assert second.document.preview.layer.data[TWO] == 1
     assert second.can_redo
     second.redo()
     settle(second)
@@ -250,14 +250,14 @@ def test_a_stack_is_restored_slice_by_slice(open_tool: OpenTool) -> None:
     second = open_tool(stack)
     second.restore()
     settle(second)
-    assert second._slice() == 1
+    assert second.document.shown_slice == 1
     assert labels_of(second)[0][ONE] == 1
     assert labels_of(second)[2][ONE] == 2
-    assert second._desk.preview.layer.data[1][TWO] == 1
+    assert second.document.preview.layer.data[1][TWO] == 1
     show_slice(second, 0)
     second.undo()
     settle(second)
-    assert second._slice() == 1
+    assert second.document.shown_slice == 1
     assert second.click_counts == (0, 0)
 
 

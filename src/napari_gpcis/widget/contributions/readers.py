@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from napari_gpcis.engine.click import Click
+    from napari_gpcis.engine.options import Mode
     from napari_gpcis.engine.types import Array
     from napari_gpcis.io.annotations.clicks import PlacedClick
     from napari_gpcis.io.annotations.gpcis_file import SavedAnnotation
@@ -54,7 +55,7 @@ def annotation_layers(saved: SavedAnnotation) -> list[LayerData]:
     layers: list[LayerData] = [(saved.labels, labels, "labels")]
     if saved.clicks:
         positions = saved.positions(saved.clicks)
-        layers.append(_points(positions, saved.clicks, NAME, placement))
+        layers.append(_points(positions, saved.clicks, NAME, placement, saved.mode))
     return layers
 
 
@@ -72,9 +73,13 @@ def _read_annotations(path: Paths) -> list[LayerData]:
 
 
 def _points(
-    positions: Array, clicks: Sequence[Click | PlacedClick], name: str, placement: dict[str, Any]
+    positions: Array,
+    clicks: Sequence[Click | PlacedClick],
+    name: str,
+    placement: dict[str, Any],
+    mode: Mode | None = None,
 ) -> LayerData:
-    """Points that look like the tool's own."""
+    """Points that look like the tool's own, and that it takes over."""
     signs = [click.positive for click in clicks]
     look = {
         "features": {
@@ -86,6 +91,7 @@ def _points(
         "border_color": "white",
         "border_width": 0.12,
         "size": SIZE,
+        "metadata": {"gpcis": {"clicks": True, "mode": mode}},
         # With a larger minimum, vispy draws a border so broad that nothing of the colour is left.
         "canvas_size_limits": SIZE_LIMITS,
     }

@@ -5,42 +5,42 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QPointF, QRectF, QSize, Qt
-from qtpy.QtGui import QColor, QPainter, QPalette, QPen, QPolygonF
-from qtpy.QtWidgets import QSizePolicy, QWidget
+from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from qtpy.QtCore import QSize
+from qtpy.QtGui import QPalette
+from qtpy.QtWidgets import QSizePolicy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qtpy.QtGui import QPaintEvent
-
 __all__ = ["Curve", "smoothed"]
 
-_LINE_ON_DARK, _LINE_ON_LIGHT = QColor("#6cb8ff"), QColor("#1f6fb8")
-_DOT_RADIUS = 3.0
+_LINE_ON_DARK, _LINE_ON_LIGHT = "#6cb8ff", "#1f6fb8"
 
 
-class Curve(QWidget):
-    """A line through (step, value) with labelled axes from 0, in the colours of the window.
+class Curve(FigureCanvasQTAgg):
+    """A line through (step, value), both axes from 0, in the colours of the window.
 
     Parameters
     ----------
     quantity : str
-        Label of the vertical axis.
+        Title of the plot.
     smooth : bool
         Draw the values faintly and their running mean over them; otherwise each value is a dot.
-    parent : QWidget, optional
     """
 
-    def __init__(
-        self, quantity: str, *, smooth: bool = False, parent: QWidget | None = None
-    ) -> None:
-        super().__init__(parent)
+    def __init__(self, quantity: str, *, smooth: bool = False) -> None:
+        figure = Figure(layout="constrained", facecolor="none")
+        super().__init__(figure)  # type: ignore[no-untyped-call]
+        self._axes = figure.subplots()
         self._quantity = quantity
         self._smooth = smooth
         self._points: list[tuple[float, float]] = []
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(f"{quantity} over steps")
+        self._plot()
 
     @property
     def points(self) -> tuple[tuple[float, float], ...]:
@@ -49,92 +49,44 @@ class Curve(QWidget):
 
     def sizeHint(self) -> QSize:
         """As Qt asks."""
-        return QSize(280, 8 * self.fontMetrics().height())
+        return QSize(280, 9 * self.fontMetrics().height())
 
     def clear(self) -> None:
         """Forget all points."""
         self._points.clear()
-        self.update()
+        self._plot()
 
     def add(self, step: float, value: float) -> None:
         """Add a point; one that is not finite is left out."""
         if math.isfinite(value):
             self._points.append((step, value))
             self.setToolTip(f"{self._quantity}: {value:.3g} at step {step:g}")
-            self.update()
+            self._plot()
 
-    def paintEvent(self, event: QPaintEvent | None) -> None:
-        """Draw axes, their labels and the line."""
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    def _plot(self) -> None:
+        axes = self._axes
         text = self.palette().color(QPalette.ColorRole.WindowText)
         line = _LINE_ON_DARK if text.lightness() > 127 else _LINE_ON_LIGHT
-        frame = self._frame()
-        self._draw_axes(painter, frame, text)
+        axes.clear()
+        axes.set_facecolor("none")
+        axes.set_title(self._quantity, loc="left", color=text.name(), fontsize="small")
+        axes.set_xlabel("step", color=text.name(), fontsize="small")
+        axes.tick_params(colors=text.name(), labelsize="x-small")
+        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(3))
+        for side, spine in axes.spines.items():
+            spine.set_visible(side in ("left", "bottom"))
+            spine.set_color(text.name())
         if self._points:
-            self._draw_line(painter, frame, line)
-        painter.end()
-
-    def _frame(self) -> QRectF:
-        """Where the line is drawn; around it are the labels."""
-        height = self.fontMetrics().height()
-        left = self.fontMetrics().horizontalAdvance("0.0000") + 6
-        return QRectF(
-            left,
-            1.5 * height,
-            max(1.0, self.width() - left - 8),
-            max(1.0, self.height() - 2.5 * height - 6),
-        )
-
-    def _draw_axes(self, painter: QPainter, frame: QRectF, text: QColor) -> None:
-        height = self.fontMetrics().height()
-        faint = QColor(text)
-        faint.setAlphaF(0.35)
-        painter.setPen(QPen(faint, 1))
-        painter.drawLine(frame.topLeft(), frame.bottomLeft())
-        painter.drawLine(frame.bottomLeft(), frame.bottomRight())
-        painter.setPen(text)
-        top = QRectF(0, 0, self.width(), height)
-        painter.drawText(top, Qt.AlignmentFlag.AlignLeft, self._quantity)
-        below = QRectF(frame.left(), frame.bottom() + 4, frame.width(), height)
-        painter.drawText(below, Qt.AlignmentFlag.AlignHCenter, "step")
-        if not self._points:
-            return
-        last, high = _limits(self._points)
-        painter.drawText(below, Qt.AlignmentFlag.AlignLeft, "0")
-        painter.drawText(below, Qt.AlignmentFlag.AlignRight, f"{last:g}")
-        for value, y in ((high, frame.top()), (0.0, frame.bottom())):
-            box = QRectF(0, y - height / 2, frame.left() - 6, height)
-            painter.drawText(box, Qt.AlignmentFlag.AlignRight, f"{value:.3g}")
-
-    def _draw_line(self, painter: QPainter, frame: QRectF, colour: QColor) -> None:
-        last, high = _limits(self._points)
-
-        def place(points: Sequence[tuple[float, float]]) -> list[QPointF]:
-            return [
-                QPointF(
-                    frame.left() + frame.width() * step / last,
-                    frame.bottom() - frame.height() * max(0.0, value) / high,
-                )
-                for step, value in points
-            ]
-
-        if self._smooth:
-            faint = QColor(colour)
-            faint.setAlphaF(0.35)
-            painter.setPen(QPen(faint, 1))
-            painter.drawPolyline(QPolygonF(place(self._points)))
             steps, values = zip(*self._points, strict=True)
-            painter.setPen(QPen(colour, 2))
-            means = list(zip(steps, smoothed(values), strict=True))
-            painter.drawPolyline(QPolygonF(place(means)))
-            return
-        dots = place(self._points)
-        painter.setPen(QPen(colour, 2))
-        painter.drawPolyline(QPolygonF(dots))
-        painter.setBrush(colour)
-        for dot in dots:
-            painter.drawEllipse(dot, _DOT_RADIUS, _DOT_RADIUS)
+            if self._smooth:
+                axes.plot(steps, values, color=line, alpha=0.35, linewidth=1)
+                axes.plot(steps, smoothed(values), color=line)
+            else:
+                axes.plot(steps, values, color=line, marker="o", markersize=4)
+            axes.set_xlim(0, max(steps[-1], 1))
+            axes.set_ylim(0, max(values) * 1.05 if max(values) > 0 else 1)
+        self.draw_idle()  # type: ignore[no-untyped-call]
 
 
 def smoothed(values: Sequence[float], weight: float = 0.9) -> list[float]:
@@ -145,9 +97,3 @@ def smoothed(values: Sequence[float], weight: float = 0.9) -> list[float]:
         norm = weight * norm + (1 - weight)
         means.append(total / norm)
     return means
-
-
-def _limits(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Last step and highest value, above 0; both axes begin at 0."""
-    last, high = (max(point[axis] for point in points) for axis in (0, 1))
-    return max(last, 1.0), high if high > 0 else 1.0

@@ -70,8 +70,8 @@ def pair_of(image: Image, labels: Labels) -> LayerPair:
         if size[:axis] + size[axis + 1 :] == wanted:
             return LayerPair(image.name, pixels, numbers, axis, False)
     raise ValueError(
-        f"expected labels of the size of “{image.name}”, {size}, got “{labels.name}” of {wanted}; "
-        "choose the labels that were drawn on this image"
+        f"“{labels.name}” has the size {wanted}, but “{image.name}” {size}; choose the labels that "
+        "were drawn on this image"
     )
 
 

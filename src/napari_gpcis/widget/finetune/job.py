@@ -97,13 +97,13 @@ class FineTuneJob(QObject):
             If it is running already, or its folders cannot be made.
         """
         if self.running:
-            raise ValueError("expected no fine-tuning at work, got one; cancel it first")
+            raise ValueError("A fine-tuning is running already; stop it first")
         try:
             plan.output.parent.mkdir(parents=True, exist_ok=True)
             folder = TemporaryDirectory(prefix="napari-gpcis-", ignore_cleanup_errors=True)
         except OSError as error:
             raise ValueError(
-                f"expected folders that can be written to, got: {error}; free some space there"
+                f"The folders for the model cannot be written to ({error}); free some space there"
             ) from error
         self._plan, self._folder = plan, folder
         self._rest, self._error, self._done, self._cancelled = b"", "", False, False
@@ -207,7 +207,7 @@ class FineTuneJob(QObject):
         if self._process is not None and not (self._done or self._error or self._cancelled):
             words = bytes(self._process.readAllStandardError().data()).decode(errors="replace")
             self._error = (
-                f"Fine-tuning broke off (exit code {self._process.exitCode()}): "
+                f"Fine-tuning failed (exit code {self._process.exitCode()}): "
                 f"{words.strip()[-_LAST_WORDS:] or 'no message'}"
             )
         self._end()

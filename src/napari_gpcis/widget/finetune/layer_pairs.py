@@ -23,13 +23,18 @@ __all__ = ["LayerPairs"]
 
 
 class LayerPairs(QWidget):
-    """One or more rows of an image and its labels, chosen by layer name."""
+    """One or more rows of an image and its labels, chosen by layer name.
+
+    They show the pairs that are suggested until the user changes one.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._images: list[str] = []
         self._labels: list[str] = []
         self._rows: list[_Row] = []
+        self._suggested: dict[str, str] = {}
+        self._changed_by_user = False
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         heads = QHBoxLayout()
@@ -37,15 +42,28 @@ class LayerPairs(QWidget):
             heads.addWidget(QLabel(text))
         self._layout.addLayout(heads)
         self._add = QPushButton("Add a pair")
-        self._add.clicked.connect(lambda: self.add_row())
+        self._add.clicked.connect(self._add_by_user)
         self._layout.addWidget(self._add)
         self.add_row()
 
-    def set_layers(self, images: Sequence[str], labels: Sequence[str]) -> None:
-        """Offer these layers; rows keep what they show as long as it is there."""
+    def set_layers(
+        self, images: Sequence[str], labels: Sequence[str], suggested: Sequence[tuple[str, str]]
+    ) -> None:
+        """Offer these layers; rows that the user chose keep what they show while it is there.
+
+        Parameters
+        ----------
+        images, labels : sequence of str
+            Names of the layers.
+        suggested : sequence of (str, str)
+            Images, and the labels that fit them best.
+        """
         self._images, self._labels = list(images), list(labels)
+        self._suggested = dict(suggested)
         for row in self._rows:
             row.offer(self._images, self._labels)
+        if not self._changed_by_user:
+            self._show_suggested()
         self._fill_gaps()
 
     def chosen(self) -> list[tuple[str, str]]:
@@ -59,26 +77,53 @@ class LayerPairs(QWidget):
         row.remove.clicked.connect(lambda: self._remove(row))
         row.offer(self._images, self._labels)
         row.choose("", "")
+        row.image.activated.connect(lambda _: self._image_chosen(row))
+        row.labels.activated.connect(lambda _: self._touch())
         self._rows.append(row)
         self._layout.insertWidget(self._layout.count() - 1, row)
         self._fill_gaps()
 
+    def _add_by_user(self) -> None:
+        self._touch()
+        self.add_row()
+
+    def _touch(self) -> None:
+        self._changed_by_user = True
+
+    def _image_chosen(self, row: _Row) -> None:
+        """Another image brings its own labels."""
+        self._touch()
+        image = row.image.currentText()
+        row.choose(image, self._suggested.get(image, ""))
+
     def _remove(self, row: _Row) -> None:
+        self._touch()
+        self._drop(row)
+        self._fill_gaps()
+
+    def _drop(self, row: _Row) -> None:
         self._rows.remove(row)
         self._layout.removeWidget(row)
         row.deleteLater()
-        self._fill_gaps()
+
+    def _show_suggested(self) -> None:
+        pairs = list(self._suggested.items()) or [("", "")]
+        while len(self._rows) > len(pairs):
+            self._drop(self._rows[-1])
+        while len(self._rows) < len(pairs):
+            self.add_row()
+        for row, pair in zip(self._rows, pairs, strict=True):
+            row.choose(*pair)
 
     def _fill_gaps(self) -> None:
-        """Let rows without a choice take what is still free."""
+        """Let rows without a choice take an image that is still free, and what belongs to it."""
         for row in self._rows:
             image, labels = row.image.currentText(), row.labels.currentText()
             if not image:
-                image = self._first_free(self._images, [r.image.currentText() for r in self._rows])
+                taken = [other.image.currentText() for other in self._rows]
+                image = self._first_free(list(self._suggested), taken)
             if not labels:
-                labels = self._first_free(
-                    self._labels, [r.labels.currentText() for r in self._rows]
-                )
+                labels = self._suggested.get(image, "")
             row.choose(image, labels)
             row.remove.setVisible(len(self._rows) > 1)
 

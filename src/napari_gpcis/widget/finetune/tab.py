@@ -27,12 +27,15 @@ from napari_gpcis.widget.finetune.curve import Curve
 from napari_gpcis.widget.finetune.export import pair_of
 from napari_gpcis.widget.finetune.job import FineTuneJob, Plan
 from napari_gpcis.widget.finetune.layer_pairs import LayerPairs
+from napari_gpcis.widget.finetune.matching import follows_edges, has_objects, match
 from napari_gpcis.widget.theme import palette_of
+from napari_gpcis.widget.tool.status import sentence
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from napari import Viewer
+    from qtpy.QtGui import QShowEvent
 
     from napari_gpcis.widget.finetune.export import LayerPair
     from napari_gpcis.widget.tool.tool import Tool
@@ -63,6 +66,7 @@ class FineTuneTab(QWidget):
         self._viewer = napari_viewer
         self._output: Path | None = None
         self._seen_done: dict[str, Any] | None = None
+        self._confirmed: list[str] = []
         self.job = FineTuneJob()
         self.job.exported.connect(self._show_exported)
         self.job.told.connect(self._show)
@@ -82,9 +86,11 @@ class FineTuneTab(QWidget):
         """Begin; what stands in the way is shown instead."""
         try:
             plan = self._plan()
+            if self._has_doubts(plan):
+                return
             self.job.start(plan)
         except ValueError as error:
-            self._say(_sentence(error), error=True)
+            self._say(sentence(error), error=True)
             return
         self._output, self._seen_done = plan.output, None
         self._loss.clear()
@@ -93,6 +99,11 @@ class FineTuneTab(QWidget):
         self._bar.setRange(0, 0)
         self._bar.setFormat("Writing the layers to files…")
         self._set_running(True)
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Look at the layers anew: labels may have been drawn meanwhile."""
+        super().showEvent(event)
+        self._refresh()
 
     def cancel(self) -> None:
         """Stop; if it has become better than before, the model so far is kept."""
@@ -144,9 +155,14 @@ class FineTuneTab(QWidget):
         # connecting once more does not connect twice
         for layer in layers:
             layer.events.name.connect(self._refresh)
+        own = [] if self._tool is None else self._tool.own_layers
+        images = [layer for layer in layers if isinstance(layer, Image) and layer not in own]
+        labels = [layer for layer in layers if isinstance(layer, Labels) and layer not in own]
+        labels = [layer for layer in labels if has_objects(layer)]
         self._pairs.set_layers(
-            [layer.name for layer in layers if isinstance(layer, Image)],
-            [layer.name for layer in layers if isinstance(layer, Labels)],
+            [image.name for image in images],
+            [layer.name for layer in labels],
+            [(image.name, layer.name) for image, layer in match(images, labels)],
         )
 
     def _plan(self) -> Plan:
@@ -159,15 +175,29 @@ class FineTuneTab(QWidget):
             minutes=self._minutes.value(),
         )
 
+    def _has_doubts(self, plan: Plan) -> bool:
+        """Ask before labels are trained on that look like another image's; once for each choice."""
+        doubtful = [pair.name for pair in plan.pairs if not follows_edges(pair)]
+        if not doubtful or doubtful == self._confirmed:
+            return False
+        self._confirmed = doubtful
+        names = ", ".join(f"“{name}”" for name in doubtful)
+        self._say(
+            f"The labels of {names} follow none of its edges: are they those of another image? "
+            "Choose others above, or press Fine-tune again to train on them all the same.",
+            error=True,
+        )
+        return True
+
     def _layer_pairs(self) -> list[LayerPair]:
         chosen = self._pairs.chosen()
         if not chosen:
-            raise ValueError("expected an image and its labels, got none; add them as layers")
+            raise ValueError("Choose an image and its labels first; add them as layers")
         pairs = [pair_of(self._viewer.layers[a], self._viewer.layers[b]) for a, b in chosen]
         pages = sum(pair.pages for pair in pairs)
         if pages < _FEWEST_PAGES:
             raise ValueError(
-                f"expected at least {_FEWEST_PAGES} images or slices, got {pages}; "
+                f"Fine-tuning needs {_FEWEST_PAGES} images or slices at least, not {pages}: "
                 "add a pair for each labelled image"
             )
         return pairs
@@ -176,14 +206,12 @@ class FineTuneTab(QWidget):
         name = self._name.text().strip()
         if not _NAME.fullmatch(name):
             raise ValueError(
-                f"expected a name of letters, digits, spaces, dots and dashes, got “{name}”; "
-                "choose another"
+                f"“{name}” cannot be the name of a file: use letters, digits, spaces, dots and "
+                "dashes"
             )
         taken = {known.casefold() for known in model_files()}
         if name.casefold() in taken:
-            raise ValueError(
-                f"expected a new name, got “{name}”, a model of which exists; choose another"
-            )
+            raise ValueError(f"A model with the name “{name}” exists already; choose another name")
         return user_models_folder() / f"{name}{SUFFIX}"
 
     def _set_running(self, running: bool) -> None:
@@ -260,11 +288,6 @@ def _time_left(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.0f} s left"
     return f"{seconds / 60:.0f} min left"
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error)
-    return text[:1].upper() + text[1:] + "."
 
 
 def _free_name() -> str:

@@ -15,13 +15,13 @@ import psutil  # type: ignore[import-untyped]
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari.layers import Image
+    from napari.layers import Image, Labels
     from numpy.typing import DTypeLike
 
     from napari_gpcis.engine.types import Array, ArrayLike
     from napari_gpcis.widget.layers.frame import Frame
 
-__all__ = ["StackView", "image_stack", "labels_array", "stack_of"]
+__all__ = ["StackView", "check_image", "holds_labels_of", "image_stack", "labels_array", "stack_of"]
 
 LARGEST_IN_MEMORY = 0.5
 """Share of the machine's memory beyond which new labels go to a file."""
@@ -162,15 +162,38 @@ def image_stack(layer: Image, frame: Frame) -> tuple[ArrayLike, dict[str, Any]]:
         )
     if min(frame.shape[1:]) < SMALLEST_SIDE:
         raise ValueError(
-            f"expected slices of at least {SMALLEST_SIDE} × {SMALLEST_SIDE} pixels, got "
-            f"{frame.shape[1]} × {frame.shape[2]}; if the last axis holds colours, open the image "
-            "with rgb=True, else display other axes"
+            f"“{layer.name}” has slices of {frame.shape[1]} × {frame.shape[2]} pixels, which is "
+            f"too small: {SMALLEST_SIDE} × {SMALLEST_SIDE} is the least. If the last axis holds "
+            "colours, open the image with rgb=True, otherwise display other axes"
         )
     axis = len(shape) - 1 if layer.rgb else frame.channel_axis
     trailing = frame.plane if axis is None else (*frame.plane, axis)
     flat = _flat(data, frame.leading_axes, trailing)
     stack = StackView(data, frame, axis) if flat is None else flat
     return stack, {"channel_axis": None if frame.channel_axis is None else 3}
+
+
+def check_image(layer: Image) -> None:
+    """Refuse an image in which nothing can be clicked.
+
+    Raises
+    ------
+    ValueError
+        If it has no pixels, or fewer than two axes.
+    """
+    data = layer.data[0] if layer.multiscale else layer.data
+    shape = tuple(int(size) for size in data.shape)
+    if 0 in shape:
+        raise ValueError(f"“{layer.name}” has no pixels (its shape is {shape}); choose another")
+    if layer.ndim < 2:
+        raise ValueError(f"“{layer.name}” has one axis only; choose an image with rows and columns")
+
+
+def holds_labels_of(layer: Labels, frame: Frame) -> bool:
+    """Whether a labels layer can be written to, pixel for pixel of an image."""
+    data: Any = layer.data
+    in_memory = isinstance(data, np.ndarray) and bool(data.flags.writeable)
+    return in_memory and data.shape == frame.data_shape
 
 
 def labels_array(shape: Sequence[int], dtype: DTypeLike) -> Array:

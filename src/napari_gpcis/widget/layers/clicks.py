@@ -10,9 +10,10 @@ from app_model.types import KeyCode, KeyMod
 from napari.layers import Points
 
 from napari_gpcis.engine.click import Click
+from napari_gpcis.widget.layers.transforms import place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from napari_gpcis.widget.layers.frame import Frame
 
@@ -44,8 +45,8 @@ class ClicksLayer:
         self,
         frame: Frame,
         transform: dict[str, Any],
-        on_change: Callable[[list[Click]], None],
-        on_outside: Callable[[int], None],
+        on_change: Callable[[list[Click]], None] = lambda _: None,
+        on_outside: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.frame = frame
         self._on_change = on_change
@@ -53,6 +54,7 @@ class ClicksLayer:
         self._object_id = 1
         self._taken: list[Any] = []
         self._writing = False
+        self._class_colors: dict[int, str] = {}
         self.layer = Points(
             np.zeros((0, frame.ndim)),
             name=NAME,
@@ -67,6 +69,29 @@ class ClicksLayer:
         self.layer.events.data.connect(self._changed)
         self.layer.events.features.connect(self._features_changed)
         self.layer.bind_key(KeyMod.CtrlCmd | KeyCode.KeyV, self._paste, overwrite=True)
+
+    def bind(
+        self,
+        frame: Frame,
+        transform: dict[str, Any],
+        on_change: Callable[[list[Click]], None],
+        on_outside: Callable[[int], None],
+    ) -> None:
+        """Hold the clicks of another image of as many axes; there are none at first."""
+        self._on_change, self._on_outside = on_change, on_outside
+        self._class_colors = {}
+        self.frame = frame
+        self._write([], [])
+        place(self.layer, transform)
+
+    def set_colors(self, colors: Mapping[int, str]) -> None:
+        """Give the positive clicks of each class its colour; without colours, all have one."""
+        self._class_colors = dict(colors)
+        self._writing = True
+        try:
+            self._style(self.read())
+        finally:
+            self._writing = False
 
     def close(self) -> None:
         """Listen no more."""
@@ -128,7 +153,12 @@ class ClicksLayer:
     def _style(self, clicks: Sequence[Click]) -> None:
         if clicks:
             self.layer.symbol = [SYMBOLS[click.positive] for click in clicks]
-            self.layer.face_color = [COLORS[click.positive] for click in clicks]
+            self.layer.face_color = [
+                self._class_colors.get(click.object_id, COLORS[click.positive])
+                if click.positive
+                else COLORS[False]
+                for click in clicks
+            ]
 
     def _set_defaults(self) -> None:
         """What a point gets that the user adds with napari's own tool."""

@@ -80,6 +80,20 @@ class Overlays:
         self._unfollow: dict[str, Callable[[], None]] = {}
         self._hidden: set[str] = set()
 
+    def bind(self, image: Layer, frame: Frame) -> None:
+        """Lie over another image; nothing is shown at first."""
+        self.hide()
+        self.keep((NEXT,) if frame.ndim == self.frame.ndim else ())
+        self.image, self.frame = image, frame
+        mark = self._layers.get(NEXT)
+        if mark is None or mark not in self.viewer.layers:
+            return
+        self._unfollow.pop(NEXT)()
+        self._follow(NEXT, mark)
+        place(mark, layer_transform(image, frame))
+        layers: Any = self.viewer.layers
+        layers.move(layers.index(mark), len(layers))
+
     @property
     def layers(self) -> Sequence[Layer]:
         """Those that are shown."""
@@ -150,11 +164,24 @@ class Overlays:
             face_color="#cc79a7",
             border_color="#cc79a7",
             size=14,
+            text={
+                "string": {"constant": "click here next"},
+                "color": {"constant": "#cc79a7"},
+                "size": 9,
+                "anchor": "upper_left",
+                "translation": self._beside(),
+            },
             **layer_transform(self.image, self.frame),
         )
         limit_size(layer, (10, 20))
         layer.editable = False
         self._add(NEXT, layer, None)
+
+    def _beside(self) -> list[float]:
+        """From a mark to its words: to the right of it, in image pixels."""
+        offset = [0.0] * self.frame.ndim
+        offset[self.frame.plane[1]] = 6.0
+        return offset
 
     def _add(self, name: str, layer: Layer, below: Layer | None) -> None:
         selected = set(self.viewer.layers.selection)
@@ -163,6 +190,9 @@ class Overlays:
         layers.insert(at, layer)
         layers.selection = selected
         self._layers[name] = layer
+        self._follow(name, layer)
+
+    def _follow(self, name: str, layer: Layer) -> None:
         whole = (0.0,) * self.frame.ndim
         self._unfollow[name] = follow_transform(
             layer, self.image, self.frame, lambda: self._corners.get(name, whole)
@@ -185,6 +215,6 @@ class Overlays:
         layer = self._layers.pop(name, None)
         if layer is None:
             return
-        self._unfollow.pop(name)()
+        self._unfollow.pop(name, lambda: None)()
         if layer in self.viewer.layers:
             self.viewer.layers.remove(layer)

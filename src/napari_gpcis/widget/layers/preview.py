@@ -13,6 +13,7 @@ from napari_gpcis.engine.document.history import StoredMask
 from napari_gpcis.engine.geometry import Box
 from napari_gpcis.widget.layers.arrays import labels_array
 from napari_gpcis.widget.layers.partial_refresh import write_box
+from napari_gpcis.widget.layers.transforms import place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 
 NAME = "GPCIS preview"
 ACTIVE, DRAFT = 1, 2
-COLORS = {ACTIVE: "#f0e442", DRAFT: "#009e73"}
-OPACITY = 0.45
+# a draft has the colour that is farthest from all of those that napari gives labels
+COLORS = {ACTIVE: "#f0e442", DRAFT: "#00ffff"}
+OPACITY, CLASSES_OPACITY = 0.45, 0.25
 
 
 class Drawn(NamedTuple):
@@ -68,6 +70,20 @@ class Preview:
         self.layer.editable = False
         self.set_colors(COLORS)
         self._drawn: dict[int, list[Drawn]] = {}
+
+    def bind(self, frame: Frame, transform: dict[str, Any]) -> None:
+        """Lie over another image of as many axes; nothing is drawn at first."""
+        self._drawn.clear()
+        self.frame = frame
+        self.layer.data = labels_array(frame.data_shape, np.uint8)
+        place(self.layer, transform)
+        self.layer.opacity = OPACITY
+        self.set_colors(COLORS)
+
+    def set_class_colors(self, colors: Mapping[int, str]) -> None:
+        """Colours of the classes, which cover all of the image: it is seen through them."""
+        self.layer.opacity = CLASSES_OPACITY
+        self.set_colors(colors)
 
     def set_colors(self, colors: Mapping[int, str]) -> None:
         """Colours of the values; the rest is transparent."""

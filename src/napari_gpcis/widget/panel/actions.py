@@ -11,7 +11,7 @@ from napari_gpcis.widget.layers.clicks import COLORS
 from napari_gpcis.widget.panel.controls import Attempt, Part, describe, one_row, push_button, tight
 
 if TYPE_CHECKING:
-    from napari_gpcis.widget.tool.types import ToolLike
+    from napari_gpcis.widget.tool.tool import Tool
 
 __all__ = ["Counts", "ModeBar", "ObjectActions", "PropagateActions", "StepActions"]
 
@@ -19,7 +19,7 @@ __all__ = ["Counts", "ModeBar", "ObjectActions", "PropagateActions", "StepAction
 class ModeBar(Part):
     """Objects or classes, and whether clicks are taken at all."""
 
-    def __init__(self, tool: ToolLike, attempt: Attempt) -> None:
+    def __init__(self, tool: Tool, attempt: Attempt) -> None:
         super().__init__(tool, attempt)
         self.objects = push_button(
             "Objects",
@@ -53,7 +53,7 @@ class ModeBar(Part):
         """Show the mode."""
         self.objects.setChecked(self.tool.mode == "object")
         self.classes.setChecked(self.tool.mode == "class")
-        self.active.setChecked(self.tool.active)
+        self.active.setChecked(self.tool.options.takes_clicks)
 
     def _wanted(self) -> bool:
         return self.active.isChecked()
@@ -62,7 +62,7 @@ class ModeBar(Part):
 class Counts(Part):
     """How many clicks the active object has, and how many objects are committed."""
 
-    def __init__(self, tool: ToolLike, attempt: Attempt) -> None:
+    def __init__(self, tool: Tool, attempt: Attempt) -> None:
         super().__init__(tool, attempt)
         self.positive, self.negative = QLabel(), QLabel()
         self.objects = QLabel()
@@ -103,7 +103,7 @@ class Counts(Part):
 class ObjectActions(Part):
     """Commit and begin objects."""
 
-    def __init__(self, tool: ToolLike, attempt: Attempt) -> None:
+    def __init__(self, tool: Tool, attempt: Attempt) -> None:
         super().__init__(tool, attempt)
         self.commit = push_button(
             "Commit",
@@ -128,7 +128,7 @@ class ObjectActions(Part):
 class StepActions(Part):
     """Back, forth, away, and on to the next click: in both modes."""
 
-    def __init__(self, tool: ToolLike, attempt: Attempt) -> None:
+    def __init__(self, tool: Tool, attempt: Attempt) -> None:
         super().__init__(tool, attempt)
         self.undo = push_button(
             "Undo", "Take the last step back", lambda: attempt(tool.undo), action="undo"
@@ -166,7 +166,7 @@ class StepActions(Part):
 class PropagateActions(Part):
     """Carry the object over to later and earlier slices."""
 
-    def __init__(self, tool: ToolLike, attempt: Attempt) -> None:
+    def __init__(self, tool: Tool, attempt: Attempt) -> None:
         super().__init__(tool, attempt)
         self.up = push_button(
             "▲",

@@ -22,7 +22,8 @@ from napari_gpcis.widget.panel.controls import Attempt, Part, describe, push_but
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_gpcis.widget.tool.types import ClassInfo, ToolLike
+    from napari_gpcis.widget.tool.tool import Tool
+    from napari_gpcis.widget.tool.types import ClassInfo
 
 __all__ = ["ClassesView"]
 
@@ -33,7 +34,7 @@ _ROWS = 5  # that are seen without scrolling
 class ClassesView(Part):
     """A table of the classes; a click on a colour changes it, a double click on a name edits it."""
 
-    def __init__(self, tool: ToolLike, attempt: Attempt) -> None:
+    def __init__(self, tool: Tool, attempt: Attempt) -> None:
         super().__init__(tool, attempt)
         self._numbers: list[int] = []
         self.table = self._make_table()

@@ -19,14 +19,14 @@ from napari_gpcis.widget.panel.collapsible import Section
 from napari_gpcis.widget.panel.controls import Attempt, Part, push_button
 from napari_gpcis.widget.panel.image_section import ImageChoice, RestoreBar
 from napari_gpcis.widget.panel.model_section import ModelChoice
-from napari_gpcis.widget.panel.options_section import Options
+from napari_gpcis.widget.panel.options_section import OptionsSection
 from napari_gpcis.widget.panel.status_line import StatusLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_gpcis.widget.theme import Palette
-    from napari_gpcis.widget.tool.types import ToolLike
+    from napari_gpcis.widget.tool.tool import Tool
 
 __all__ = ["ClickTab"]
 
@@ -50,7 +50,7 @@ class ClickTab(Part):
         Opens the help sheet.
     """
 
-    def __init__(self, tool: ToolLike, attempt: Attempt, show_help: Callable[[], object]) -> None:
+    def __init__(self, tool: Tool, attempt: Attempt, show_help: Callable[[], object]) -> None:
         super().__init__(tool, attempt)
         self.restore = RestoreBar(tool, attempt)
         self.image = ImageChoice(tool, attempt)
@@ -61,7 +61,7 @@ class ClickTab(Part):
         self.classes = ClassesView(tool, attempt)
         self.steps = StepActions(tool, attempt)
         self.propagate = PropagateActions(tool, attempt)
-        self.options = Options(tool, attempt)
+        self.options = OptionsSection(tool, attempt)
         self.model = ModelChoice(tool, attempt)
         self.options_section = Section(
             "Options", self.options, "Labels layer, overlap, diameter, threshold, overlays"
@@ -93,7 +93,9 @@ class ClickTab(Part):
 
     def export_labels(self) -> None:
         """Ask for a file, and write the labels to it."""
-        path, kind = QFileDialog.getSaveFileName(self, "Export", "", ";;".join(_KINDS))
+        path, kind = QFileDialog.getSaveFileName(
+            self, "Export", self.tool.export_path, ";;".join(_KINDS)
+        )
         if path and not PurePath(path).suffix:
             path += _KINDS.get(kind, "")
         if path:

@@ -5,35 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from qtpy.QtCore import QEvent, Qt
+from magicgui.widgets.bases import ContainerWidget
+from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
     QComboBox,
     QDialog,
     QDialogButtonBox,
-    QDoubleSpinBox,
     QHBoxLayout,
     QLayout,
     QPushButton,
     QSizePolicy,
     QWidget,
 )
-from superqt import QDoubleSlider, QLabeledDoubleSlider
 
 from napari_gpcis.widget.tool.keys import SHORTCUTS
 
 if TYPE_CHECKING:
-    from qtpy.QtCore import QObject
     from qtpy.QtGui import QWheelEvent
 
-    from napari_gpcis.widget.tool.types import ToolLike
+    from napari_gpcis.widget.tool.tool import Tool
 
 __all__ = [
     "Attempt",
-    "CalmSlider",
-    "CalmSpinBox",
     "Chooser",
     "Part",
+    "adopt",
     "close_button",
     "describe",
     "keys_of",
@@ -52,13 +51,13 @@ class Part(QWidget):
 
     Parameters
     ----------
-    tool : ToolLike
+    tool : Tool
         What is shown.
     attempt : callable
         Through which every change is asked for.
     """
 
-    def __init__(self, tool: ToolLike, attempt: Attempt) -> None:
+    def __init__(self, tool: Tool, attempt: Attempt) -> None:
         super().__init__()
         self.tool = tool
         self.attempt = attempt
@@ -195,41 +194,40 @@ class Chooser(QComboBox):
             event.ignore()
 
 
-class CalmSpinBox(QDoubleSpinBox):
-    """A spin box that a passing wheel does not turn."""
+def adopt(form: ContainerWidget[Any]) -> None:
+    """Make widgets of magicgui like the panel's own: named, and deaf to passing wheels.
 
-    def wheelEvent(self, event: QWheelEvent | None) -> None:
-        """Scroll the panel, not the number."""
-        if event is not None:
-            event.ignore()
-
-
-class CalmSlider(QLabeledDoubleSlider):
-    """A slider that a passing wheel does not move; its parts answer to its name.
-
-    Parameters
-    ----------
-    name, tip : str
-        For screen readers and the tooltip.
+    Tab reaches them, a click on a button or box leaves the keyboard to the canvas.
     """
+    for widget in form:
+        if isinstance(widget, ContainerWidget):
+            adopt(widget)
+            continue
+        native: QWidget = widget.native
+        parts = [native, *native.findChildren(QWidget)]
+        ear = _WheelFilter(native)
+        for part in parts:
+            describe(part, widget.name, widget.tooltip or "")
+            part.installEventFilter(ear)
+            if isinstance(part, (QAbstractButton, QComboBox)):
+                part.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            elif isinstance(part, QAbstractSpinBox):
+                # of a slider with its number, the slider is the one stop for Tab
+                alone = part is native
+                policy = Qt.FocusPolicy.StrongFocus if alone else Qt.FocusPolicy.ClickFocus
+                part.setFocusPolicy(policy)
+        if isinstance(native, QComboBox):
+            native.setSizeAdjustPolicy(
+                QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+            )
+            native.setMinimumContentsLength(8)
 
-    def __init__(self, name: str, tip: str) -> None:
-        super().__init__(Qt.Orientation.Horizontal)
-        describe(self, name, tip)
-        for part in self.findChildren(QWidget):
-            describe(part, name, tip)
-            part.installEventFilter(self)
-        # One stop for Tab, not two.
-        self.setFocusProxy(self.findChild(QDoubleSlider))
+
+class _WheelFilter(QObject):
+    """Lets wheels pass: what nobody takes scrolls the panel."""
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Let a wheel pass: what nobody takes scrolls the panel."""
         if event is not None and event.type() == QEvent.Type.Wheel:
             event.ignore()
             return True
         return bool(super().eventFilter(watched, event))
-
-    def wheelEvent(self, event: QWheelEvent | None) -> None:
-        """Scroll the panel, not the slider."""
-        if event is not None:
-            event.ignore()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
@@ -21,7 +22,8 @@ from napari_gpcis.widget.panel.controls import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_gpcis.widget.tool.types import ToolLike
+    from napari_gpcis.widget.tool.tool import Tool
+    from napari_gpcis.widget.tool.types import Axis, AxisKind
 
 __all__ = ["ImageChoice", "RestoreBar"]
 
@@ -29,7 +31,7 @@ __all__ = ["ImageChoice", "RestoreBar"]
 class RestoreBar(Part):
     """Offers the unsaved work of an earlier session; shown only while there is some."""
 
-    def __init__(self, tool: ToolLike, attempt: Attempt) -> None:
+    def __init__(self, tool: Tool, attempt: Attempt) -> None:
         super().__init__(tool, attempt)
         self.text = QLabel()
         self.text.setTextFormat(Qt.TextFormat.PlainText)
@@ -40,7 +42,9 @@ class RestoreBar(Part):
             lambda: attempt(tool.restore),
         )
         self.discard = push_button(
-            "Discard", "Forget the unsaved work for good", lambda: attempt(tool.discard_restorable)
+            "Discard",
+            "Do not offer the unsaved work again; its file is kept",
+            lambda: attempt(tool.discard_restorable),
         )
         buttons = QHBoxLayout()
         buttons.addWidget(self.restore, 1)
@@ -62,7 +66,7 @@ class RestoreBar(Part):
 class ImageChoice(Part):
     """The image layer, and which of its channels the model sees."""
 
-    def __init__(self, tool: ToolLike, attempt: Attempt) -> None:
+    def __init__(self, tool: Tool, attempt: Attempt) -> None:
         super().__init__(tool, attempt)
         self.image = Chooser(
             "Image",
@@ -79,6 +83,7 @@ class ImageChoice(Part):
         self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self._form.addRow("Image", self.image)
         self._form.addRow("Channels", self.channels)
+        self.axes: list[Chooser] = []
 
     def refresh(self) -> None:
         """Show the images and the channels that there are."""
@@ -89,6 +94,11 @@ class ImageChoice(Part):
         for index, box in enumerate(self._boxes):
             box.setChecked(index in tool.chosen_channels)
         self._form.setRowVisible(self.channels, bool(tool.channels))
+        if [chooser.accessibleName() for chooser in self.axes] != [a.title for a in tool.axes]:
+            self._ask_for_axes(tool.axes)
+        for chooser, axis in zip(self.axes, tool.axes, strict=True):
+            kinds = [(kind, kind) for kind in ("slices", "channels", "time")]
+            chooser.show_items(kinds, axis.kind)
 
     def _offer(self, names: Sequence[str]) -> None:
         for box in self._boxes:
@@ -101,6 +111,24 @@ class ImageChoice(Part):
             box.clicked.connect(lambda: self._choose())
             self._flow.addWidget(box)
         tab_through(self.image, self._boxes)
+
+    def _ask_for_axes(self, axes: Sequence[Axis]) -> None:
+        for chooser in self.axes:
+            self._form.removeRow(chooser)
+        self.axes = []
+        for at, axis in enumerate(axes):
+            chooser = Chooser(
+                axis.title,
+                f"What the {axis.size} planes of this axis are; the model sees several channels "
+                "at once, and propagates along slices and time",
+                partial(self._say_axis, axis.index),
+            )
+            self._form.insertRow(1 + at, f"{axis.title.capitalize()}", chooser)
+            self.axes.append(chooser)
+        tab_through(self.image, [*self.axes, *self._boxes])
+
+    def _say_axis(self, index: int, kind: AxisKind) -> None:
+        self.attempt(lambda: self.tool.set_axis(index, kind))
 
     def _choose(self) -> None:
         chosen = tuple(index for index, box in enumerate(self._boxes) if box.isChecked())

@@ -11,7 +11,7 @@ from napari_gpcis.widget.panel.model_dialog import ModelDialog
 
 if TYPE_CHECKING:
     from napari_gpcis.widget.theme import Palette
-    from napari_gpcis.widget.tool.types import ToolLike
+    from napari_gpcis.widget.tool.tool import Tool
 
 __all__ = ["ModelChoice"]
 
@@ -19,7 +19,7 @@ __all__ = ["ModelChoice"]
 class ModelChoice(Part):
     """The model, its card, the device."""
 
-    def __init__(self, tool: ToolLike, attempt: Attempt) -> None:
+    def __init__(self, tool: Tool, attempt: Attempt) -> None:
         super().__init__(tool, attempt)
         self.model = Chooser(
             "Model",

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QSignalBlocker, Qt
-from qtpy.QtWidgets import QCheckBox, QFormLayout, QGridLayout, QHBoxLayout, QWidget
-
-from napari_gpcis.widget.panel.controls import (
-    Attempt,
-    CalmSlider,
-    CalmSpinBox,
-    Chooser,
-    Part,
-    describe,
-    push_button,
-    tab_through,
-    tight,
+from magicgui.widgets import (
+    CheckBox,
+    ComboBox,
+    Container,
+    FloatSlider,
+    FloatSpinBox,
+    PushButton,
 )
+from qtpy.QtWidgets import QVBoxLayout
+
+from napari_gpcis.widget.layers.overlays import NAMES
+from napari_gpcis.widget.panel.controls import Attempt, Part, adopt, tight
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
-    from napari_gpcis.widget.tool.types import ToolLike
+    from napari_gpcis.widget.tool.tool import Tool
 
-__all__ = ["Options"]
+__all__ = ["OptionsSection"]
 
 _OVERLAY_TIPS = {
     "probability": "How likely each pixel belongs to the object",
@@ -35,118 +33,115 @@ _OVERLAY_TIPS = {
 }
 
 
-class Options(Part):
+class OptionsSection(Part):
     """Labels layer, overlap, object diameter, threshold, overlays."""
 
-    def __init__(self, tool: ToolLike, attempt: Attempt) -> None:
+    def __init__(self, tool: Tool, attempt: Attempt) -> None:
         super().__init__(tool, attempt)
-        self.labels = Chooser(
-            "Labels layer",
-            "The labels layer that committed objects are written to",
-            lambda name: attempt(lambda: tool.set_labels_layer(name)),
+        self.labels = ComboBox(
+            label="Labels",
+            name="Labels layer",
+            tooltip="The labels layer that committed objects are written to",
         )
-        self.overlap = Chooser(
-            "Overlap",
-            "What a commit does where another object already is",
-            lambda value: attempt(lambda: tool.set_overlap(value)),
+        self.overlap = ComboBox(
+            label="Overlap",
+            name="Overlap",
+            tooltip="What a commit does where another object already is",
+            choices=[
+                ("Protect other objects", "protect"),
+                ("Overwrite other objects", "overwrite"),
+            ],
         )
-        self.diameter = self._make_diameter()
-        self.estimate = push_button(
-            "Estimate",
-            "Measure the diameter on the objects that there are",
-            lambda: attempt(tool.estimate_diameter),
+        self.diameter = FloatSpinBox(
+            name="Object diameter",
+            tooltip="Diameter of a typical object in pixels; 0 is auto: found at the first click",
+            max=99_999,
+            step=0.1,
+        )
+        self.diameter.native.setDecimals(1)
+        self.diameter.native.setSingleStep(1)
+        self.diameter.native.setSuffix(" px")
+        self.diameter.native.setSpecialValueText("auto")
+        self.diameter.native.setKeyboardTracking(False)
+        self.estimate = PushButton(
+            text="Estimate",
             name="Estimate diameter",
+            tooltip="Measure the diameter on the objects that there are",
         )
-        self.threshold = self._make_threshold()
-        self.overlays = QWidget()
-        self._grid = QGridLayout(self.overlays)
-        tight(self._grid, spacing=4)
-        self._boxes: dict[str, QCheckBox] = {}
-
-        size = QHBoxLayout()
-        size.addWidget(self.diameter, 1)
-        size.addWidget(self.estimate)
-        form = QFormLayout(self)
-        tight(form)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow("Labels", self.labels)
-        form.addRow("Overlap", self.overlap)
-        form.addRow("Diameter", size)
-        form.addRow("Threshold", self.threshold)
-        form.addRow("Show", self.overlays)
+        self.threshold = FloatSlider(
+            label="Threshold",
+            name="Threshold",
+            tooltip="Probability from which a pixel belongs to the object: higher is smaller",
+            min=0.01,
+            max=0.99,
+            step=0.01,
+            value=tool.options.threshold,
+        )
+        self.overlays = {
+            name: CheckBox(text=name.capitalize(), name=f"Show {name}", tooltip=_OVERLAY_TIPS[name])
+            for name in NAMES
+        }
+        size = _row(self.diameter, self.estimate, label="Diameter")
+        boxes = list(self.overlays.values())
+        pairs = [_row(*boxes[at : at + 2], label="" if at else "Show") for at in (0, 2, 4)]
+        form = Container(widgets=[self.labels, self.overlap, size, self.threshold, *pairs])
+        form.margins = (0, 0, 0, 0)
+        adopt(form)
+        column = QVBoxLayout(self)
+        tight(column)
+        column.addWidget(form.native)
+        self._connect()
 
     def refresh(self) -> None:
         """Show the options as they are."""
-        tool = self.tool
-        layers: list[tuple[str, str | None]] = [(name, name) for name in tool.label_layers]
-        self.labels.show_items([("New layer", None), *layers], tool.labels_layer)
-        self.overlap.show_items(
-            [("Protect other objects", "protect"), ("Overwrite other objects", "overwrite")],
-            tool.overlap,
-        )
-        diameter = tool.object_diameter or 0.0
+        options = self.tool.options
+        layers: list[tuple[str, str | None]] = [(name, name) for name in self.tool.label_layers]
+        _show(self.labels, self.tool.labels_layer, [("New layer", None), *layers])
+        _show(self.overlap, options.overlap)
         # Set only when it differs: what is being typed is not a value yet.
-        if abs(self.diameter.value() - diameter) > 0.05:
-            with QSignalBlocker(self.diameter):
-                self.diameter.setValue(diameter)
-        self.estimate.setEnabled(tool.image is not None)
-        if abs(self.threshold.value() - tool.threshold) > 0.005:
-            with QSignalBlocker(self.threshold):
-                self.threshold.setValue(tool.threshold)
-        if [*self._boxes] != [*tool.overlays]:
-            self._offer([*tool.overlays])
-        for name, on in tool.overlays.items():
-            self._boxes[name].setChecked(on)
+        diameter = options.object_diameter or 0.0
+        if abs(self.diameter.value - diameter) > 0.05:
+            _show(self.diameter, diameter)
+        self.estimate.enabled = self.tool.image is not None
+        if abs(self.threshold.value - options.threshold) > 0.005:
+            _show(self.threshold, options.threshold)
+        for name, box in self.overlays.items():
+            _show(box, options.overlays[name])
 
-    def _make_diameter(self) -> CalmSpinBox:
-        box = CalmSpinBox()
-        box.setRange(0, 99_999)
-        box.setDecimals(1)
-        box.setSuffix(" px")
-        box.setSpecialValueText("auto")
-        box.setKeyboardTracking(False)
-        box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        describe(
-            box,
-            "Object diameter",
-            "Diameter of a typical object in pixels; 0 is auto: found at the first click",
-        )
-        box.valueChanged.connect(self._size)
+    def _connect(self) -> None:
+        tool, attempt = self.tool, self.attempt
+
+        def ask(setter: Callable[[Any], None]) -> Callable[[Any], None]:
+            return lambda value: attempt(lambda: setter(value))
+
+        self.labels.changed.connect(ask(lambda name: tool.set_labels_layer(name)))
+        self.overlap.changed.connect(ask(lambda overlap: tool.set_overlap(overlap)))
+        self.diameter.changed.connect(ask(lambda px: tool.set_object_diameter(px or None)))
+        self.estimate.changed.connect(ask(lambda _: tool.estimate_diameter()))
+        self.threshold.changed.connect(ask(lambda p: tool.set_threshold(round(p, 2))))
+        for overlay, box in self.overlays.items():
+            box.changed.connect(
+                ask(lambda on, overlay=overlay: tool.set_overlay(overlay, on))  # type: ignore[misc]
+            )
         # Enter is done with it: the keyboard goes back to the canvas.
-        if (line := box.lineEdit()) is not None:
-            line.returnPressed.connect(box.clearFocus)
-        return box
+        spin_box = self.diameter.native
+        spin_box.lineEdit().returnPressed.connect(spin_box.clearFocus)
 
-    def _size(self, value: float) -> None:
-        self.attempt(lambda: self.tool.set_object_diameter(value or None))
 
-    def _make_threshold(self) -> CalmSlider:
-        slider = CalmSlider(
-            "Threshold", "Probability from which a pixel belongs to the object: higher is smaller"
-        )
-        slider.setRange(0.01, 0.99)
-        # superqt takes fractions here, and is typed for whole numbers.
-        slider.setSingleStep(0.01)  # type: ignore[arg-type]
-        slider.setPageStep(0.1)  # type: ignore[arg-type]
-        slider.setDecimals(2)
-        slider.valueChanged.connect(self._cut)
-        return slider
+def _row(*widgets: Any, label: str) -> Container[Any]:
+    row: Container[Any] = Container(
+        widgets=widgets, layout="horizontal", labels=False, label=label or " "
+    )
+    row.margins = (0, 0, 0, 0)
+    return row
 
-    def _cut(self, value: float) -> None:
-        self.attempt(lambda: self.tool.set_threshold(round(value, 2)))
 
-    def _offer(self, names: Sequence[str]) -> None:
-        for box in self._boxes.values():
-            self._grid.removeWidget(box)
-            box.deleteLater()
-        self._boxes = {name: QCheckBox(name.capitalize()) for name in names}
-        for index, (name, box) in enumerate(self._boxes.items()):
-            describe(box, f"Show {name}", _OVERLAY_TIPS.get(name, f"Show {name} over the image"))
-            box.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-            box.clicked.connect(lambda _=False, name=name: self._toggle(name))
-            self._grid.addWidget(box, index // 2, index % 2)
-        tab_through(self.threshold, [*self._boxes.values()])
-
-    def _toggle(self, name: str) -> None:
-        on = self._boxes[name].isChecked()
-        self.attempt(lambda: self.tool.set_overlay(name, on))
+def _show(widget: Any, value: Any, choices: list[tuple[str, Any]] | None = None) -> None:
+    """Set a widget; no signal is sent."""
+    with widget.changed.blocked():
+        if choices is not None and tuple(value for _, value in choices) != widget.choices:
+            widget.choices = choices
+        if isinstance(widget, ComboBox) and value not in widget.choices:
+            widget.native.setCurrentIndex(-1)  # a layer that was removed, and will come back
+        elif widget.value != value:
+            widget.value = value

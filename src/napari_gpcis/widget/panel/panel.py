@@ -9,6 +9,7 @@ from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QApplication,
     QFrame,
+    QLabel,
     QLineEdit,
     QScrollArea,
     QStyle,
@@ -20,12 +21,15 @@ from qtpy.QtWidgets import (
 from napari_gpcis.widget.panel.click_tab import ClickTab
 from napari_gpcis.widget.panel.help_sheet import HelpSheet, ShortcutLike
 from napari_gpcis.widget.theme import palette_of, style_sheet
-from napari_gpcis.widget.tool.types import Status, ToolLike
+from napari_gpcis.widget.tool.status import sentence
+from napari_gpcis.widget.tool.types import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from qtpy.QtGui import QKeyEvent
+
+    from napari_gpcis.widget.tool.tool import Tool
 
 __all__ = ["GPCISPanel"]
 
@@ -39,7 +43,7 @@ class GPCISPanel(QWidget):
     ----------
     napari_viewer : napari.Viewer
         Where the images and the clicks are.
-    tool : ToolLike, optional
+    tool : Tool, optional
         What the panel shows; a new tool of this viewer when not given.
     shortcuts : sequence of ShortcutLike, optional
         What stands on the help sheet; the tool's own keys when not given.
@@ -48,7 +52,7 @@ class GPCISPanel(QWidget):
     def __init__(
         self,
         napari_viewer: Any,
-        tool: ToolLike | None = None,
+        tool: Tool | None = None,
         *,
         shortcuts: Sequence[ShortcutLike] | None = None,
     ) -> None:
@@ -65,7 +69,7 @@ class GPCISPanel(QWidget):
             # Not a bound method: nothing but this keeps the tool until the panel is gone.
             self.destroyed.connect(lambda: give_back_tool(shared))
         self.viewer = napari_viewer
-        self.tool: ToolLike = tool
+        self.tool: Tool = tool
         self._shortcuts = shortcuts
         self._help: HelpSheet | None = None
         self._complaint: Status | None = None
@@ -123,7 +127,7 @@ class GPCISPanel(QWidget):
         try:
             action()
         except (ValueError, OSError) as error:
-            self._complaint = Status(str(error), "error")
+            self._complaint = Status(sentence(error), "error")
             self._overheard = self.tool.status
         else:
             self._complaint = None
@@ -181,15 +185,23 @@ class GPCISPanel(QWidget):
         return SHORTCUTS
 
     def _tab_shown(self, index: int) -> None:
-        if index == 1 and self.finetune.layout() is None:
+        if index != 1 or self.finetune.layout() is not None:
+            return
+        column = QVBoxLayout(self.finetune)
+        column.setContentsMargins(0, 0, 0, 0)
+        try:
             from napari_gpcis.widget.finetune.tab import FineTuneTab
-
-            column = QVBoxLayout(self.finetune)
-            column.setContentsMargins(0, 0, 0, 0)
-            tool: Any = self.tool  # a Tool, or what stands in for one
-            tab = FineTuneTab(self.viewer, tool)
-            tab.model_made.connect(self._use_model)
-            column.addWidget(tab)
+        except ImportError as error:  # matplotlib, of the extra
+            missing = QLabel(
+                f"Fine-tuning needs {error.name}. Install it with: pip install "
+                '"napari-gpcis[train]"'
+            )
+            missing.setWordWrap(True)
+            column.addWidget(missing)
+            return
+        tab = FineTuneTab(self.viewer, self.tool)
+        tab.model_made.connect(self._use_model)
+        column.addWidget(tab)
 
     def _use_model(self, name: str) -> None:
         """Click with the model that was just made."""

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QRect, Qt
+from qtpy.QtGui import QFont, QFontMetrics
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QVBoxLayout
 
 from napari_gpcis.widget.panel.controls import Attempt, Part, describe, push_button, tight
 
 if TYPE_CHECKING:
+    from qtpy.QtGui import QResizeEvent
+
     from napari_gpcis.widget.theme import Palette
-    from napari_gpcis.widget.tool.types import Level, Status, ToolLike
+    from napari_gpcis.widget.tool.tool import Tool
+    from napari_gpcis.widget.tool.types import Level, Status
 
 __all__ = ["StatusLine"]
 
@@ -23,16 +27,17 @@ _WORDS: dict[Level, str] = {
     "warning": "Warning: ",
     "error": "Error: ",
 }
-_LINES = 2
+_LINES = 3
 
 
 class StatusLine(Part):
     """The status, large, with a sign and the colour of its level; under it progress and Cancel."""
 
-    def __init__(self, tool: ToolLike, attempt: Attempt) -> None:
+    def __init__(self, tool: Tool, attempt: Attempt) -> None:
         super().__init__(tool, attempt)
         self._palette: Palette | None = None
         self._level: Level = "info"
+        self._size = ""
         self._box = QFrame()
         self._box.setObjectName("gpcisStatus")
         self._sign = QLabel()
@@ -77,6 +82,8 @@ class StatusLine(Part):
     def show_status(self, status: Status) -> None:
         """Show a status: the tool's, or what the panel has to say itself."""
         self.text.setText(status.text)
+        self.text.setToolTip(status.text)
+        self._fit()
         self.text.setAccessibleName(f"Status: {_WORDS[status.level]}{status.text}")
         self._sign.setText(_SIGNS[status.level])
         if status.level != self._level:
@@ -107,5 +114,29 @@ class StatusLine(Part):
         )
         self.text.ensurePolished()
         metrics = self.text.fontMetrics()
-        self.text.setMinimumHeight(metrics.lineSpacing() * _LINES + 2)
         self._sign.setFixedWidth(metrics.horizontalAdvance("⚠ "))
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Fit the text anew."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """One height for all texts, so that no button moves; a long text is set smaller."""
+        if self._palette is None:
+            return
+        height, chosen = 0, ""
+        room = QRect(0, 0, max(1, self.text.width()), 10_000)
+        for chosen in (self._palette.large, self._palette.normal, self._palette.small):
+            font = QFont(self.text.font())
+            font.setPointSizeF(float(chosen.removesuffix("pt")))
+            metrics = QFontMetrics(font)
+            height = height or metrics.lineSpacing() * _LINES + 2
+            wrapped = metrics.boundingRect(room, int(Qt.TextFlag.TextWordWrap), self.text.text())
+            if wrapped.height() <= height:
+                break
+        self.text.setFixedHeight(height)
+        if chosen != self._size:
+            self._size = chosen
+            self.text.setStyleSheet(f"font-size: {chosen};")

@@ -16,7 +16,7 @@ HELD_MS = 100
 """How long a click is shown late at most."""
 
 
-class HeldCanvas(QObject):
+class CanvasFreeze(QObject):
     """Keeps the canvas from painting for a moment.
 
     Under software OpenGL a frame takes as long as an answer, and the interpreter lock is held

@@ -43,14 +43,16 @@ class ClassList:
         """Add a class; returns its number."""
         number = 1 + max(item.number for item in self._classes)
         if number > MOST:
-            raise ValueError(f"expected at most {MOST} classes; remove one that is not needed")
+            raise ValueError(
+                f"There are {MOST} classes, which is the most; remove one that is not needed"
+            )
         self._classes.append(_new(number))
         return number
 
     def rename(self, number: int, name: str) -> None:
         """Give a class a name."""
         if not name.strip():
-            raise ValueError("expected a name for the class, got none; type one")
+            raise ValueError("A class needs a name: type one")
         self._change(number, name=name.strip())
 
     def recolor(self, number: int, color: str) -> None:
@@ -60,7 +62,7 @@ class ClassList:
     def remove(self, number: int) -> None:
         """Take a class away."""
         if len(self._classes) == 1:
-            raise ValueError("expected at least one class to stay; add another first")
+            raise ValueError("One class has to stay: add another one first")
         self._classes = [item for item in self._classes if item.number != number]
 
     def include(self, numbers: Iterable[int]) -> None:

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
     from napari.layers import Layer
 
-    from napari_gpcis.engine.document.annotation import Annotation
+    from napari_gpcis.engine.document.annotation import Annotation, Change
     from napari_gpcis.widget.layers.frame import Frame
+    from napari_gpcis.widget.tool.types import Level
 
 SAMPLE = 64
 
 
-class Recorder:
+class DocumentJournal:
     """Journal of one image in one mode.
 
     Parameters
@@ -44,7 +45,7 @@ class Recorder:
         mode: Any,
         *,
         beside: bool,
-        tell: Callable[[str, str], None],
+        tell: Callable[[str, Level], None],
     ) -> None:
         self._tell = tell
         source = str(image.source.path) if image.source.path else None
@@ -95,6 +96,10 @@ class Recorder:
             path = set_aside(self._offers[0].path)
             del self._offers[0]
             self._tell(f"the earlier work is kept in {path.name}", "info")
+
+    def record(self, change: Change) -> None:
+        """Write a change of the annotation."""
+        self.journal.record(change)
 
     def note_saved(self, path: str) -> None:
         """Remember that all of it is in a file now."""

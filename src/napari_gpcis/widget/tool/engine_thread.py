@@ -53,7 +53,7 @@ class Loaded:
     has_gp: bool
 
 
-class Engine:
+class EngineThread:
     """One session on one thread; all callbacks come on the thread of the window.
 
     Parameters
@@ -71,7 +71,7 @@ class Engine:
         self._notify = partial(self.worker.post, on_warning)
         self._session: Session | None = None
         self._image: tuple[Any, dict[str, Any]] | None = None
-        self._foreseen: tuple[Question, Result] | None = None
+        self._predicted: tuple[Question, Result] | None = None
         self._ahead: list[int] = []
 
     def load(
@@ -96,7 +96,7 @@ class Engine:
             if self._image is not None:
                 image, arguments = self._image
                 session.set_image(image, **arguments)
-            self._session, self._foreseen = session, None
+            self._session, self._predicted = session, None
             return _describe(session, model, network)
 
         self.worker.do(work, then)
@@ -107,7 +107,7 @@ class Engine:
         given = (image, {**arguments, "annotation": annotation})
 
         def work(_: Callable[[], bool]) -> None:
-            self._image, self._foreseen = given, None
+            self._image, self._predicted = given, None
             if self._session is not None:
                 self._session.set_image(given[0], **given[1])
 
@@ -117,7 +117,7 @@ class Engine:
         """Change options of the session: `object_diameter`, `threshold`."""
 
         def work(_: Callable[[], bool]) -> None:
-            self._foreseen = None
+            self._predicted = None
             if self._session is not None:
                 for name, value in options.items():
                     setattr(self._session, name, value)
@@ -128,7 +128,7 @@ class Engine:
         """Ask for a mask; a question that still waits is not answered any more."""
 
         def work(is_stale: Callable[[], bool]) -> Result | None:
-            known, self._foreseen = self._foreseen, None
+            known, self._predicted = self._predicted, None
             if known is not None and known[0].same_as(question):
                 return known[1]
             return None if self._session is None else self._session.answer(question, is_stale)
@@ -139,14 +139,14 @@ class Engine:
 
         self.worker.ask("answer", work, deliver)
 
-    def foresee(self, question: Question) -> None:
+    def predict_ahead(self, question: Question) -> None:
         """Answer a question that will be asked in a moment, most likely."""
 
         def work(is_stale: Callable[[], bool]) -> None:
             if self._session is not None:
                 result = self._session.answer(question, is_stale)
                 if {*question.clicks} <= {*result.clicks}:
-                    self._foreseen = question, result
+                    self._predicted = question, result
 
         self.worker.ask("answer", work, lambda _: None)
 
@@ -155,9 +155,10 @@ class Engine:
         result: Result,
         maps: Sequence[str],
         with_next: bool,
+        taken: Array | None,
         then: Callable[[Extras], None],
     ) -> None:
-        """Ask for overlays and the next click."""
+        """Ask for overlays and the next click, which is not looked for where `taken` is true."""
 
         def work(_: Callable[[], bool]) -> Extras:
             from napari_gpcis.engine.guidance import next_click, uncertainty
@@ -169,7 +170,10 @@ class Engine:
                 "update": lambda: result.box_update,
             }
             chosen = {name: made[name]() for name in maps}
-            return Extras(result, chosen, next_click(result) if with_next else None)
+            place = next_click(result) if with_next else None
+            if place is not None and taken is not None and _holds(taken, result, place):
+                place = None
+            return Extras(result, chosen, place)
 
         self.worker.ask("extras", work, then)
 
@@ -250,9 +254,39 @@ class Engine:
 
         self.worker.ask("ahead", work, again)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a long work is under way, which `cancel` stops."""
+        return self.worker.busy_long
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way or waits."""
+        return self.worker.idle
+
+    def cancel(self) -> None:
+        """Stop the long work after the step that it is at."""
+        self.worker.cancel()
+
+    def drop_question(self) -> None:
+        """Answer the question that waits no more."""
+        self.worker.drop("answer")
+
+    def drop_all(self) -> None:
+        """Forget everything that waits, and stop the long work."""
+        self.worker.drop()
+        self.worker.cancel()
+
     def stop(self) -> None:
         """End the thread."""
         self.worker.stop()
+
+
+def _holds(mask: Array, result: Result, place: tuple[int, int]) -> bool:
+    """Whether a mask of a result's box holds a pixel of the image."""
+    row, col = place[0] - result.box.r0, place[1] - result.box.c0
+    inside = 0 <= row < mask.shape[0] and 0 <= col < mask.shape[1]
+    return inside and bool(mask[row, col])
 
 
 def _describe(session: Session, model: str, network: Any) -> Loaded:

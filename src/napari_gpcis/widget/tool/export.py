@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_gpcis.widget.tool.class_list import ClassList
-    from napari_gpcis.widget.tool.image_document import Desk
+    from napari_gpcis.widget.tool.image_document import ImageDocument
 
 SUFFIXES = (".gpcis", ".tif", ".tiff", ".csv")
 
 
-def export(path: Path, desk: Desk, classes: ClassList, diameter: float | None) -> None:
+def export(path: Path, document: ImageDocument, classes: ClassList, diameter: float | None) -> None:
     """Write a file of the kind that its suffix names, whole or not at all.
 
     Parameters
@@ -23,7 +23,7 @@ def export(path: Path, desk: Desk, classes: ClassList, diameter: float | None) -
     path : Path
         `.gpcis`: labels, all clicks and classes, to go on from later; `.tif`: labels;
         `.csv`: the clicks that are not committed.
-    desk : Desk
+    document : ImageDocument
         What is saved.
     classes : ClassList
         Names and colours, in class mode.
@@ -43,13 +43,22 @@ def export(path: Path, desk: Desk, classes: ClassList, diameter: float | None) -
     if suffix == ".csv":
         from napari_gpcis.io.annotations.clicks import write_clicks
 
-        clicks, frame = desk.annotation.state.clicks, desk.frame
+        clicks, frame = document.annotation.state.clicks, document.frame
         # As napari saves points, where there are more axes than slices, rows and columns.
         places = [frame.to_data(*click.place) for click in clicks] if frame.ndim > 3 else None
         write_clicks(path, clicks, frame.ndim, places=places)
     elif suffix == ".gpcis":
         from napari_gpcis.io.annotations.gpcis_file import save_annotation
 
-        save_annotation(path, desk.saved_annotation(classes, diameter))
+        save_annotation(path, document.saved_annotation(classes, diameter))
     else:
-        desk.labels.save(str(path))
+        document.labels.save(str(path))
+
+
+def left_out_of(path: Path, document: ImageDocument) -> str:
+    """What an export leaves out, to be said after "Saved …"; empty if nothing."""
+    drafts = len(document.annotation.state.objects())
+    if path.suffix.lower() in (".gpcis", ".csv") or document.mode == "class" or not drafts:
+        return ""
+    noun = "1 draft" if drafts == 1 else f"{drafts} drafts"
+    return f" without {noun}: commit them to have them in it, or export the annotation (.gpcis)"

@@ -23,11 +23,14 @@ from napari_gpcis.io.annotations.gpcis_file import (
     with_metadata,
 )
 from napari_gpcis.widget.layers import paint
-from napari_gpcis.widget.layers.arrays import labels_array, stack_of
-from napari_gpcis.widget.layers.clicks import ClicksLayer
+from napari_gpcis.widget.layers.arrays import holds_labels_of, labels_array, stack_of
 from napari_gpcis.widget.layers.partial_refresh import refresh_box
-from napari_gpcis.widget.layers.preview import Preview
-from napari_gpcis.widget.layers.transforms import follow_transform, layer_transform, placement_of
+from napari_gpcis.widget.layers.transforms import (
+    data_position,
+    follow_transform,
+    layer_transform,
+    placement_of,
+)
 from napari_gpcis.widget.tool.class_list import ClassList
 
 if TYPE_CHECKING:
@@ -36,13 +39,21 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
 
+    from napari_gpcis.engine.geometry import Box
+    from napari_gpcis.engine.types import Array
+    from napari_gpcis.widget.layers.clicks import ClicksLayer
     from napari_gpcis.widget.layers.frame import Frame
-    from napari_gpcis.widget.tool.types import Mode
+    from napari_gpcis.widget.layers.preview import Preview
+    from napari_gpcis.widget.tool.document_journal import DocumentJournal
+    from napari_gpcis.widget.tool.types import Level, Mode
 
+WAITING = 2**31 - 1
+"""Object number of clicks that are shown, but are not the annotation's yet."""
+CLASSES_OPACITY, OBJECTS_OPACITY = 0.3, 0.7
 LABEL_NAMES = {"object": "GPCIS labels", "class": "GPCIS classes"}
 
 
-class Desk:
+class ImageDocument:
     """Annotation and layers of an image.
 
     Parameters
@@ -55,10 +66,10 @@ class Desk:
     mode : {"object", "class"}
     labels : napari Labels layer, optional
         Where committed objects are written; a new one is made when not given.
-    record : callable
-        Called with each `Change` of the annotation, before the layers show it.
-    on_change : callable
-        Called with each `Change` of the annotation, before the layers show it.
+    journal : DocumentJournal
+        Where each change of the annotation is written before the layers show it.
+    preview, clicks : Preview, ClicksLayer
+        Shared by all documents; they show the one that is open.
     tell : callable
         Called with (text, level) for the status line.
 
@@ -75,35 +86,43 @@ class Desk:
         frame: Frame,
         mode: Mode,
         labels: Labels | None,
-        record: Callable[[Change], None],
-        on_change: Callable[[Change], None],
-        tell: Callable[[str, str], None],
+        journal: DocumentJournal,
+        preview: Preview,
+        clicks: ClicksLayer,
+        tell: Callable[[str, Level], None],
     ) -> None:
         self.viewer = viewer
         self.image = image
         self.frame = frame
         self.mode = mode
-        self._report = on_change
+        self.journal = journal
+        self.preview = preview
+        self.clicks = clicks
         self._tell = tell
-        self.leaving = False
+        self.observer: Callable[[Change], None] | None = None
+        self.answered_under: tuple[object, ...] = ()
+        self.channels: tuple[int, ...] = ()
+        self.is_open = False
+        self._hidden = False
         self.shows_later = False
+        self.waiting: tuple[Click, ...] = ()
         self._shown: tuple[Click, ...] = ()
         transform = layer_transform(image, frame)
-        known = labels if labels is not None else self._saved_labels()
-        self.labels = known if known is not None else self._new_labels(transform)
-        self.annotation = self.fresh_annotation(highest=0 if known is None else None)
-        self.annotation.observers += [record, self._changed]
-        self.preview = Preview(frame, transform)
-        self.clicks = ClicksLayer(frame, transform, self._points_changed, self._points_outside)
-        self._disconnect = [follow_transform(layer, image, frame) for layer in self.layers]
+        self.made_labels = labels is None
+        self.labels = self._new_labels(transform) if labels is None else labels
+        self.annotation = self.fresh_annotation(highest=0 if labels is None else None)
+        self._attach()
+        if labels is None:
+            self._note_committed()
+        self._unfollow_labels = follow_transform(self.labels, image, frame)
+        self._unfollow: list[Callable[[], None]] = []
         self._labels_data = self.labels.data
         self.labels.events.paint.connect(self._painted)
         self.labels.events.data.connect(self._labels_replaced)
-        self.ensure_layers()
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """The desk's own layers, from the bottom up."""
+        """The tool's own layers, from the bottom up."""
         return self.labels, self.preview.layer, self.clicks.layer
 
     def ensure_layers(self) -> None:
@@ -111,7 +130,10 @@ class Desk:
         selected = set(self.viewer.layers.selection)
         missing = [layer for layer in self.layers if layer not in self.viewer.layers]
         for layer in missing:
-            self.viewer.add_layer(layer)
+            layers: Any = self.viewer.layers
+            below = self.preview.layer
+            at = layers.index(below) if layer is self.labels and below in layers else len(layers)
+            layers.insert(at, layer)
         if missing and self.clicks.layer not in missing:
             self.viewer.layers.selection = selected
 
@@ -120,18 +142,105 @@ class Desk:
         if self.clicks.layer in self.viewer.layers:
             self.viewer.layers.selection = {self.clicks.layer}
 
-    def leave(self) -> None:
-        """Take the clicks and the preview away; the labels stay."""
-        self.leaving = True
+    def enter(self, preview: Preview, clicks: ClicksLayer) -> None:
+        """Show the document in the layers that all documents share."""
+        self.preview, self.clicks = preview, clicks
+        transform = layer_transform(self.image, self.frame)
+        preview.bind(self.frame, transform)
+        clicks.bind(self.frame, transform, self._points_changed, self._points_outside)
+        shared = (preview.layer, clicks.layer)
+        self._unfollow = [follow_transform(layer, self.image, self.frame) for layer in shared]
+        self.is_open = True
+        if self._hidden:
+            self.labels.visible = True
+            self._hidden = False
+        self.ensure_layers()
+        self._lie_on_top()
+        self.show()
+
+    def leave(self, *, for_good: bool = False) -> None:
+        """Leave the shared layers to another document; everything else is kept.
+
+        The labels are hidden meanwhile: they lie over another image, or under other labels.
+        """
+        self.is_open = False
+        self.waiting = ()
+        if self.labels.visible and not for_good:
+            self.labels.visible = False
+            self._hidden = True
+        for unfollow in self._unfollow:
+            unfollow()
+        self._unfollow = []
+
+    def close(self) -> None:
+        """End for good; the labels layer and the journal's file stay."""
+        self.leave(for_good=True)
+        if self._hidden:
+            self.labels.visible = True
         self.annotation.observers.clear()
         self.labels.events.paint.disconnect(self._painted)
         self.labels.events.data.disconnect(self._labels_replaced)
-        self.clicks.close()
-        for disconnect in self._disconnect:
-            disconnect()
-        for layer in (self.preview.layer, self.clicks.layer):
-            if layer in self.viewer.layers:
-                self.viewer.layers.remove(layer)
+        self._unfollow_labels()
+        self.journal.close()
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nothing has been done in it, and its labels are empty."""
+        done = self.annotation.can_undo or self.annotation.can_redo
+        return (
+            not done and not self.annotation.state.committed and self.annotation.labels.highest == 0
+        )
+
+    def select_label(self, label: int) -> None:
+        """Let napari's brush paint into an object."""
+        self.labels.selected_label = label
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the viewer shows the plane that is worked in."""
+        return self.viewer.dims.ndisplay == 2 and self.frame.is_shown(self.image, self.viewer)
+
+    @property
+    def shown_slice(self) -> int:
+        """Slice that the viewer shows, or the nearest one."""
+        dims = self.viewer.dims
+        return self.frame.slice_of(data_position(self.image, dims.point, dims.units))
+
+    @property
+    def view_centre(self) -> tuple[int, int]:
+        """Row and column in the middle of the view."""
+        viewer = self.viewer
+        world = list(viewer.dims.point)
+        row_axis, col_axis = viewer.dims.displayed[-2:]
+        world[row_axis], world[col_axis] = viewer.scene.camera.center[-2:]
+        position = data_position(self.image, world, viewer.dims.units)
+        row, col = (round(position[axis]) for axis in self.frame.plane)
+        return row, col
+
+    def place_at(self, world: tuple[float, ...]) -> tuple[int, int, int] | None:
+        """Slice, row and column of a position in the viewer's world; None outside the image."""
+        return self.frame.to_click(data_position(self.image, world, self.viewer.dims.units))
+
+    def go_to_slice(self, z: int) -> None:
+        """Show a slice."""
+        if self.shown_slice == z:
+            return
+        world = self.image.data_to_world(self.frame.to_data(z, 0, 0))
+        dims = self.viewer.dims
+        offset = dims.ndim - len(world)
+        displayed = dims.displayed
+        for axis, value in enumerate(world):
+            if axis + offset not in displayed:
+                dims.set_point(axis + offset, float(value))
+
+    def go_to_pixel(self, z: int, row: int, col: int) -> None:
+        """Show a slice, and a pixel of it: in the middle, unless it can be seen anyway."""
+        self.go_to_slice(z)
+        low, high = (self.preview.layer.corner_pixels[:, axis] for axis in self.frame.plane)
+        if low[0] < row < low[1] and high[0] < col < high[1]:
+            return
+        world = self.image.data_to_world(self.frame.to_data(z, row, col))
+        self.viewer.scene.camera.center = tuple(world)[-3:]
 
     def add_click(self, z: int, row: int, col: int, positive: bool) -> None:
         """Add a click of the object (class) that is worked on."""
@@ -158,11 +267,11 @@ class Desk:
             ).committed,
         )
 
-    def take_over(self, annotation: Annotation, record: Callable[[Change], None]) -> None:
+    def take_over(self, annotation: Annotation) -> None:
         """Go on with a restored annotation, which writes into the same labels."""
         self.annotation.observers.clear()
         self.annotation = annotation
-        annotation.observers += [record, self._changed]
+        self._attach()
         self._note_committed()
         self.preview.clear()
         self.show()
@@ -170,9 +279,7 @@ class Desk:
 
     def fits(self, labels: Labels) -> bool:
         """Whether a labels layer can be written to, pixel for pixel of the image."""
-        data = labels.data
-        in_memory = isinstance(data, np.ndarray) and bool(data.flags.writeable)
-        return in_memory and data.shape == self.frame.data_shape
+        return holds_labels_of(labels, self.frame)
 
     def check_labels(self, labels: Labels) -> None:
         """Refuse a labels layer that does not fit.
@@ -185,24 +292,33 @@ class Desk:
         if not self.fits(labels):
             kind, shape = type(labels.data).__name__, tuple(getattr(labels.data, "shape", ()))
             raise ValueError(
-                f"expected labels that can be written to, of shape {self.frame.data_shape}, got "
-                f"{kind} of shape {shape} in {labels.name!r}; choose another labels layer, or a "
-                "new one"
+                f"“{labels.name}” ({kind} of shape {shape}) cannot hold the labels of this image, "
+                f"whose shape is {self.frame.data_shape}; choose another labels layer, or a new one"
             )
 
     def show(self) -> None:
         """Bring points and preview in line with the annotation."""
         state = self.annotation.state
-        self._shown = state.clicks
-        self.clicks.show(state.clicks, state.active)
+        self.show_clicks()
         if self.mode == "object":
             self.preview.show(state)
         elif not state.clicks:
             self.preview.clear()
 
+    def show_clicks(self) -> None:
+        """Bring the points in line with the annotation, and with the clicks that wait."""
+        state = self.annotation.state
+        self._shown = state.clicks
+        self.clicks.show((*state.clicks, *self.waiting), state.active)
+
     def label_at(self, z: int, row: int, col: int) -> int:
         """Committed label of a pixel; 0 for none."""
         return int(self.labels.data[self.frame.pixel(z, row, col)])
+
+    def committed_in(self, z: int, box: Box) -> Array:
+        """Which pixels of a box belong to committed objects, bool."""
+        taken: Array = self.annotation.labels.of_box(z, box) > 0
+        return taken
 
     def draft_at(self, z: int, row: int, col: int) -> int:
         """Object under work, other than the active one, whose mask holds a pixel; 0 for none."""
@@ -216,10 +332,25 @@ class Desk:
                 return owner
         return 0
 
+    def object_areas(self) -> list[int]:
+        """Pixels of the object that is worked on, or else of each that is committed."""
+        if self.mode != "object":
+            return []
+        state = self.annotation.state
+        masks = [state.mask_of(state.active, z) for z in state.slices_of(state.active)]
+        areas = [int(mask[1].sum()) for mask in masks if mask is not None]
+        if any(areas):
+            return [max(areas)]
+        for done in state.committed:
+            own = [self.annotation.labels.of_box(z, box) == done.label for z, box in done.places]
+            areas += [max(int(mask.sum()) for mask in own)] if own else []
+        return [area for area in areas if area]
+
     def swap_signs(self) -> None:
         """Turn the sign of the selected clicks, or of the last one of the object."""
         clicks = list(self.annotation.state.clicks)
-        chosen = sorted(int(index) for index in self.clicks.layer.selected_data)
+        selected = sorted(int(index) for index in self.clicks.layer.selected_data)
+        chosen = [index for index in selected if index < len(clicks)]
         if not chosen:
             active = self.annotation.state.active
             own = [at for at, click in enumerate(clicks) if click.object_id == active]
@@ -232,7 +363,8 @@ class Desk:
 
     def set_class_colors(self, colors: dict[int, str]) -> None:
         """Colours of the classes, in the preview and in the labels."""
-        self.preview.set_colors(colors)
+        self.preview.set_class_colors(colors)
+        self.clicks.set_colors(colors)
         rest: dict[int | None, str] = {None: "gray", 0: "transparent"}
         self.labels.colormap = DirectLabelColormap(color_dict=rest | colors)
 
@@ -254,16 +386,6 @@ class Desk:
             placement=placement_of(self.labels.as_layer_data_tuple()[1]),
         )
 
-    def _saved_labels(self) -> Labels | None:
-        """A labels layer that the tool wrote earlier, for this image and mode."""
-        for layer in reversed(self.viewer.layers):
-            if not isinstance(layer, Labels) or layer.data.shape != self.frame.data_shape:
-                continue
-            known = layer.metadata.get("gpcis")
-            if isinstance(known, dict) and known.get("mode", "object") == self.mode:
-                return layer
-        return None
-
     def _store(self, labels: Labels, highest: int | None = None) -> LabelStore:
         self.check_labels(labels)
         stack = stack_of(labels.data, self.frame)
@@ -271,17 +393,34 @@ class Desk:
 
     def _new_labels(self, transform: dict[str, Any]) -> Labels:
         data = labels_array(self.frame.data_shape, np.uint16)
-        return Labels(data, name=LABEL_NAMES[self.mode], **transform)
+        # classes cover all of the image, which has to be seen through them
+        opacity = CLASSES_OPACITY if self.mode == "class" else OBJECTS_OPACITY
+        return Labels(data, name=LABEL_NAMES[self.mode], opacity=opacity, **transform)
 
-    def _changed(self, change: Change) -> None:
-        self.ensure_layers()
+    def _attach(self) -> None:
+        # the observer before the layers: the engine works while these are drawn
+        self.annotation.observers[:] = [self.journal.record, self._pass_on, self._draw]
+
+    def _pass_on(self, change: Change) -> None:
+        if self.observer is not None:
+            self.observer(change)
+
+    def _lie_on_top(self) -> None:
+        """Bring the layers above the image, where they are not."""
+        layers: Any = self.viewer.layers
+        places = [layers.index(layer) for layer in (self.image, *self.layers)]
+        if places != sorted(places):
+            for layer in self.layers:
+                layers.move(layers.index(layer), len(layers))
+
+    def _draw(self, change: Change) -> None:
+        if self.is_open:
+            self.ensure_layers()
         for patch in change.step.patches:
             refresh_box(self.labels, self.frame.index(patch.z, patch.box))
         if change.step.before.committed is not change.step.after.committed:
             self._note_committed()
-        # first the question, so that the engine works while the layers are drawn
-        self._report(change)
-        if not self.shows_later:
+        if self.is_open and not self.shows_later:
             self.show()
 
     def _note_committed(self) -> None:
@@ -290,9 +429,8 @@ class Desk:
         self.labels.metadata["gpcis"] = to_metadata(self.saved_annotation(nothing, None))
 
     def _points_changed(self, clicks: list[Click]) -> None:
-        if self.leaving:
-            return
         state = self.annotation.state
+        clicks = [click for click in clicks if click.object_id != WAITING]
         # a click of a moment ago may not be among the points yet
         clicks = [*clicks, *(click for click in state.clicks if click not in self._shown)]
         new = [click for click in clicks if click not in state.clicks]

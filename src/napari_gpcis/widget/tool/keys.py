@@ -100,7 +100,7 @@ def unbind(target: Any) -> None:
 
 def _caller(tool: Any, action: str) -> Callable[[Any], None]:
     def call(_: Any) -> None:
-        getattr(tool, action)()
+        tool.reporter.attempt(getattr(tool, action))
 
     return call
 
@@ -108,6 +108,6 @@ def _caller(tool: Any, action: str) -> Callable[[Any], None]:
 def _class_chooser(tool: Any, number: int) -> Callable[[Any], None]:
     def choose(_: Any) -> None:
         if tool.mode == "class" and number in [item.number for item in tool.classes]:
-            tool.set_active_class(number)
+            tool.reporter.attempt(lambda: tool.set_active_class(number))
 
     return choose

@@ -1,156 +1,174 @@
-"""What happens to layers and to the view while the tool runs."""
+"""What happens in the viewer: clicks, layers that come and go, another slice, another plane."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
+from qtpy.QtCore import QObject, Signal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari.components import ViewerModel
-    from napari.layers import Labels
     from napari.utils.events import Event
 
-    from napari_gpcis.widget.tool.image_document import Desk
-    from napari_gpcis.widget.tool.types import Level
+LEFT, MIDDLE = 1, 3
+STILL = 5
+"""Pixels of the screen that the mouse may move between press and release of a click."""
 
 
-class _Watcher(Protocol):
-    """What the watch asks of the tool."""
+class ViewerEvents(QObject):
+    """Signals of one viewer, and of the image under work in it.
 
-    changed: Any
-    _desk: Desk | None
-    _image: Image | None
-    _labels: dict[str, Labels | None]
-
-    def _image_layers(self) -> list[Image]: ...
-    def _desk_layers(self) -> list[Any]: ...
-    def _tell(self, text: str, level: Level | str) -> None: ...
-    def _try(self, action: Any) -> None: ...
-    def set_image(self, name: str) -> None: ...
-    def open_image(self) -> None: ...
-    def reopen_engine(self) -> None: ...
-    def leave_image(self) -> None: ...
-    def slice_changed(self) -> None: ...
-    def view_moved(self) -> None: ...
-
-
-class LayerWatch:
-    """Listens to the viewer for the tool.
+    A press and a release on one spot are a click; a drag stays napari's.
 
     Parameters
     ----------
     viewer : napari.Viewer
-    tool : Answering
-        What is to know of it.
+    parent : QObject, optional
+
+    Attributes
+    ----------
+    takes_clicks : bool
+        Whether presses in the canvas are reported at all.
     """
 
-    def __init__(self, viewer: ViewerModel, tool: _Watcher) -> None:
+    pressed = Signal(object, bool)
+    """Position in the world, and whether a click there would be positive."""
+    clicked = Signal(object, bool)
+    double_clicked = Signal(object)
+    layers_changed = Signal()
+    """The list of layers, their order or an image's name."""
+    layer_added = Signal(object)
+    image_selected = Signal(object)
+    """An image layer, in the list of layers."""
+    image_removed = Signal(object)
+    """The one that is followed; it is followed no more."""
+    layer_removed = Signal(object)
+    """Any other one."""
+    image_data_changed = Signal()
+    slice_changed = Signal()
+    view_moved = Signal()
+    """The camera, not the slice."""
+    plane_changed = Signal()
+
+    def __init__(self, viewer: ViewerModel, parent: QObject | None = None) -> None:
+        super().__init__(parent)
         self.viewer = viewer
-        self.tool = tool
+        self.takes_clicks = True
         self._image: Image | None = None
         layers: Any = viewer.layers
         self._links = [
             (layers.events.inserted, self._inserted),
             (layers.events.removed, self._removed),
             (layers.events.reordered, self._listed),
-            (viewer.dims.events.current_step, self._slice_changed),
-            (viewer.scene.camera.events.center, self._view_moved),
-            (viewer.dims.events.order, self._axes_changed),
-            (viewer.dims.events.ndisplay, self._axes_changed),
+            (layers.selection.events.active, self._selected),
+            (viewer.dims.events.current_step, self._stepped),
+            (viewer.scene.camera.events.center, self._moved),
+            (viewer.dims.events.order, self._turned),
+            (viewer.dims.events.ndisplay, self._turned),
         ]
         for emitter, handler in self._links:
             emitter.connect(handler)
+        viewer.mouse_drag_callbacks.append(self.press)
+        # a double-click means an object now, and zooms no more
+        callbacks = viewer.mouse_double_click_callbacks
+        self._zooms = [found for found in callbacks if found.__name__ == "double_click_to_zoom"]
+        for zoom in self._zooms:
+            callbacks.remove(zoom)
+        callbacks.append(self.double_click)
 
-    def disconnect(self) -> None:
-        """Listen no more."""
+    def disconnect_all(self) -> None:
+        """Listen no more, and let a double-click zoom again."""
         for emitter, handler in self._links:
             emitter.disconnect(handler)
-        self._unfollow()
+        self.unfollow()
+        if self.press in self.viewer.mouse_drag_callbacks:
+            self.viewer.mouse_drag_callbacks.remove(self.press)
+        callbacks = self.viewer.mouse_double_click_callbacks
+        if self.double_click in callbacks:
+            callbacks.remove(self.double_click)
+            callbacks.extend(self._zooms)
 
     def follow(self, image: Image) -> None:
         """Listen to the image under work."""
-        self._unfollow()
+        self.unfollow()
         self._image = image
-        image.events.data.connect(self._data_changed)
+        image.events.data.connect(self._data_replaced)
         image.events.name.connect(self._listed)
 
-    def choose_image(self) -> None:
-        """Take the selected image layer, or the topmost one, if none is chosen yet."""
-        if self.tool._image is not None:
-            return
-        candidates = self.tool._image_layers()
-        active = self.viewer.layers.selection.active
-        chosen = active if active in candidates else next(iter(reversed(candidates)), None)
-        if chosen is not None:
-            self.tool._try(lambda: self.tool.set_image(chosen.name))
-
-    def follow_axes(self) -> None:
-        """Work in the plane that is shown, unless that would cost clicks."""
-        desk = self.tool._desk
-        if desk is None or self.viewer.dims.ndisplay != 2:
-            return
-        if desk.frame.is_shown(desk.image, self.viewer):
-            return
-        if desk.annotation.state.objects():
-            self.tool._tell(
-                "Another plane is shown than the one that you clicked in: commit or clear the "
-                "object to go on here",
-                "warning",
-            )
-        else:
-            self.tool._try(self.tool.open_image)
-
-    def _unfollow(self) -> None:
+    def unfollow(self) -> None:
+        """Listen to no image."""
         if self._image is not None:
-            self._image.events.data.disconnect(self._data_changed)
+            self._image.events.data.disconnect(self._data_replaced)
             self._image.events.name.disconnect(self._listed)
             self._image = None
 
+    def press(self, _: ViewerModel, event: Any) -> Iterator[None]:
+        """Wait for the release, then click; the engine need not wait that long."""
+        positive = _sign(event)
+        if positive is None or not self._is_ours():
+            return
+        world, start = tuple(event.position), tuple(event.pos)
+        self.pressed.emit(world, positive)
+        yield
+        while event.type == "mouse_move":
+            if max(abs(now - then) for now, then in zip(event.pos, start, strict=True)) > STILL:
+                return
+            yield
+        self.clicked.emit(world, positive)
+
+    def double_click(self, _: ViewerModel, event: Any) -> None:
+        """Take up the object under the mouse."""
+        if _sign(event) and self._is_ours():
+            self.double_clicked.emit(tuple(event.position))
+
+    def _is_ours(self) -> bool:
+        """Whether a click means a click: not while a layer's own tool has the mouse."""
+        active = self.viewer.layers.selection.active
+        mode = str(getattr(active, "mode", "pan_zoom"))
+        return self.takes_clicks and (active is None or mode == "pan_zoom")
+
     def _inserted(self, event: Event) -> None:
-        layer = event.value
-        if isinstance(layer, Image) and layer not in self.tool._desk_layers():
-            layer.events.name.connect(self._listed)
-            self.choose_image()
-        self.tool.changed.emit()
+        if isinstance(event.value, Image):
+            event.value.events.name.connect(self._listed)
+        self.layer_added.emit(event.value)
+        self.layers_changed.emit()
 
     def _removed(self, event: Event) -> None:
-        tool, layer = self.tool, event.value
-        if layer is tool._image:
-            self._unfollow()
-            tool._image = None
-            tool.leave_image()
-            tool._tell("The image was removed; its labels stay. Choose another image", "warning")
-            self.choose_image()
-        elif tool._desk is not None and layer in tool._desk.layers and not tool._desk.leaving:
-            tool._tell(
-                f"{layer.name!r} was removed; nothing is lost, it comes back with the next click",
-                "warning",
-            )
-        tool.changed.emit()
+        if event.value is self._image:
+            self.unfollow()
+            self.image_removed.emit(event.value)
+        else:
+            self.layer_removed.emit(event.value)
+        self.layers_changed.emit()
+
+    def _selected(self, event: Event) -> None:
+        if isinstance(event.value, Image):
+            self.image_selected.emit(event.value)
 
     def _listed(self, _: Event) -> None:
-        self.tool.changed.emit()
+        self.layers_changed.emit()
 
-    def _slice_changed(self, _: Event) -> None:
-        self.tool.slice_changed()
+    def _stepped(self, _: Event) -> None:
+        self.slice_changed.emit()
 
-    def _view_moved(self, _: Event) -> None:
-        self.tool.view_moved()
+    def _moved(self, _: Event) -> None:
+        self.view_moved.emit()
 
-    def _axes_changed(self, _: Event) -> None:
-        self.follow_axes()
-        self.tool.slice_changed()
+    def _turned(self, _: Event) -> None:
+        self.plane_changed.emit()
 
-    def _data_changed(self, _: Event) -> None:
-        """Another array in the same layer: the clicks stay where it has the same shape."""
-        tool, desk = self.tool, self.tool._desk
-        if desk is None:
-            return
-        data = desk.image.data[0] if desk.image.multiscale else desk.image.data
-        if desk.frame.fits(data.shape, rgb=bool(desk.image.rgb)):
-            tool.reopen_engine()
-        else:
-            tool._tell("The image has another shape now: began anew on it", "warning")
-            tool._labels = {"object": None, "class": None}
-            tool.open_image()
+    def _data_replaced(self, _: Event) -> None:
+        self.image_data_changed.emit()
+
+
+def _sign(event: Any) -> bool | None:
+    """True for a positive click, False for a negative one, None for none."""
+    modifiers = {str(getattr(modifier, "name", modifier)) for modifier in event.modifiers}
+    if event.button == MIDDLE and not modifiers:
+        return False
+    if event.button != LEFT or modifiers & {"Shift", "Alt"}:
+        return None
+    return not modifiers & {"Control", "Meta"}

@@ -140,7 +140,7 @@ class Worker(QObject):
         """
         with self._wake:
             if self._long is not None:
-                raise ValueError("expected one long job at a time; wait for it, or cancel it")
+                raise ValueError("Something else is running: wait until it is done, or cancel it")
             self._long = job
             self._cancelled = False
             self._wake.notify()

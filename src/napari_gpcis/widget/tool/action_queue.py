@@ -1,0 +1,87 @@
+"""One thing after another: what is asked for while an answer is awaited waits for its turn."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_gpcis.engine.click import Click
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Action:
+    do: Callable[[], object]
+    click: Click | None
+
+
+class ActionQueue:
+    """Actions in the order in which they were asked for.
+
+    Each begins once what the one before has led to is answered, so events at any speed lead to
+    what they lead to one at a time: Enter ends an object at once, however late its mask comes.
+
+    Parameters
+    ----------
+    is_waiting : callable
+        Whether an answer is awaited.
+    attempt : callable
+        Does an action that had to wait, and shows what stands in its way.
+    """
+
+    def __init__(
+        self, is_waiting: Callable[[], bool], attempt: Callable[[Callable[[], object]], None]
+    ) -> None:
+        self._is_waiting = is_waiting
+        self._attempt = attempt
+        self._actions: deque[_Action] = deque()
+        self._at_it = False
+
+    def __bool__(self) -> bool:
+        return bool(self._actions)
+
+    @property
+    def clicks(self) -> tuple[Click, ...]:
+        """Clicks that wait, to be shown meanwhile."""
+        return tuple(action.click for action in self._actions if action.click is not None)
+
+    def do(self, action: Callable[[], object], click: Click | None = None) -> None:
+        """Do something now, or when its turn comes.
+
+        Parameters
+        ----------
+        action : callable
+            What to do.
+        click : Click, optional
+            The click that it adds.
+
+        Raises
+        ------
+        ValueError
+            What the action raises when it is done now.
+        """
+        if self._at_it or not (self._actions or self._is_waiting()):
+            action()
+        else:
+            self._actions.append(_Action(action, click))
+
+    def go_on(self) -> None:
+        """Do what waits, until an answer is awaited again."""
+        self._run(lambda: not self._is_waiting())
+
+    def flush(self) -> None:
+        """Do all that waits: there will be no answer."""
+        self._run(lambda: True)
+
+    def _run(self, while_true: Callable[[], bool]) -> None:
+        if self._at_it:
+            return
+        self._at_it = True
+        try:
+            while self._actions and while_true():
+                self._attempt(self._actions.popleft().do)
+        finally:
+            self._at_it = False
