@@ -217,7 +217,7 @@ class Resolution:
         Parameters
         ----------
         axes : sequence of dict
-            With the keys ``name`` and, if it has one, ``unit``.
+            Axes with the keys ``name`` and, where it is known, ``unit``.
         scale : sequence of float or None
             Size of an element along each axis.
         translation : sequence of float or None
@@ -359,11 +359,11 @@ def _of_lengths(
     Parameters
     ----------
     unit : str
-        Of lengths; empty if it is not known.
+        Unit of lengths; empty if it is not known.
     sizes, places : dict
         Size of a pixel, and position of the first one, by axis.
     has_time_unit : bool
-        Whether those along T are seconds.
+        True if the values along T are seconds.
     """
     x, y, sign, factor = _in_fitting_unit(unit, sizes.get("X", 0.0), sizes.get("Y", 0.0))
     return Resolution(
