@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import sys
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
@@ -296,6 +297,100 @@ def test_a_missing_file_of_an_ome_set_is_reported(tmp_path: Path) -> None:
     for name in ("first.ome.tif", "set.companion.ome"):
         with pytest.raises(ImageFileError, match=r"of which second\.ome\.tif is missing; copy all"):
             open_image(tmp_path / name)
+
+
+@pytest.mark.parametrize("identified", [True, False])
+@pytest.mark.parametrize("written", ["original.ome.tif", "C:\\data\\original.ome.tif"])
+def test_a_renamed_ome_file_is_read_if_all_pixels_are_in_it(
+    tmp_path: Path, identified: bool, written: str
+) -> None:
+    array = numbered(2, 3, 20, 30).astype(np.uint16)
+    root = ' UUID="urn:uuid:7"' if identified else ""
+    planes = "".join(
+        f'<TiffData FirstZ="{z}" FirstC="0" FirstT="{t}" IFD="{3 * t + z}" PlaneCount="1">'
+        f'<UUID FileName="{written}">urn:uuid:7</UUID></TiffData>'
+        for t in range(2)
+        for z in range(3)
+    )
+    header = (
+        f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"{root}>'
+        '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" '
+        'SizeX="30" SizeY="20" SizeZ="3" SizeC="1" SizeT="2">'
+        f'<Channel ID="Channel:0:0" SamplesPerPixel="1"/>{planes}</Pixels></Image></OME>'
+    )
+    with tifffile.TiffWriter(tmp_path / "renamed.ome.tif") as writer:
+        for number, page in enumerate(array.reshape(6, 20, 30)):
+            description = None if number else header
+            writer.write(page, **GREY, metadata=None, description=description)
+    with open_image(tmp_path / "renamed.ome.tif") as image:
+        assert image.axes == "TZYX"
+        np.testing.assert_array_equal(image.page(4), array[1, 1])
+
+
+def positions(folder: Path) -> list[np.ndarray]:
+    """Write three positions as Micro-Manager does: a file each, all of them in each header."""
+    arrays = [numbered(2, 20, 30).astype(np.uint16) + 100 * number for number in range(3)]
+    images = "".join(
+        f'<Image ID="Image:{number}" Name="Pos{number}"><Pixels ID="Pixels:{number}" '
+        'DimensionOrder="XYZCT" Type="uint16" SizeX="30" SizeY="20" SizeZ="2" SizeC="1" '
+        f'SizeT="1" PhysicalSizeX="0.{number + 1}" PhysicalSizeY="0.{number + 1}">'
+        f'<Channel ID="Channel:{number}:0" SamplesPerPixel="1"/>'
+        f'<TiffData FirstZ="0" FirstC="0" FirstT="0" IFD="0" PlaneCount="2">'
+        f'<UUID FileName="a_Pos{number}.ome.tif">urn:uuid:{number}</UUID></TiffData>'
+        "</Pixels></Image>"
+        for number in range(3)
+    )
+    for number, array in enumerate(arrays):
+        header = (
+            '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" '
+            f'UUID="urn:uuid:{number}">{images}</OME>'
+        )
+        with tifffile.TiffWriter(folder / f"a_Pos{number}.ome.tif") as writer:
+            for z, page in enumerate(array):
+                writer.write(page, **GREY, metadata=None, description=None if z else header)
+    return arrays
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_one_position_of_a_set_is_read_without_the_others(tmp_path: Path, number: int) -> None:
+    arrays = positions(tmp_path)
+    path = tmp_path / f"a_Pos{number}.ome.tif"
+    with open_image(path, series=number) as image:
+        np.testing.assert_array_equal(image.page(1), arrays[number][1])
+    for other in {0, 1, 2} - {number}:
+        (tmp_path / f"a_Pos{other}.ome.tif").unlink()
+    with open_image(path) as image:
+        np.testing.assert_array_equal(image.page(1), arrays[number][1])
+        assert image.resolution.x is not None
+        assert image.resolution.x[1] / image.resolution.x[0] == pytest.approx((number + 1) / 10)
+    with pytest.raises(ImageFileError, match="has no series 1, but 0: ZYX"):
+        open_image(path, series=1)
+
+
+def test_a_file_whose_header_is_missing_is_read_by_that_of_imagej(tmp_path: Path) -> None:
+    array = numbered(4, 20, 30).astype(np.uint16)
+    reference = (
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
+        '<BinaryOnly MetadataFile="a_Pos0.ome.tif" UUID="urn:uuid:0"/></OME>'
+    )
+    for images in (4, 9):
+        imagej = f"ImageJ=1.53\nimages={images}\nframes={images}\n"
+        with tifffile.TiffWriter(tmp_path / "a_Pos1.ome.tif") as writer:
+            for number, page in enumerate(array):
+                also = [] if number else [(65000, "s", 0, imagej, True)]
+                description = None if number else reference
+                writer.write(page, **GREY, metadata=None, description=description, extratags=also)
+        # a second description, which tifffile reads but does not write
+        content = (tmp_path / "a_Pos1.ome.tif").read_bytes()
+        content = content.replace(struct.pack("<HH", 65000, 2), struct.pack("<HH", 270, 2), 1)
+        (tmp_path / "a_Pos1.ome.tif").write_bytes(content)
+        if images == 4:
+            with open_image(tmp_path / "a_Pos1.ome.tif") as image:
+                assert image.axes == "TYX"
+                np.testing.assert_array_equal(image.page(3), array[3])
+        else:  # more of it must be in other files
+            with pytest.raises(ImageFileError, match=r"of which a_Pos0\.ome\.tif is missing"):
+                open_image(tmp_path / "a_Pos1.ome.tif")
 
 
 def test_threads_read_at_the_same_time(tmp_path: Path) -> None:

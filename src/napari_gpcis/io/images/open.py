@@ -56,7 +56,7 @@ def open_image(
     Raises
     ------
     ImageFileError
-        With one line that says what is wrong and what to do.
+        With one line that names the problem and the remedy.
     """
     stack = _open(Path(path), None if axes is None else parse_axes(axes), series)
     if channels is not None:

@@ -158,7 +158,11 @@ class Resolution:
 
     @classmethod
     def of_tiff(
-        cls, tiff: tifffile.TiffFile, page: tifffile.TiffPage | None = None, series: int = 0
+        cls,
+        tiff: tifffile.TiffFile,
+        page: tifffile.TiffPage | None = None,
+        series: int = 0,
+        name: str = "",
     ) -> Resolution:
         """Read the tags of a page, the first by default, and the ImageJ or OME header if any.
 
@@ -170,10 +174,12 @@ class Resolution:
             First page of the series.
         series : int
             Index of the image in an OME header.
+        name : str
+            Name of the image there; counts more than the index if one image has it.
         """
         tags = (page or tiff.pages.first).tags
         if tiff.is_ome and tiff.ome_metadata:
-            ome = _of_ome(tiff.ome_metadata, series)
+            ome = _of_ome(tiff.ome_metadata, series, name)
             if ome is not None:
                 return ome
         header: dict[str, Any] = tiff.imagej_metadata or {}
@@ -211,7 +217,7 @@ class Resolution:
         Parameters
         ----------
         axes : sequence of dict
-            With the keys ``name`` and, if it has one, ``unit``.
+            Axes with the keys ``name`` and, where it is known, ``unit``.
         scale : sequence of float or None
             Size of an element along each axis.
         translation : sequence of float or None
@@ -322,12 +328,13 @@ class Resolution:
         return axes, scale, translation
 
 
-def _of_ome(xml: str, series: int) -> Resolution | None:
+def _of_ome(xml: str, series: int, name: str) -> Resolution | None:
     import tifffile
 
     images = tifffile.xml2dict(xml).get("OME", {}).get("Image", {})
     if isinstance(images, list):
-        images = images[min(series, len(images) - 1)]
+        named = [image for image in images if image.get("Name") == name]
+        images = named[0] if len(named) == 1 else images[min(series, len(images) - 1)]
     pixels = images.get("Pixels", {})
     unit = str(pixels.get("PhysicalSizeXUnit", "um"))
     sizes = {}
@@ -352,11 +359,11 @@ def _of_lengths(
     Parameters
     ----------
     unit : str
-        Of lengths; empty if it is not known.
+        Unit of lengths; empty if it is not known.
     sizes, places : dict
         Size of a pixel, and position of the first one, by axis.
     has_time_unit : bool
-        Whether those along T are seconds.
+        True if the values along T are seconds.
     """
     x, y, sign, factor = _in_fitting_unit(unit, sizes.get("X", 0.0), sizes.get("Y", 0.0))
     return Resolution(

@@ -15,7 +15,13 @@ from napari_gpcis.io.images.axes import StoredAxes, fit_axes
 from napari_gpcis.io.images.resolution import Resolution
 from napari_gpcis.io.images.stack import ImageStack, as_read, unreadable
 from napari_gpcis.io.images.tiff_chain import walk_chain
-from napari_gpcis.io.images.tiff_ome import check_ome, header_elsewhere, of_companion
+from napari_gpcis.io.images.tiff_ome import (
+    check_ome,
+    header_elsewhere,
+    header_of_itself,
+    of_companion,
+    require,
+)
 from napari_gpcis.io.images.tiff_pages import SeriesPages, choose_series
 from napari_gpcis.io.images.tiff_regions import Segments
 
@@ -71,13 +77,25 @@ class TiffStack(ImageStack):
         self._file = tifffile.TiffFile(home, omexml=header)
         other = None if header else header_elsewhere(self._file, home)
         if other is not None:
-            self._file.close()
-            self._file = tifffile.TiffFile(home, omexml=other)
+            self._reopen(home, other)
+        missing: list[str] = []
         if self._file.is_ome:
-            page_size = math.prod(self._file.pages.first.shape)
-            check_ome(self._file.ome_metadata or "", home, len(chain.offsets), page_size)
-        found, others = choose_series(self._file, series, self.path)
-        self.resolution = Resolution.of_tiff(self._file, found.keyframe, series)
+            page_size, pages = math.prod(self._file.pages.first.shape), len(chain.offsets)
+            own = header_of_itself(self._file.ome_metadata or "", home, pages, page_size)
+            if own is not None and not header:
+                self._reopen(home, own)
+            missing = check_ome(self._file.ome_metadata or "", home, pages, page_size)
+        try:
+            found, others = choose_series(
+                self._file, series, self.path, complete_only=bool(missing)
+            )
+        except ImageFileError:
+            raise
+        except ValueError:
+            if missing:
+                require(home, missing[0])
+            raise
+        self.resolution = Resolution.of_tiff(self._file, found.keyframe, series, found.name)
         self._lay_out(found, axes)
         self._pages = SeriesPages(found, self._file, chain)
         for one in others:
@@ -87,6 +105,13 @@ class TiffStack(ImageStack):
         for one in self._file.series:
             one.levels.clear()
         del self._file.series
+
+    def _reopen(self, path: Path, header: str) -> None:
+        """Open the file with another OME header, or without one if that is empty."""
+        if self._file is not None:
+            self._file.close()
+        options: dict[str, Any] = {"omexml": header} if header else {"is_ome": False}
+        self._file = tifffile.TiffFile(path, **options)
 
     def close(self) -> None:
         """Close the file."""

@@ -86,7 +86,7 @@ class StoredPage:
         offset : int
             Byte of the file at which the first pixel lies.
         shape : sequence of int
-            Of the array that is stored there.
+            Shape of the array that is stored there.
 
         Raises
         ------

@@ -29,7 +29,7 @@ _NOTHING = np.empty(0, np.int64)
 
 
 def choose_series(
-    tiff: TiffFile, series: int, path: Path
+    tiff: TiffFile, series: int, path: Path, *, complete_only: bool = False
 ) -> tuple[TiffPageSeries, list[TiffPageSeries]]:
     """Choose a series of a TIFF, at full resolution.
 
@@ -41,6 +41,8 @@ def choose_series(
         Index of the series, counted from 0.
     path : Path
         Name of the file in errors.
+    complete_only : bool
+        True to count only series of which every page is there, as for one file of a set.
 
     Returns
     -------
@@ -60,6 +62,8 @@ def choose_series(
     loose = all(one.kind == "generic" for one in found)
     if loose:
         found = _merged(found)
+    if complete_only:
+        found = [one for one in found if all(page is not None for page in one.pages)]
     if not found:
         raise ValueError("it holds no image")
     if not 0 <= series < len(found):

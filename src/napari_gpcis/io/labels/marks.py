@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["SOFTWARE", "is_output"]
 
 SOFTWARE = "napari-gpcis"
-"""What TIFF's tag and PNG's text of that name say in labels and previews."""
+"""Value of TIFF's tag and PNG's text of that name in labels and previews."""
 
 _TIFFS = (".tif", ".tiff", ".btf", ".tf8")
 _SOFTWARE_TAG = 305
