@@ -84,7 +84,7 @@ def test_classes_come_and_go(view: Any, tool: Any) -> None:
     for _ in range(3):
         view.remove.click()
     assert names(view) == ["Class 2"]
-    assert "at least one class" in view.window().click.status.text.text()
+    assert "One class has to stay" in view.window().click.status.text.text()
     view.add.click()
     assert names(view) == ["Class 2", "Class 3"]
 

@@ -110,7 +110,7 @@ def test_a_choice_reaches_the_tool_once(panel: Any, tool: Any, name: str) -> Non
 @pytest.mark.parametrize("name", CHOICES)
 def test_a_refused_choice_is_taken_back_and_explained(panel: Any, tool: Any, name: str) -> None:
     before = look(panel.click)
-    tool.refusal = "expected something else; choose another"
+    tool.refusal = "Choose something else"
     CHOICES[name][0](panel.click)
     assert look(panel.click) == before
     assert panel.click.status.text.text() == tool.refusal
@@ -187,7 +187,7 @@ def test_a_complaint_stays_through_progress_and_goes_with_news(
     able: None, panel: Any, tool: Any
 ) -> None:
     text = panel.click.status.text
-    tool.refusal = "expected an image; open one"
+    tool.refusal = "Open an image first"
     panel.click.objects.commit.click()
     tool.show("Encoding slice 3 …", "busy", 1, 4)
     assert text.text() == tool.refusal
@@ -197,7 +197,7 @@ def test_a_complaint_stays_through_progress_and_goes_with_news(
 
 
 def test_a_complaint_goes_when_the_next_thing_works(able: None, panel: Any, tool: Any) -> None:
-    tool.refusal = "expected an image; open one"
+    tool.refusal = "Open an image first"
     panel.click.objects.commit.click()
     tool.refusal, tool.obeys = "", False
     panel.click.objects.commit.click()
@@ -298,7 +298,7 @@ def test_a_disk_that_is_full_is_a_complaint(panel: Any, tool: Any) -> None:
         raise OSError("no space left on device")
 
     panel.attempt(fail)
-    assert "no space left" in panel.click.status.text.text()
+    assert "No space left" in panel.click.status.text.text()
 
 
 def test_the_fine_tune_tab_is_made_when_it_is_first_shown(

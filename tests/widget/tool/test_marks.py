@@ -34,7 +34,7 @@ def test_the_star_says_what_it_is(on_coins: Window) -> None:
     on_coins.settle()
     star = on_coins.viewer.layers[STAR]
     assert star.visible
-    assert list(star.text.values) == ["click here next"]
+    assert np.atleast_1d(star.text.values).tolist() == ["click here next"]
 
 
 def test_the_star_keeps_off_committed_objects(on_coins: Window) -> None:

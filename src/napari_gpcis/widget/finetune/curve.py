@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from qtpy.QtCore import QSize
+from qtpy.QtCore import QSize, QTimer
 from qtpy.QtGui import QPalette
 from qtpy.QtWidgets import QSizePolicy
 
@@ -34,6 +34,9 @@ class Curve(FigureCanvasQTAgg):
     def __init__(self, quantity: str, *, smooth: bool = False) -> None:
         figure = Figure(layout="constrained", facecolor="none")
         super().__init__(figure)  # type: ignore[no-untyped-call]
+        self._redraw = QTimer(self)  # which ends with the widget, unlike matplotlib's own
+        self._redraw.setSingleShot(True)
+        self._redraw.timeout.connect(self.draw)
         self._axes = figure.subplots()
         self._quantity = quantity
         self._smooth = smooth
@@ -50,6 +53,11 @@ class Curve(FigureCanvasQTAgg):
     def sizeHint(self) -> QSize:
         """As Qt asks."""
         return QSize(280, 9 * self.fontMetrics().height())
+
+    def draw_idle(self) -> None:
+        """Draw when there is nothing else to do."""
+        if hasattr(self, "_redraw"):
+            self._redraw.start(0)
 
     def clear(self) -> None:
         """Forget all points."""
@@ -86,7 +94,7 @@ class Curve(FigureCanvasQTAgg):
                 axes.plot(steps, values, color=line, marker="o", markersize=4)
             axes.set_xlim(0, max(steps[-1], 1))
             axes.set_ylim(0, max(values) * 1.05 if max(values) > 0 else 1)
-        self.draw_idle()  # type: ignore[no-untyped-call]
+        self.draw_idle()
 
 
 def smoothed(values: Sequence[float], weight: float = 0.9) -> list[float]:

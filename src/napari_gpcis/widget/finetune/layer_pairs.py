@@ -117,11 +117,15 @@ class LayerPairs(QWidget):
 
     def _fill_gaps(self) -> None:
         """Let rows without a choice take an image that is still free, and what belongs to it."""
+        belongs_to = {labels: image for image, labels in self._suggested.items()}
         for row in self._rows:
             image, labels = row.image.currentText(), row.labels.currentText()
-            if not image:
+            if not image and labels in belongs_to:
+                image = belongs_to[labels]  # which has another name now
+            elif not image:
                 taken = [other.image.currentText() for other in self._rows]
                 image = self._first_free(list(self._suggested), taken)
+                labels = ""
             if not labels:
                 labels = self._suggested.get(image, "")
             row.choose(image, labels)

@@ -177,7 +177,10 @@ class FineTuneTab(QWidget):
 
     def _has_doubts(self, plan: Plan) -> bool:
         """Ask before labels are trained on that look like another image's; once for each choice."""
-        doubtful = [pair.name for pair in plan.pairs if not follows_edges(pair)]
+        try:
+            doubtful = [pair.name for pair in plan.pairs if not follows_edges(pair)]
+        except Exception:  # layers' data may be anything: writing them says what is wrong
+            return False
         if not doubtful or doubtful == self._confirmed:
             return False
         self._confirmed = doubtful

@@ -95,8 +95,8 @@ class OptionsSection(Part):
     def refresh(self) -> None:
         """Show the options as they are."""
         options = self.tool.options
-        layers: list[tuple[str, str | None]] = [(name, name) for name in self.tool.label_layers]
-        _show(self.labels, self.tool.labels_layer, [("New layer", None), *layers])
+        layers = [(name, name) for name in self.tool.label_layers]
+        _show(self.labels, self.tool.labels_layer, [("New layer", ""), *layers])
         _show(self.overlap, options.overlap)
         # Set only when it differs: what is being typed is not a value yet.
         diameter = options.object_diameter or 0.0
@@ -114,7 +114,7 @@ class OptionsSection(Part):
         def ask(setter: Callable[[Any], None]) -> Callable[[Any], None]:
             return lambda value: attempt(lambda: setter(value))
 
-        self.labels.changed.connect(ask(lambda name: tool.set_labels_layer(name)))
+        self.labels.changed.connect(ask(lambda name: tool.set_labels_layer(name or None)))
         self.overlap.changed.connect(ask(lambda overlap: tool.set_overlap(overlap)))
         self.diameter.changed.connect(ask(lambda px: tool.set_object_diameter(px or None)))
         self.estimate.changed.connect(ask(lambda _: tool.estimate_diameter()))

@@ -46,6 +46,7 @@ class Documents:
         self.open: ImageDocument | None = None
         self._tell = tell
         self._known: list[ImageDocument] = []  # the one that was open last at the end
+        self._channels: dict[Image, tuple[int, ...]] = {}
         self._channel_axes: dict[Image, int | None] = {}  # as the user says
         self._shared: tuple[Preview, ClicksLayer] | None = None
 
@@ -66,9 +67,18 @@ class Documents:
         axis = self._channel_axes[image]
         return Frame.of(sizes, displayed, None if axis in displayed else axis)
 
+    def channels_of(self, image: Image) -> tuple[int, ...]:
+        """Channels that the model sees of an image; empty for all."""
+        return self._channels.get(image, ())
+
+    def choose_channels(self, image: Image, channels: tuple[int, ...]) -> None:
+        """Choose the channels that the model sees of an image."""
+        self._channels[image] = channels
+
     def say_channel_axis(self, image: Image, axis: int | None) -> None:
         """Say which axis of an image holds channels; None: none does."""
         self._channel_axes[image] = axis
+        self._channels.pop(image, None)
 
     def is_said(self, image: Image) -> bool:
         """Whether the user has said which axis holds channels."""
@@ -128,6 +138,7 @@ class Documents:
         for document in [known for known in self._known if known.image is image]:
             self.close(document)
         self._channel_axes.pop(image, None)
+        self._channels.pop(image, None)
 
     def close(self, document: ImageDocument) -> None:
         """Close a document for good."""

@@ -101,7 +101,6 @@ class ImageDocument:
         self._tell = tell
         self.observer: Callable[[Change], None] | None = None
         self.answered_under: tuple[object, ...] = ()
-        self.channels: tuple[int, ...] = ()
         self.is_open = False
         self._hidden = False
         self.shows_later = False

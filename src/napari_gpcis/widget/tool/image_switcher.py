@@ -8,6 +8,7 @@ import numpy as np
 from napari.layers import Image, Labels, Points
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_gpcis.widget.layers.clicks import NAME as CLICKS_NAME
 from napari_gpcis.widget.tool.saved_clicks import are_saved_clicks, clicks_to_add
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class ImageSwitcher(QObject):
         switched = self.image is not None and image is not self.image
         self.loop.leave(for_another=True)
         self.image = image
-        self.options.channels = document.channels
+        self.options.channels = documents.channels_of(image)
         documents.enter(document)
         self.loop.open(document)
         self.events.follow(image)
@@ -200,9 +201,8 @@ class ImageSwitcher(QObject):
         if saved or len(plain) == 1:
             return (saved or plain)[0]
         if plain:
-            self.reporter.tell(
-                "Several labels layers fit this image: choose one under Options to go on in it",
-                "warning",
+            self.reporter.ask(
+                "Several labels layers fit this image: choose one under Options to go on in it"
             )
         return None
 
@@ -265,6 +265,7 @@ class ImageSwitcher(QObject):
                 document.annotation.set_clicks(clicks, active=last.object_id, z=last.z)
                 document.go_to_slice(last.z)
             self.viewer.layers.remove(layer)
+            document.clicks.layer.name = CLICKS_NAME  # which the other one had
 
     # what happens in the viewer
 

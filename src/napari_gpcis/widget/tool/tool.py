@@ -250,8 +250,9 @@ class Tool(QObject):
         if not indices:
             raise ValueError("The model needs one channel at least: tick one")
         chosen = tuple(indices) if len(indices) < len(self.channels) else ()
-        document = self._document_or_raise()
-        document.channels = self.options.channels = chosen
+        self.options.channels = chosen
+        if self._image is not None:
+            self.documents.choose_channels(self._image, chosen)
         self.loop.reopen()
         self.changed.emit()
 
