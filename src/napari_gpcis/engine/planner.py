@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from napari_gpcis.engine.classes import class_window
 from napari_gpcis.engine.geometry import Box, Scale, found_in
 from napari_gpcis.engine.request import Latent, Request
-from napari_gpcis.engine.scale_search import WINDOW, levels
+from napari_gpcis.engine.scale_search import FOUND_WINDOW, WINDOW, levels
 from napari_gpcis.engine.window import better_level, keep_window, object_box, open_window
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ class Planner:
         """
         shape = self.source.shape[1:]
         box = object_box(found.box, [click]).clip(shape)
-        window = open_window(box, found.scale, shape)
+        window = open_window(box, found.scale, shape, FOUND_WINDOW)
         view = View(found.scale, found.level, window, alone)
         return self._request(object_id, z, (click,), view, window, found.latent)
 

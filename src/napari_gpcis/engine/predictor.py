@@ -88,7 +88,7 @@ class Predictor:
         else:
             colour, *pyramid = self._features(request)
             watch.lap("encode")
-            clicks = _object_clicks(request, self.device)
+            clicks = clicks_in_window(request, self.device)
             previous = previous_probability(request, self.device)
             deep = network.decode(tuple(pyramid), [clicks], previous)
         watch.lap("decode")
@@ -193,7 +193,8 @@ def previous_probability(request: Request, device: torch.device) -> Tensor | Non
     return F.grid_sample(probability, grid, mode="bilinear", align_corners=False)
 
 
-def _object_clicks(request: Request, device: torch.device) -> Tensor:
+def clicks_in_window(request: Request, device: torch.device) -> Tensor:
+    """Clicks as the network takes them, (n, 3): row, column, ±1."""
     rows = [
         [*place_in(click, request.scale, request.window), 1.0 if click.positive else -1.0]
         for click in request.clicks

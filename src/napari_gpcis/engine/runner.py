@@ -66,8 +66,7 @@ class Runner:
         )
         self.embedder = Embedder(self.network, cache, tile)
         self.predictor = Predictor(self.embedder)
-        config = self.network.config
-        self._search = ScaleSearch(self.predictor.parts, config.object_diameter, config.temperature)
+        self._search = ScaleSearch(self.embedder)
 
     @property
     def cache(self) -> EmbeddingCache:
