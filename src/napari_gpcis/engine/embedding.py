@@ -156,12 +156,23 @@ class Embedder:
         """
         if max(window.shape) * scale.cell > self.tile:
             return self.cut(source, z, scale, window)
-        key: Hashable = (source.identity, z, scale, window, "alone", id(self.network))
+        return self.encode_views(source, z, ((scale, window),))
+
+    @torch.inference_mode()
+    def encode_views(
+        self, source: ImageSource, z: int, views: tuple[tuple[Scale, Box], ...]
+    ) -> Features:
+        """Features of windows of one size at several scales, a batch; cached together.
+
+        The same windows make the same batch, and so the same features to the last bit.
+        """
 
         def make() -> tuple[Tensor, ...]:
-            features = self.encode(source, z, scale, window)
-            return (features.image, *features.pyramid)
+            image = torch.cat([shrunk(source, z, scale, window) for scale, window in views])
+            image = image.to(self.cache.device).contiguous(memory_format=self.order)
+            return (image, *self.network.encode(image))
 
+        key: Hashable = (source.identity, z, views, id(self.network))
         image, *pyramid = (
             level.float().contiguous(memory_format=self.order)
             for level in self.cache.get(key, make)

@@ -21,7 +21,7 @@ from napari_gpcis.engine.device import (
     is_out_of_memory,
 )
 from napari_gpcis.engine.embedding import LARGEST_TILE, SMALLEST_TILE, Embedder
-from napari_gpcis.engine.request import Request, place_in
+from napari_gpcis.engine.request import Request, clicks_in_window
 from napari_gpcis.engine.result import Result
 from napari_gpcis.engine.scale_search import ScaleSearch
 from napari_gpcis.model.inference import inference_copy, memory_format
@@ -84,8 +84,7 @@ class Predictor:
         self.embedder = Embedder(self.network, cache, tile)
         self._class_features = ClassFeatures(self.embedder)
         self._window: tuple[Hashable, tuple[Tensor, ...]] | None = None
-        config = self.network.config
-        self._search = ScaleSearch(self._parts, config.object_diameter, config.temperature)
+        self._search = ScaleSearch(self.embedder)
 
     @property
     def cache(self) -> EmbeddingCache:
@@ -168,7 +167,7 @@ class Predictor:
             return CroppedPrediction(self.network.classify(deep, colour, [clicks]), inner)
         colour, *pyramid = self._features(request)
         watch.lap("encode")
-        clicks = _object_clicks(request, self.cache.device)
+        clicks = torch.tensor(clicks_in_window(request), device=self.cache.device)
         previous = previous_probability(request, self.cache.device)
         deep = self.network.decode(tuple(pyramid), [clicks], previous)
         watch.lap("decode")
@@ -307,14 +306,6 @@ def previous_probability(request: Request, device: torch.device) -> Tensor | Non
     size = [1, 1, *request.window.times(request.scale.cell).shape]
     grid = F.affine_grid(affine, size, align_corners=False)
     return F.grid_sample(probability, grid, mode="bilinear", align_corners=False)
-
-
-def _object_clicks(request: Request, device: torch.device) -> Tensor:
-    rows = [
-        [*place_in(click, request.scale, request.window), 1.0 if click.positive else -1.0]
-        for click in request.clicks
-    ]
-    return torch.tensor(rows, device=device)
 
 
 def _warn(text: str) -> None:

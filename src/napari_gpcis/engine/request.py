@@ -102,3 +102,11 @@ def place_in(click: Click, scale: Scale, window: Box) -> tuple[float, float]:
     """Row and column of a click in network pixels of a window of cells."""
     corner = window.times(scale.cell)
     return scale.to_network(click.row) - corner.r0, scale.to_network(click.col) - corner.c0
+
+
+def clicks_in_window(request: Request) -> list[tuple[float, float, float]]:
+    """Clicks of a request as the network takes them: row, column, ±1."""
+    return [
+        (*place_in(click, request.scale, request.window), 1.0 if click.positive else -1.0)
+        for click in request.clicks
+    ]

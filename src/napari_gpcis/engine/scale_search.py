@@ -11,23 +11,30 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations, groupby, repeat
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+import torch
 
 from napari_gpcis.engine.geometry import Box, Scale, equivalent_diameter, found_in
 from napari_gpcis.engine.masks import keep_clicked_components
-from napari_gpcis.engine.request import Latent, Request, place_in
+from napari_gpcis.engine.request import Latent, Request, clicks_in_window, place_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from torch import Tensor
+
+    from napari_gpcis.engine.embedding import Embedder
     from napari_gpcis.engine.types import Array
-    from napari_gpcis.model.heads import Prediction
 
 WINDOW = 192
 """Side of a window, network pixels."""
+FOUND_WINDOW = 256
+"""Shortest side of the window in which the found object is answered, network pixels."""
 FINEST, COARSEST = 4.0, 1 / 8
 """Network pixels per image pixel."""
 TOLERANCE = 1.05
@@ -45,7 +52,7 @@ FINENESS = 0.1
 SURPRISE, LARGEST_SURPRISE = 0.15, 2
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Candidate:
     """Answer to the first click at one scale.
 
@@ -74,7 +81,7 @@ class Candidate:
     depth: float
     quality: float | None = None
 
-    @property
+    @cached_property
     def area(self) -> int:
         """Pixels of the mask at network scale."""
         return int(self.mask.sum())
@@ -121,17 +128,15 @@ def score(
 
 def agreements(candidates: Sequence[Candidate]) -> list[float]:
     """Mean IoU of each candidate's mask with the others', those of near scales foremost."""
-    found = []
-    for one in candidates:
-        weights = {
-            other.level: math.exp(-((one.level - other.level) ** 2) / 2)
-            for other in candidates
-            if other is not one
-        }
-        shared = sum(
-            weights[other.level] * overlap(one, other) for other in candidates if other is not one
-        )
-        found.append(shared / sum(weights.values()) if weights else 0.0)
+    count = len(candidates)
+    shared, weights = np.zeros((count, count)), np.zeros((count, count))
+    for first, second in combinations(range(count), 2):
+        one, other = candidates[first], candidates[second]
+        weights[first, second] = math.exp(-((one.level - other.level) ** 2) / 2)
+        shared[first, second] = overlap(one, other)
+    weights += weights.T
+    shared += shared.T
+    found: list[float] = ((shared * weights).sum(1) / weights.sum(1).clip(1e-9)).tolist()
     return found
 
 
@@ -183,23 +188,12 @@ class ScaleSearch:
 
     Parameters
     ----------
-    predict : callable
-        Request → Prediction.
-    trained_diameter : float
-        In network pixels.
-    temperature : float
-        Of the model.
+    embedder : Embedder
+        Brings the network and the device.
     """
 
-    def __init__(
-        self,
-        predict: Callable[[Request], Prediction],
-        trained_diameter: float,
-        temperature: float = 1.0,
-    ) -> None:
-        self.predict = predict
-        self.trained_diameter = trained_diameter
-        self.temperature = temperature
+    def __init__(self, embedder: Embedder) -> None:
+        self.embedder = embedder
 
     def find(self, requests: Sequence[Request], *, expected: bool = False) -> Candidate:
         """Answer the same click at several scales, and choose.
@@ -211,34 +205,60 @@ class ScaleSearch:
         expected : bool
             Whether objects of level 0 are expected.
         """
-        candidates = [self.candidate(request) for request in requests]
+        temperature = self.embedder.network.config.temperature
+        candidates: list[Candidate] = []
+        for _, group in groupby(requests, lambda request: request.window.shape):
+            alike = list(group)
+            latents = self._answer(alike).split(1)
+            candidates += map(candidate_of, alike, latents, repeat(temperature))
+        trained = self.embedder.network.config.object_diameter
         scores = [
-            score(candidate, agreement, self.trained_diameter, expected=expected)
+            score(candidate, agreement, trained, expected=expected)
             for candidate, agreement in zip(candidates, agreements(candidates), strict=True)
         ]
         return candidates[int(np.argmax(scores))]
 
-    def candidate(self, request: Request) -> Candidate:
-        """Answer a request whose only click is positive."""
-        [click] = request.clicks
-        values = self.predict(request).logits.float().contiguous()
-        logits = values[0, 0].cpu().numpy()
-        row, col = (round(place) for place in place_in(click, request.scale, request.window))
-        place = min(max(row, 0), logits.shape[0] - 1), min(max(col, 0), logits.shape[1] - 1)
-        mask, low, high = (
-            _piece(logits > threshold * self.temperature, place) for threshold in (0.0, -SURE, SURE)
-        )
-        distance = cv2.distanceTransform(
-            np.pad(mask, 1).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3
-        )[1:-1, 1:-1]
-        return Candidate(
-            level=request.level,
-            scale=request.scale,
-            latent=Latent(values, request.scale, request.window),
-            mask=mask,
-            stability=int(high.sum()) / max(1, int(low.sum())),
-            depth=float(distance[place]) / max(1.0, float(distance.max())),
-        )
+    @torch.inference_mode()
+    def _answer(self, requests: Sequence[Request]) -> Tensor:
+        """Logits of windows of one size, (B, 1, H, W)."""
+        network, first = self.embedder.network, requests[0]
+        views = tuple((request.scale, request.window) for request in requests)
+        features = self.embedder.encode_views(first.source, first.z, views)
+        device = features.image.device
+        clicks = [torch.tensor(clicks_in_window(request), device=device) for request in requests]
+        deep = network.decode(features.pyramid, clicks)
+        return network.classify(deep, network.colour(features.image), clicks).logits.float()
+
+
+def candidate_of(request: Request, values: Tensor, temperature: float) -> Candidate:
+    """Look at an answer.
+
+    Parameters
+    ----------
+    request : Request
+        Its only click is positive.
+    values : Tensor, shape (1, 1, H, W)
+        Logits of its window.
+    temperature : float
+        Of the model.
+    """
+    [click] = request.clicks
+    logits = values[0, 0].cpu().numpy()
+    row, col = (round(place) for place in place_in(click, request.scale, request.window))
+    place = min(max(row, 0), logits.shape[0] - 1), min(max(col, 0), logits.shape[1] - 1)
+    mask, low, high = (
+        _piece(logits > threshold * temperature, place) for threshold in (0.0, -SURE, SURE)
+    )
+    padded = np.pad(mask, 1).view(np.uint8)
+    distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_3)[1:-1, 1:-1]
+    return Candidate(
+        level=request.level,
+        scale=request.scale,
+        latent=Latent(values.clone(), request.scale, request.window),
+        mask=mask,
+        stability=int(high.sum()) / max(1, int(low.sum())),
+        depth=float(distance[place]) / max(1.0, float(distance.max())),
+    )
 
 
 def _piece(mask: Array, place: tuple[int, int]) -> Array:

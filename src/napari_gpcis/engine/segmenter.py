@@ -10,7 +10,7 @@ import numpy as np
 from napari_gpcis.engine.geometry import Box, Scale, equivalent_diameter, found_in
 from napari_gpcis.engine.pseudo_clicks import seed_click, seed_latent, trim_by_negative_clicks
 from napari_gpcis.engine.request import Latent, Request
-from napari_gpcis.engine.scale_search import WINDOW, levels
+from napari_gpcis.engine.scale_search import FOUND_WINDOW, WINDOW, levels
 from napari_gpcis.engine.window import better_level, keep_window, object_box, open_window
 
 if TYPE_CHECKING:
@@ -367,7 +367,8 @@ class ImageSegmenter:
         object_id, z, shape = question.object_id, question.z, self.source.shape[1:]
         requests = self.scale_requests(object_id, z, click, diameter)
         found = self.predictor.find_scale(requests, expected=expected)
-        window = open_window(object_box(found.box, [click]).clip(shape), found.scale, shape)
+        box = object_box(found.box, [click]).clip(shape)
+        window = open_window(box, found.scale, shape, FOUND_WINDOW)
         # tiles of the expected scale serve many objects
         alone = not (expected and found.level == 0)
         view = ObjectView(found.scale, found.level, window, alone)
