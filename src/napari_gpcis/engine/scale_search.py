@@ -3,8 +3,9 @@
 Each scale has a small window of its own around the click. What a good answer has in common,
 whatever the network, is that it hardly depends on the threshold, that the scales beside it find the
 same object, that the click lies well inside, and that the object is about as large for the network
-as those that it was trained on. `score` weighs these; its weights were chosen on 382 held-out
-objects of thirteen data sets, each set judged by weights that were fitted on the others first.
+as those that it was trained on. `score` weighs these. Its terms were chosen on 382 held-out objects
+of thirteen data sets, each set judged by weights that were fitted on the others; its weights are
+round numbers near the fits.
 """
 
 from __future__ import annotations
