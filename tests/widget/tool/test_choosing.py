@@ -67,7 +67,7 @@ def test_the_diameter_is_measured_on_the_object_and_can_be_typed(on_coins: Windo
 
 @pytest.mark.parametrize("name", ["probability", "prior"])
 def test_a_map_is_shown_over_the_object_while_it_is_ticked(on_coins: Window, name: str) -> None:
-    box = on_coins.panel.click.options._boxes[name]
+    box = on_coins.panel.click.options.overlays[name].native
     on_coins.panel.click.options_section.expand()
     on_coins.push(box)
     assert f"GPCIS {name}" not in names(on_coins)  # nothing to show yet
@@ -104,7 +104,7 @@ def test_the_next_click_is_marked_off_the_clicks_and_can_be_switched_off(
     on_coins.settle()
     assert "GPCIS next click" in names(on_coins)
     on_coins.panel.click.options_section.expand()
-    on_coins.push(on_coins.panel.click.options._boxes["next click"])
+    on_coins.push(on_coins.panel.click.options.overlays["next click"].native)
     on_coins.settle()
     assert "GPCIS next click" not in on_coins.viewer.layers
 

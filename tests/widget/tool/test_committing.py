@@ -74,8 +74,7 @@ def test_labels_that_are_there_are_gone_on_from_and_protected(
 
 def test_other_objects_are_overwritten_when_that_is_chosen(on_coins: Window) -> None:
     (first,) = commit(on_coins, COIN)
-    on_coins.panel.click.options.overlap.setCurrentIndex(1)
-    on_coins.panel.click.options.overlap.activated.emit(1)
+    on_coins.panel.click.options.overlap.native.setCurrentIndex(1)
     assert on_coins.tool.options.overlap == "overwrite"
     (second,) = commit(on_coins, (COIN[0] + 5, COIN[1]))
     assert (first & second).any()

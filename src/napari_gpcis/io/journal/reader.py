@@ -107,6 +107,12 @@ class Recording:
         return len(self.state.committed)
 
     @property
+    def holds_work(self) -> bool:
+        """Whether there is anything to go on with: clicks, objects, or painted labels."""
+        painted = bool(self._done) and any(packed for _, _, packed in self._steps)
+        return bool(self.clicks or self.objects or painted)
+
+    @property
     def tail(self) -> tuple[int, int]:
         """Number of undamaged bytes, and the checksum of the line that ends there."""
         return self._end, self._checksum

@@ -15,6 +15,8 @@ from qtpy.QtWidgets import QSizePolicy
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from qtpy.QtGui import QShowEvent
+
 __all__ = ["Curve", "smoothed"]
 
 _LINE_ON_DARK, _LINE_ON_LIGHT = "#6cb8ff", "#1f6fb8"
@@ -36,7 +38,7 @@ class Curve(FigureCanvasQTAgg):
         super().__init__(figure)  # type: ignore[no-untyped-call]
         self._redraw = QTimer(self)  # which ends with the widget, unlike matplotlib's own
         self._redraw.setSingleShot(True)
-        self._redraw.timeout.connect(self.draw)
+        self._redraw.timeout.connect(self._draw_if_shown)
         self._axes = figure.subplots()
         self._quantity = quantity
         self._smooth = smooth
@@ -58,6 +60,15 @@ class Curve(FigureCanvasQTAgg):
         """Draw when there is nothing else to do."""
         if hasattr(self, "_redraw"):
             self._redraw.start(0)
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Draw what has come meanwhile."""
+        super().showEvent(event)
+        self.draw_idle()
+
+    def _draw_if_shown(self) -> None:
+        if self.isVisible():
+            self.draw()
 
     def clear(self) -> None:
         """Forget all points."""

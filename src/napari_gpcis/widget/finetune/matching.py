@@ -114,4 +114,6 @@ def _likeness(image: Image, labels: Labels) -> float:
     known = labels.metadata.get("gpcis")
     if isinstance(known, dict) and known.get("image"):
         return 2.0 if known["image"] == image.name else -1.0
-    return SequenceMatcher(None, str(image.name).lower(), str(labels.name).lower()).ratio()
+    alike = SequenceMatcher(None, str(image.name).lower(), str(labels.name).lower()).ratio()
+    # an axis more may be channels, but the same shape says more than a name
+    return alike + (tuple(image.data.shape) == tuple(labels.data.shape))

@@ -68,7 +68,9 @@ class DocumentJournal:
             return None
         parts = [_counted(found.objects, "object"), _counted(found.clicks, "click")]
         when = found.last.strftime("%d %b %H:%M").lstrip("0")
-        return Restorable(f"{' and '.join(part for part in parts if part)} from {when}")
+        return Restorable(
+            f"{' and '.join(part for part in parts if part) or 'painted labels'} from {when}"
+        )
 
     def restore(self, annotation: Annotation) -> None:
         """Make the recorded changes on a fresh annotation, and go on with the same journal.
@@ -89,6 +91,19 @@ class DocumentJournal:
         self._offers = self._unsaved(besides=found.path)
         if found.damage:
             self._tell(found.damage, "warning")
+
+    def merge_into(self, annotation: Annotation) -> None:
+        """Make the recorded changes on an annotation of their own, and offer them no more.
+
+        Raises
+        ------
+        JournalError
+            If the journal cannot be read. Nothing of it is lost.
+        """
+        found = self.waiting
+        if found is not None:
+            found.replay_onto(annotation)
+            self.discard()
 
     def discard(self) -> None:
         """Offer it no more, but what is older; the file stays under another name."""
@@ -118,7 +133,10 @@ class DocumentJournal:
         return [
             recording
             for recording in waiting_recordings(self.path, self._header.identity)
-            if recording.unsaved and self._fits(recording) and recording.path != besides
+            if recording.unsaved
+            and recording.holds_work
+            and self._fits(recording)
+            and recording.path != besides
         ]
 
     def _fits(self, recording: Recording) -> bool:

@@ -266,6 +266,27 @@ class ImageDocument:
             ).committed,
         )
 
+    def add_work_of(self, other: Annotation) -> None:
+        """Add objects and drafts of another annotation of the image to what there is.
+
+        No pixel that has a label is given another one.
+        """
+        labels, state = self.annotation.labels, other.state
+        for done in state.committed:
+            label = labels.highest + 1
+            plans = [
+                labels.plan(z, box, other.labels.of_box(z, box) == done.label, label, "protect")
+                for z, box in done.places
+            ]
+            if any(plans):
+                self.annotation.edit([plan for plan in plans if plan is not None])
+        present = self.annotation.state
+        first = 0 if self.mode == "class" else max(present.active, *present.objects(), 0)
+        new = [replace(click, object_id=first + click.object_id) for click in state.clicks]
+        if new:
+            clicks, last = [*present.clicks, *new], new[-1]
+            self.annotation.set_clicks(clicks, active=last.object_id, z=last.z)
+
     def take_over(self, annotation: Annotation) -> None:
         """Go on with a restored annotation, which writes into the same labels."""
         self.annotation.observers.clear()

@@ -11,6 +11,8 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from napari_gpcis.engine.click import Click
+from napari_gpcis.engine.document.annotation import Annotation
+from napari_gpcis.engine.document.label_store import LabelStore
 from napari_gpcis.engine.geometry import equivalent_diameter
 from napari_gpcis.engine.options import Options, check_diameter
 from napari_gpcis.widget.tool import keys
@@ -629,6 +631,13 @@ class Tool(QObject):
         document = self._document_or_raise()
         waiting = document.journal.waiting
         if waiting is None:
+            return
+        if document.annotation.can_undo:
+            shape, class_mode = document.frame.shape, document.mode == "class"
+            recorded = Annotation(LabelStore(shape), class_mode=class_mode)
+            document.journal.merge_into(recorded)
+            document.add_work_of(recorded)
+            self.reporter.tell("Restored, beside what has been done since")
             return
         fresh = document.fresh_annotation()
         document.journal.restore(fresh)
