@@ -149,7 +149,7 @@ def test_nothing_is_prepared_while_the_scale_is_not_known(session, monkeypatch):
         session._predictor.embedder, "encode", lambda *_: pytest.fail("encoded again")
     )
     session._predictor.embedder.cut(
-        session._answerer.source, 0, session._answerer.planner.scale(32.0), Box(0, 0, 12, 12)
+        session._segmenter.source, 0, session._segmenter.scale(32.0), Box(0, 0, 12, 12)
     )
 
 
