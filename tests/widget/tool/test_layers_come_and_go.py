@@ -254,7 +254,7 @@ def test_labels_that_are_full_say_what_to_do(tool: Any) -> None:
     tool.commit()
     settle(tool)
     assert tool.status.level == "error"
-    assert "convert" in tool.status.text
+    assert "Convert" in tool.status.text
     assert tool.click_counts == (1, 0)
     assert np.count_nonzero(tool.viewer.layers["full"].data) == 1
     layer = tool.viewer.layers["full"]
