@@ -63,12 +63,12 @@ class Curve(FigureCanvasQTAgg):
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Draw what has come meanwhile."""
-        super().showEvent(event)
+        super().showEvent(event)  # type: ignore[no-untyped-call]
         self.draw_idle()
 
     def _draw_if_shown(self) -> None:
         if self.isVisible():
-            self.draw()
+            self.draw()  # type: ignore[no-untyped-call]
 
     def clear(self) -> None:
         """Forget all points."""

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 NAME = "GPCIS preview"
 ACTIVE, DRAFT = 1, 2
-# a draft has the colour that is farthest from all of those that napari gives labels
-COLORS = {ACTIVE: "#f0e442", DRAFT: "#00ffff"}
+# a draft has a colour that is far from all of those that napari gives labels
+COLORS = {ACTIVE: "#f0e442", DRAFT: "#ff00ff"}
 OPACITY, CLASSES_OPACITY = 0.45, 0.25
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from magicgui.widgets.bases import ContainerWidget
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import (
@@ -24,6 +23,7 @@ from qtpy.QtWidgets import (
 from napari_gpcis.widget.tool.keys import SHORTCUTS
 
 if TYPE_CHECKING:
+    from magicgui.widgets import Widget
     from qtpy.QtGui import QWheelEvent
 
     from napari_gpcis.widget.tool.tool import Tool
@@ -194,15 +194,12 @@ class Chooser(QComboBox):
             event.ignore()
 
 
-def adopt(form: ContainerWidget[Any]) -> None:
+def adopt(*widgets: Widget) -> None:
     """Make widgets of magicgui like the panel's own: named, and deaf to passing wheels.
 
     Tab reaches them, a click on a button or box leaves the keyboard to the canvas.
     """
-    for widget in form:
-        if isinstance(widget, ContainerWidget):
-            adopt(widget)
-            continue
+    for widget in widgets:
         native: QWidget = widget.native
         parts = [native, *native.findChildren(QWidget)]
         ear = _WheelFilter(native)

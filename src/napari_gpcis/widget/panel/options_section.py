@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 from magicgui.widgets import (
     CheckBox,
     ComboBox,
-    Container,
     FloatSlider,
     FloatSpinBox,
     PushButton,
 )
-from qtpy.QtWidgets import QVBoxLayout
+from qtpy.QtWidgets import QFormLayout, QGridLayout, QHBoxLayout
 
 from napari_gpcis.widget.layers.overlays import NAMES
 from napari_gpcis.widget.panel.controls import Attempt, Part, adopt, tight
@@ -81,15 +80,29 @@ class OptionsSection(Part):
             name: CheckBox(text=name.capitalize(), name=f"Show {name}", tooltip=_OVERLAY_TIPS[name])
             for name in NAMES
         }
-        size = _row(self.diameter, self.estimate, label="Diameter")
-        boxes = list(self.overlays.values())
-        pairs = [_row(*boxes[at : at + 2], label="" if at else "Show") for at in (0, 2, 4)]
-        form = Container(widgets=[self.labels, self.overlap, size, self.threshold, *pairs])
-        form.margins = (0, 0, 0, 0)
-        adopt(form)
-        column = QVBoxLayout(self)
-        tight(column)
-        column.addWidget(form.native)
+        size = QHBoxLayout()
+        size.addWidget(self.diameter.native, 1)
+        size.addWidget(self.estimate.native)
+        boxes = QGridLayout()
+        tight(boxes, spacing=4)
+        for at, box in enumerate(self.overlays.values()):
+            boxes.addWidget(box.native, at // 2, at % 2)
+        form = QFormLayout(self)
+        tight(form)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        for widget in (self.labels, self.overlap):
+            form.addRow(widget.label, widget.native)
+        form.addRow("Diameter", size)
+        form.addRow(self.threshold.label, self.threshold.native)
+        form.addRow("Show", boxes)
+        adopt(
+            self.labels,
+            self.overlap,
+            self.diameter,
+            self.estimate,
+            self.threshold,
+            *self.overlays.values(),
+        )
         self._connect()
 
     def refresh(self) -> None:
@@ -126,14 +139,6 @@ class OptionsSection(Part):
         # Enter is done with it: the keyboard goes back to the canvas.
         spin_box = self.diameter.native
         spin_box.lineEdit().returnPressed.connect(spin_box.clearFocus)
-
-
-def _row(*widgets: Any, label: str) -> Container[Any]:
-    row: Container[Any] = Container(
-        widgets=widgets, layout="horizontal", labels=False, label=label or " "
-    )
-    row.margins = (0, 0, 0, 0)
-    return row
 
 
 def _show(widget: Any, value: Any, choices: list[tuple[str, Any]] | None = None) -> None:
