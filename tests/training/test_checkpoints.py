@@ -15,6 +15,7 @@ from napari_gpcis_training import checkpoints
 from napari_gpcis_training.checkpoints import (
     CHECKPOINT,
     PREVIOUS,
+    load_average,
     load_state,
     resume_state,
     rotate_state,
@@ -179,3 +180,18 @@ def test_a_full_disk_is_told_and_costs_no_checkpoint(
 def test_nothing_to_go_on_with_is_said(state: TrainingState, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="--resume"):
         resume_state(tmp_path, state)
+
+
+def test_the_average_is_read_whatever_the_optimiser_was_told(
+    state: TrainingState, config: TrainConfig, tmp_path: Path
+) -> None:
+    with torch.no_grad():
+        for parameter in state.average.parameters():
+            parameter.add_(1.0)
+    # an encoder that was pretrained has a learning rate, and so a group, of its own
+    state.optimiser.add_param_group({"params": [torch.nn.Parameter(torch.zeros(1))], "peak": 1.0})
+    rotate_state(tmp_path, state, config)
+    network = initial_state(config, None, CPU).network
+    load_average(tmp_path / CHECKPOINT, network)
+    for one, other in zip(network.parameters(), state.average.parameters(), strict=True):
+        assert torch.equal(one, other)

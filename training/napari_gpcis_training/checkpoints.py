@@ -18,6 +18,7 @@ from napari_gpcis_training.training_pass import StepReport
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari_gpcis.model import SegmentationNetwork
     from napari_gpcis_training.config import TrainConfig
     from napari_gpcis_training.state import TrainingState
 
@@ -115,19 +116,7 @@ def load_state(path: str | Path, state: TrainingState) -> dict[str, Any] | None:
     ValueError
         When it is of another network.
     """
-    device = next(state.network.parameters()).device
-    try:
-        _check_sums(path)
-        content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-    except Exception as error:
-        raise DamagedCheckpointError(
-            f"expected a training checkpoint in {path}, got: {error}; check the path"
-        ) from error
-    if content.get("network_config") != asdict(state.network.config):
-        raise ValueError(
-            f"expected a checkpoint of {asdict(state.network.config)}, got one of "
-            f"{content.get('network_config')}; give the same --config and --head as then"
-        )
+    content = _read(path, state.network)
     state.network.load_state_dict(content["network"])
     state.average.load_state_dict(content["average"])
     peaks = [group["peak"] for group in state.optimiser.param_groups]
@@ -139,6 +128,37 @@ def load_state(path: str | Path, state: TrainingState) -> dict[str, Any] | None:
     state.recent = [StepReport(*figures) for figures in content.get("recent", [])]
     scaler: dict[str, Any] | None = content.get("scaler")
     return scaler
+
+
+def load_average(path: str | Path, network: SegmentationNetwork) -> None:
+    """Give a network the averaged weights of a checkpoint, which is what a run exports.
+
+    Raises
+    ------
+    DamagedCheckpointError
+        When it is unreadable.
+    ValueError
+        When it is of another network.
+    """
+    network.load_state_dict(_read(path, network)["average"])
+
+
+def _read(path: str | Path, network: SegmentationNetwork) -> dict[str, Any]:
+    """Content of a checkpoint of such a network, on its device."""
+    device = next(network.parameters()).device
+    try:
+        _check_sums(path)
+        content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:
+        raise DamagedCheckpointError(
+            f"expected a training checkpoint in {path}, got: {error}; check the path"
+        ) from error
+    if content.get("network_config") != asdict(network.config):
+        raise ValueError(
+            f"expected a checkpoint of {asdict(network.config)}, got one of "
+            f"{content.get('network_config')}; give the same --config and --head as then"
+        )
+    return content
 
 
 def _check_sums(path: str | Path) -> None:

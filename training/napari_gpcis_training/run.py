@@ -15,11 +15,13 @@ from rich.table import Table
 
 from napari_gpcis.engine.device import find_device
 from napari_gpcis.io.files import atomic_write, os_errors_as_output_errors
+from napari_gpcis.model import NetworkConfig, build_network
 from napari_gpcis.model.checkpoint import load_model, model_card, save_checkpoint
 from napari_gpcis_training.calibration.temperature import fit_temperature
 from napari_gpcis_training.checkpoints import (
     CHECKPOINT,
     has_checkpoint,
+    load_average,
     load_state,
     resume_state,
 )
@@ -146,9 +148,9 @@ def load_network(model: str, config: TrainConfig) -> SegmentationNetwork:
     """Network of a model file, a shipped model, or the average of a training checkpoint (.pt)."""
     if not model.endswith(".pt"):
         return load_model(model)
-    state = initial_state(config, None, torch.device("cpu"))
-    load_state(model, state)
-    return state.average
+    network = build_network(NetworkConfig(**config.network))
+    load_average(model, network)
+    return network
 
 
 def say(message: str) -> None:
