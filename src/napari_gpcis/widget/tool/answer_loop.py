@@ -247,7 +247,9 @@ class AnswerLoop(QObject):
         annotation, era = document.annotation, self._era
         self._asked = annotation.question(z)
         self.engine.ask(
-            self._asked, lambda asked, result: self._answered(annotation, era, asked, result)
+            self._asked,
+            lambda asked, result: self._answered(annotation, era, asked, result),
+            self._not_answered,
         )
 
     def _ask_for_drafts(self, document: ImageDocument) -> None:
@@ -260,6 +262,7 @@ class AnswerLoop(QObject):
                     self.engine.ask(
                         annotation.question(z, owner),
                         lambda asked, result: self._answered(annotation, era, asked, result),
+                        self._not_answered,
                     )
                     return
 
@@ -285,6 +288,11 @@ class AnswerLoop(QObject):
         document.show()
         self.canvas.release()
         self.ask()
+
+    def _not_answered(self, question: Question, error: Exception) -> None:
+        """Say what went wrong, unless something else is asked by now."""
+        if self._asked in (None, question):
+            self._failed(error)
 
     def _forget_answers(self, document: ImageDocument) -> None:
         """Have all asked again: the engine would answer otherwise now."""
