@@ -244,7 +244,7 @@ def test_an_error_of_the_engine_is_said_and_costs_no_click(
         on_coins.click(*COIN)
         on_coins.settle()
     assert on_coins.status.level == "error"
-    assert "the device is gone" in on_coins.panel.click.status.text.text()
+    assert "The device is gone" in on_coins.panel.click.status.text.text()
     assert on_coins.clicks == [(*COIN, True)]
     on_coins.click(COIN[0] + 10, COIN[1])
     on_coins.settle()

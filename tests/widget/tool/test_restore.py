@@ -150,10 +150,11 @@ def test_a_saved_annotation_is_gone_on_with(open_tool: OpenTool, tmp_path: Path)
     settle(second)
     np.testing.assert_array_equal(labels_of(second), before)
     assert second.object_count == 1
+    assert {item.place for item in clicks_of(second)} == {(0, *TWO), (0, 48, 60)}
     second.double_click((48.0, 25.0))
     settle(second)
     assert second.click_counts == (1, 0)
-    assert clicks_of(second)[0].place == (0, *ONE)
+    assert clicks_of(second)[-1].place == (0, *ONE)
     click(second, 0, 48, 50, positive=False)
     second.commit()
     settle(second)

@@ -80,6 +80,7 @@ class AnswerLoop(QObject):
         self.engine = engine(self._failed, lambda text: reporter.tell(text, "warning"))
         self.canvas = CanvasFreeze(viewer, self, self._show)
         self._asked: Question | None = None
+        self._fails = False
         self._era = 0  # answers to what was asked in an earlier one hold no longer
         self._settle = self._timer(SETTLE_MS, self._look_at_slice)
         self._painted = self._timer(PAINT_MS, self._go_on)
@@ -233,7 +234,7 @@ class AnswerLoop(QObject):
             self.reporter.tell_object(document)
             self._painted.start()
             self.settled.emit()
-            if self._asked is None and self.document is document:
+            if self._asked is None and self.document is document and not self._fails:
                 self._ask_for_drafts(document)
             return
         state = document.annotation.state
@@ -246,7 +247,9 @@ class AnswerLoop(QObject):
         annotation, era = document.annotation, self._era
         self._asked = annotation.question(z)
         self.engine.ask(
-            self._asked, lambda asked, result: self._answered(annotation, era, asked, result)
+            self._asked,
+            lambda asked, result: self._answered(annotation, era, asked, result),
+            self._not_answered,
         )
 
     def _ask_for_drafts(self, document: ImageDocument) -> None:
@@ -259,6 +262,7 @@ class AnswerLoop(QObject):
                     self.engine.ask(
                         annotation.question(z, owner),
                         lambda asked, result: self._answered(annotation, era, asked, result),
+                        self._not_answered,
                     )
                     return
 
@@ -277,12 +281,18 @@ class AnswerLoop(QObject):
         document = self.document
         if document is None or annotation is not document.annotation or era != self._era:
             return
+        self._fails = False
         annotation.accept(question, result)
         if question is self._asked:
             self._asked = None
         document.show()
         self.canvas.release()
         self.ask()
+
+    def _not_answered(self, question: Question, error: Exception) -> None:
+        """Say what went wrong, unless something else is asked by now."""
+        if self._asked in (None, question):
+            self._failed(error)
 
     def _forget_answers(self, document: ImageDocument) -> None:
         """Have all asked again: the engine would answer otherwise now."""
@@ -382,6 +392,7 @@ class AnswerLoop(QObject):
         self._show()
         self.canvas.release()
         self._asked = None
+        self._fails = True  # nothing is asked that nobody waits for, until something is answered
         self.failed.emit()
         self.reporter.end_progress()
         self.reporter.tell(f"{sentence(error)} – your clicks are kept", "error")

@@ -124,17 +124,27 @@ class EngineThread:
 
         self.worker.do(work)
 
-    def ask(self, question: Question, then: Callable[[Question, Result], None]) -> None:
+    def ask(
+        self,
+        question: Question,
+        then: Callable[[Question, Result], None],
+        failed: Callable[[Question, Exception], None],
+    ) -> None:
         """Ask for a mask; a question that still waits is not answered any more."""
 
-        def work(is_stale: Callable[[], bool]) -> Result | None:
+        def work(is_stale: Callable[[], bool]) -> Result | Exception | None:
             known, self._predicted = self._predicted, None
             if known is not None and known[0].same_as(question):
                 return known[1]
-            return None if self._session is None else self._session.answer(question, is_stale)
+            try:
+                return None if self._session is None else self._session.answer(question, is_stale)
+            except Exception as error:  # whatever it is, it is about this question
+                return error
 
-        def deliver(result: Result | None) -> None:
-            if result is not None:
+        def deliver(result: Result | Exception | None) -> None:
+            if isinstance(result, Exception):
+                failed(question, result)
+            elif result is not None:
                 then(question, result)
 
         self.worker.ask("answer", work, deliver)
@@ -144,7 +154,10 @@ class EngineThread:
 
         def work(is_stale: Callable[[], bool]) -> None:
             if self._session is not None:
-                result = self._session.answer(question, is_stale)
+                try:
+                    result = self._session.answer(question, is_stale)
+                except Exception:  # said when the click itself is asked about
+                    return
                 if {*question.clicks} <= {*result.clicks}:
                     self._predicted = question, result
 
