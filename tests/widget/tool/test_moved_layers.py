@@ -116,8 +116,8 @@ def test_time_and_depth_are_one_stack(open_tool: OpenTool) -> None:
 
 
 def stack_along_y() -> Any:
-    """(Z, Y, X) = (96, 4, 110) with a disk in the plane Y = 2."""
-    image = np.full((96, 4, 110), 0.1, np.float32)
+    """(Z, Y, X) = (96, 32, 110) with a disk in the plane Y = 2."""
+    image = np.full((96, 32, 110), 0.1, np.float32)
     image[:, 2] = disks()
     return image
 
@@ -201,6 +201,8 @@ def test_another_layer_may_have_more_axes(open_tool: OpenTool) -> None:
     tool = open_tool(disks(), scale=(2, 2))
     tool.viewer.add_image(np.zeros((3, 4, 50, 60)), name="other")
     tool.viewer.dims.set_point(0, 2)
+    settle(tool)
+    tool.set_image("image")
     settle(tool)
     assert tool.image == "image"
     check(tool, 0, DISK, (48, 90))

@@ -166,12 +166,13 @@ def test_a_saved_annotation_is_gone_on_with(open_tool: OpenTool, tmp_path: Path)
 
 
 def test_restoring_adds_to_what_has_been_done_since(open_tool: OpenTool) -> None:
-    first = open_tool(IMAGE)
+    image = disks((96, 110), ONE, TWO, THREE)
+    first = open_tool(image)
     work(first)
     before = clicks_of(first)
     first.close()
 
-    second = open_tool(IMAGE)
+    second = open_tool(image)
     offered = second.restorable
     click(second, 0, *THREE)
     second.commit()
@@ -188,7 +189,7 @@ def test_restoring_adds_to_what_has_been_done_since(open_tool: OpenTool) -> None
     assert labels[THREE] == 1
     assert labels[ONE] == 2
     second.close()
-    third = open_tool(IMAGE)
+    third = open_tool(image)
     third.restore()
     settle(third)
     assert [item.place for item in clicks_of(third)] == places

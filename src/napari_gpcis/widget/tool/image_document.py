@@ -15,6 +15,7 @@ from napari.utils.colormaps import DirectLabelColormap
 
 from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.document.annotation import Annotation, Change
+from napari_gpcis.engine.document.commit import next_label
 from napari_gpcis.engine.document.label_store import LabelStore, Patch
 from napari_gpcis.io.annotations.gpcis_file import (
     NamedClass,
@@ -273,7 +274,7 @@ class ImageDocument:
         """
         labels, state = self.annotation.labels, other.state
         for done in state.committed:
-            label = labels.highest + 1
+            label = next_label(self.annotation.state, labels)
             plans = [
                 labels.plan(z, box, other.labels.of_box(z, box) == done.label, label, "protect")
                 for z, box in done.places

@@ -173,7 +173,10 @@ class ImageSwitcher(QObject):
     def follow_plane(self) -> None:
         """Work in the plane that is shown, unless that would cost clicks."""
         document = self.documents.open
-        if document is None or self.viewer.dims.ndisplay != 2 or document.is_shown:
+        if document is None:
+            self.choose_if_any()  # the plane before may have been one that cannot be clicked in
+            return
+        if self.viewer.dims.ndisplay != 2 or document.is_shown:
             return
         if document.annotation.state.objects():
             self.reporter.tell(
@@ -218,9 +221,9 @@ class ImageSwitcher(QObject):
             return
         for mode in (self.options.mode, "class" if self.options.mode == "object" else "object"):
             saved, plain = self.documents.candidates(document.image, mode)
-            found = [layer for layer in (*saved, *plain[:1]) if layer is not document.labels]
-            found = [layer for layer in found if not self.documents.writes_to(layer)]
-            if not found or (plain and len(plain) > 1 and not saved):
+            saved = [layer for layer in saved if not self.documents.writes_to(layer)]
+            found = saved or (plain if len(plain) == 1 else [])  # of several, the user chooses
+            if not found or self.documents.writes_to(found[0]):
                 continue
             layer = found[0]
             if document.is_untouched:
