@@ -173,10 +173,7 @@ class ImageSwitcher(QObject):
     def follow_plane(self) -> None:
         """Work in the plane that is shown, unless that would cost clicks."""
         document = self.documents.open
-        if document is None:
-            self.choose_if_any()  # the plane before may have been one that cannot be clicked in
-            return
-        if self.viewer.dims.ndisplay != 2 or document.is_shown:
+        if document is None or self.viewer.dims.ndisplay != 2 or document.is_shown:
             return
         if document.annotation.state.objects():
             self.reporter.tell(
