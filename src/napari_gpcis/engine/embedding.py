@@ -132,12 +132,13 @@ class Embedder:
         scale : Scale
             Scale at which the network sees it.
         window : Box
-            Window in cells, inside the canvas.
+            Window in cells; features are mirrored beyond the canvas.
         """
         tile_grid = self.tile_grid(source, scale)
+        inside = window.clip(tile_grid.canvas)
         parts = [
-            (tile.intersect(window), tile, self._tile(source, z, scale, tile_grid, tile))
-            for tile in tile_grid.tiles(window)
+            (tile.intersect(inside), tile, self._tile(source, z, scale, tile_grid, tile))
+            for tile in tile_grid.tiles(inside)
         ]
         cut = []
         for level, stride in enumerate((1, *self.network.pyramid_strides)):
@@ -146,7 +147,8 @@ class Embedder:
                 (shared, entry[level][(..., *shared.within(tile).times(factor).slices)])
                 for shared, tile, entry in parts
             ]
-            cut.append(join(pieces, window, factor, self.order))
+            joined = join(pieces, inside, factor, self.order)
+            cut.append(mirrored(joined, inside.times(factor), window.times(factor)))
         return Features(cut[0], tuple(cut[1:]))
 
     def cut_alone(self, source: ImageSource, z: int, scale: Scale, window: Box) -> Features:
@@ -272,6 +274,27 @@ def resize(planes: Tensor, shape: tuple[int, int]) -> Tensor:
     if tuple(planes.shape[-2:]) == shape:
         return planes
     return F.interpolate(planes, shape, mode="bilinear", align_corners=False, antialias=True)
+
+
+def mirrored(values: Tensor, inside: Box, window: Box) -> Tensor:
+    """Values of a box, (B, C, H, W), continued by their mirror image to a larger one."""
+    if inside == window:
+        return values
+    rows, cols = (
+        torch.arange(low - start, high - start, device=values.device)
+        for low, high, start in (
+            (window.r0, window.r1, inside.r0),
+            (window.c0, window.c1, inside.c0),
+        )
+    )
+    height, width = inside.shape
+    return values[..., _mirror(rows, height)[:, None], _mirror(cols, width)]
+
+
+def _mirror(index: Tensor, size: int) -> Tensor:
+    """Index inside 0 … size − 1 whose mirror images outside are the given ones."""
+    turn = index.remainder(2 * size)
+    return torch.minimum(turn, 2 * size - 1 - turn)
 
 
 def join(

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_gpcis.engine.geometry import Box
 from napari_gpcis.engine.masks import keep_clicked_components
 from napari_gpcis.engine.request import Latent, Request, class_of
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from napari_gpcis.engine.click import Click
-    from napari_gpcis.engine.geometry import Box, Scale
+    from napari_gpcis.engine.geometry import Scale
     from napari_gpcis.engine.types import Array
     from napari_gpcis.model.heads import Prediction
 
@@ -286,15 +287,16 @@ def to_pixels(raster: Tensor, scale: Scale, core: Box, box: Box) -> Array:
     """
     if box.empty:
         return np.zeros((raster.shape[1], *box.shape), np.float32)
-    rows, cols = box.shape
+    whole = core.times(scale.pixels)
+    inside = box.within(whole)
     if scale.pixels < scale.cell:
         down, across = (
-            torch.tensor([scale.to_network(pixel) for pixel in range(count)], device=raster.device)
-            for count in (rows, cols)
+            torch.tensor([scale.to_network(pixel) for pixel in range(*ends)], device=raster.device)
+            for ends in ((inside.r0, inside.r1), (inside.c0, inside.c1))
         )
         raster = raster[..., down[:, None], across]
+        inside = Box(0, 0, *box.shape)
     elif scale.pixels > scale.cell:
-        shape = core.times(scale.pixels).shape
-        raster = F.interpolate(raster, shape, mode="bilinear", align_corners=False)
-    pixels: Array = raster[0, :, :rows, :cols].float().contiguous().cpu().numpy()
+        raster = F.interpolate(raster, whole.shape, mode="bilinear", align_corners=False)
+    pixels: Array = raster[(0, slice(None), *inside.slices)].float().contiguous().cpu().numpy()
     return pixels

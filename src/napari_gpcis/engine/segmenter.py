@@ -223,7 +223,8 @@ class ImageSegmenter:
             window = last.request.window
             if keep_window(window, box, newest or clicks[-1], scale, shape):
                 return ObjectView(scale, level, window, alone)
-        return ObjectView(scale, level, open_window(box, scale, shape), alone)
+        window = open_window(box, scale, shape, clicks=clicks)
+        return ObjectView(scale, level, window, alone)
 
     def object_request(
         self,
@@ -368,7 +369,7 @@ class ImageSegmenter:
         requests = self.scale_requests(object_id, z, click, diameter)
         found = self.predictor.find_scale(requests, expected=expected)
         box = object_box(found.box, [click]).clip(shape)
-        window = open_window(box, found.scale, shape, FOUND_WINDOW)
+        window = open_window(box, found.scale, shape, FOUND_WINDOW, (click,))
         # tiles of the expected scale serve many objects
         alone = not (expected and found.level == 0)
         view = ObjectView(found.scale, found.level, window, alone)
@@ -394,7 +395,7 @@ class ImageSegmenter:
         for level in self.levels(diameter):
             scale = self.scale(diameter, level)
             box = object_box(None, [click])
-            window = open_window(box, scale, self.source.shape[1:], WINDOW)
+            window = open_window(box, scale, self.source.shape[1:], WINDOW, (click,))
             view = ObjectView(scale, level, window, alone=True)
             requests.append(self._request_in(view, object_id, z, (click,), None))
         return requests
