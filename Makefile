@@ -6,7 +6,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 export PYTHON PIP_ARGS
 
-.PHONY: help demo test lint napari screenshots system-packages clean
+.PHONY: help demo test lint napari docs screenshots system-packages clean
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -15,6 +15,7 @@ help:
 	@echo "make test    set up, run all tests, those of the GUI too (on a virtual display)"
 	@echo "make lint    ruff and mypy"
 	@echo "make napari  napari with the widget, on one of the demo's images"
+	@echo "make docs    the documentation, into site/; a warning is an error"
 	@echo "make screenshots  the README's pictures, taken anew into docs/images/"
 	@echo "make clean   remove results and caches; .venv stays"
 
@@ -44,8 +45,11 @@ napari: $(VENV)/.installed-dev
 	test -e demo/coins_labels.tif || $(RUN) scripts/demo.py
 	$(VENV)/bin/napari demo/coins.tif --with napari-gpcis "Click to mask"
 
+docs: $(VENV)/.installed-dev
+	$(RUN) -m mkdocs build --strict
+
 screenshots: system-packages $(VENV)/.installed-dev
 	scripts/on-display.sh $(RUN) scripts/screenshots.py
 
 clean:
-	rm -rf demo build dist .mypy_cache .pytest_cache .ruff_cache .tox
+	rm -rf demo build dist site .mypy_cache .pytest_cache .ruff_cache .tox
