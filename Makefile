@@ -2,17 +2,20 @@
 #   PYTHON       interpreter for a new .venv (3.11 or newer; found by itself when not given)
 #   PIP_ARGS     more arguments for pip, such as a CPU-only index for torch
 #   PYTEST_ARGS  more arguments for pytest
+#   DATA         folder of data sets, for `make bench`
 VENV := .venv
 RUN := $(VENV)/bin/python
 export PYTHON PIP_ARGS
 
-.PHONY: help demo test lint napari docs screenshots system-packages clean
+.PHONY: help demo test test-quick lint napari docs bench screenshots system-packages clean
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    set up, segment scikit-image's own pictures by scripted clicks into demo/"
 	@echo "make test    set up, run all tests, those of the GUI too (on a virtual display)"
+	@echo "make test-quick  those that need no window and take no more than moments"
+	@echo "make bench   all benchmark tables; DATA=DIR for those that need data sets"
 	@echo "make lint    ruff and mypy"
 	@echo "make napari  napari with the widget, on one of the demo's images"
 	@echo "make docs    the documentation, into site/; a warning is an error"
@@ -36,6 +39,9 @@ test: system-packages $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 scripts/on-display.sh $(RUN) -m pytest -m "not gui" -n 2 --dist loadfile $(PYTEST_ARGS)
 	scripts/on-display.sh $(RUN) -m pytest -m gui $(PYTEST_ARGS)
 
+test-quick: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -m "not gui and not slow" -n 2 --dist loadfile $(PYTEST_ARGS)
+
 lint: $(VENV)/.installed-dev
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
@@ -44,6 +50,9 @@ lint: $(VENV)/.installed-dev
 napari: $(VENV)/.installed-dev
 	test -e demo/coins_labels.tif || $(RUN) scripts/demo.py
 	$(VENV)/bin/napari demo/coins.tif --with napari-gpcis "Click to mask"
+
+bench: $(VENV)/.installed-dev
+	$(RUN) scripts/bench.py $(if $(DATA),--data $(DATA))
 
 docs: $(VENV)/.installed-dev
 	$(RUN) -m mkdocs build --strict
