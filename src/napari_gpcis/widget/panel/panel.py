@@ -205,7 +205,7 @@ class GPCISPanel(QWidget):
 
     def _use_model(self, name: str) -> None:
         """Click with the model that was just made."""
-        self.attempt(lambda: self.tool.set_model(name))
+        self.attempt(lambda: self.tool.model.choose(name))
 
 
 def _scrolling(content: QWidget) -> QScrollArea:

@@ -58,6 +58,18 @@ class Documents:
         preview, clicks = self._shared
         return [preview.layer, clicks.layer]
 
+    def open_or_raise(self) -> ImageDocument:
+        """The open document.
+
+        Raises
+        ------
+        ValueError
+            If none is open.
+        """
+        if self.open is None:
+            raise ValueError("Open an image first, or choose one above")
+        return self.open
+
     def frame_of(self, image: Image) -> Frame:
         """Where an image's slices are, as the viewer shows it and the user says."""
         if image not in self._channel_axes:

@@ -8,23 +8,16 @@ from typing import Literal, TypeAlias
 from napari_gpcis.engine.options import Direction, Mode, Overlap
 
 __all__ = [
-    "Axis",
-    "AxisKind",
     "ClassInfo",
     "Direction",
     "Level",
     "Mode",
-    "ModelInfo",
     "Overlap",
     "Restorable",
     "Status",
 ]
 
-AxisKind: TypeAlias = Literal["slices", "channels", "time"]
 Level: TypeAlias = Literal["info", "busy", "warning", "error"]
-
-MOST_CHANNELS = 4
-"""Planes of an axis without a name that may well be channels."""
 
 
 @dataclass(frozen=True)
@@ -38,46 +31,12 @@ class Status:
 
 
 @dataclass(frozen=True)
-class ModelInfo:
-    """A model that can be chosen: its short name, its title, and its file."""
-
-    name: str
-    title: str
-    path: str
-
-
-@dataclass(frozen=True)
 class ClassInfo:
     """A class of class mode: its label, its name, and its colour as "#rrggbb"."""
 
     number: int
     name: str
     color: str
-
-
-@dataclass(frozen=True)
-class Axis:
-    """An axis of the image that is not displayed: its index, label, size, and what it holds."""
-
-    index: int
-    label: str
-    size: int
-    kind: AxisKind
-
-    @property
-    def is_named(self) -> bool:
-        """Whether it has a label of its own; napari's are "axis -3" or "-3"."""
-        return not self.label.removeprefix("axis ").lstrip("-").isdigit()
-
-    @property
-    def is_doubtful(self) -> bool:
-        """Whether it may hold channels, although nothing says so."""
-        return not self.is_named and 2 <= self.size <= MOST_CHANNELS and self.kind == "slices"
-
-    @property
-    def title(self) -> str:
-        """What it is called in the panel."""
-        return self.label if self.is_named else f"axis {self.index}"
 
 
 @dataclass(frozen=True)
