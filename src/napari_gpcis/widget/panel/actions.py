@@ -1,4 +1,4 @@
-"""What can be done with clicks: the mode, the counts, the action buttons."""
+"""Actions on clicks: the mode, the counts, the action buttons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the axes of the image hold, and which of its channels the model sees."""
+"""Meaning of the image's axes (slices, channels, time), and the channels that the model sees."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ class Documents:
         self._channels.pop(image, None)
 
     def is_said(self, image: Image) -> bool:
-        """Whether the user has said which axis holds channels."""
+        """True if the user has said which axis holds channels."""
         return image in self._channel_axes
 
     def find(self, image: Image, mode: Mode, labels: Labels | None = None) -> ImageDocument | None:
@@ -176,7 +176,7 @@ class Documents:
             self._shared = None
 
     def writes_to(self, labels: Labels) -> bool:
-        """Whether a document is known that writes to a labels layer."""
+        """True if a known document writes to a labels layer."""
         return any(known.labels is labels for known in self._known)
 
     def labels_in_use(self, image: Image) -> list[Labels]:

@@ -58,7 +58,7 @@ def export(path: Path, document: ImageDocument, classes: ClassList, diameter: fl
 
 
 def left_out_of(path: Path, document: ImageDocument) -> str:
-    """What an export leaves out, to be said after "Saved …"; empty if nothing."""
+    """Note for after "Saved …" on what an export leaves out; empty if nothing."""
     drafts = len(document.annotation.state.objects())
     if path.suffix.lower() in (".gpcis", ".csv") or document.mode == "class" or not drafts:
         return ""

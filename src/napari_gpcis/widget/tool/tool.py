@@ -9,7 +9,7 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from napari_gpcis.engine.geometry import equivalent_diameter
-from napari_gpcis.engine.options import Options, check_diameter
+from napari_gpcis.engine.options import Options
 from napari_gpcis.widget.tool import keys
 from napari_gpcis.widget.tool.action_queue import ActionQueue
 from napari_gpcis.widget.tool.answer_loop import AnswerLoop
@@ -177,7 +177,7 @@ class Tool(QObject):
 
     @property
     def mode(self) -> Mode:
-        """Whether clicks outline objects or name classes."""
+        """The mode: clicks outline objects or name classes."""
         return self.options.mode
 
     def set_mode(self, mode: Mode) -> None:
@@ -189,7 +189,7 @@ class Tool(QObject):
 
     def set_object_diameter(self, px: float | None) -> None:
         """Give the diameter of an object in px; None: find it at the first click."""
-        check_diameter(px)
+        Options(object_diameter=px)
         self.queue.do(lambda: self._set_option(object_diameter=px))
 
     def estimate_diameter(self) -> None:
@@ -405,12 +405,12 @@ class Tool(QObject):
 
     @property
     def closed(self) -> bool:
-        """Whether it was closed: another tool can take its place."""
+        """True once it was closed: another tool can take its place."""
         return self._closed
 
     @property
     def status(self) -> Status:
-        """What the tool is doing."""
+        """State of the tool, as the status line shows it."""
         return self.reporter.status
 
     @property
@@ -430,17 +430,17 @@ class Tool(QObject):
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is a step to take back."""
+        """True if there is a step to take back."""
         return self.document is not None and self.document.annotation.can_undo
 
     @property
     def can_redo(self) -> bool:
-        """Whether there is a step to take again."""
+        """True if there is a step to take again."""
         return self.document is not None and self.document.annotation.can_redo
 
     @property
     def can_commit(self) -> bool:
-        """Whether there is something to commit."""
+        """True if there is something to commit."""
         if self.document is None:
             return False
         state = self.document.annotation.state
@@ -448,7 +448,7 @@ class Tool(QObject):
 
     @property
     def can_propagate(self) -> bool:
-        """Whether there is an object to carry over to neighbouring slices."""
+        """True if there is an object to carry over to neighbouring slices."""
         if self.document is None or self.document.frame.shape[0] < 2 or self.can_cancel:
             return False
         annotation = self.document.annotation
@@ -458,10 +458,10 @@ class Tool(QObject):
 
     @property
     def can_cancel(self) -> bool:
-        """Whether the running work can be stopped."""
+        """True while there is running work, which can be stopped."""
         return self.jobs.running
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is under way, encoding ahead included."""
+        """True if nothing is under way, encoding ahead included."""
         return self.loop.idle and not self.queue

@@ -22,7 +22,7 @@ Level: TypeAlias = Literal["info", "busy", "warning", "error"]
 
 @dataclass(frozen=True)
 class Status:
-    """What the tool is doing: one line, and how far it is (`total` 0: nothing to count)."""
+    """State of the tool: one line, and its progress (`total` 0: nothing to count)."""
 
     text: str
     level: Level = "info"
