@@ -26,7 +26,8 @@ __all__ = ["COMMAND", "FineTuneJob", "Plan"]
 COMMAND = (sys.executable, "-m", "napari_gpcis.cli", "finetune")
 """Command that is run; a test may put a program of its own in its place."""
 
-_GRACE_MS = 60_000
+GRACE_MS = 60_000
+"""How long a stopped command may take to write its best model before it is killed."""
 _LAST_WORDS = 600
 
 
@@ -75,7 +76,7 @@ class FineTuneJob(QObject):
         self._written.connect(self._run_command)
         self._kill = QTimer(self)
         self._kill.setSingleShot(True)
-        self._kill.setInterval(_GRACE_MS)
+        self._kill.setInterval(GRACE_MS)
         self._kill.timeout.connect(self._kill_process)
 
     @property

@@ -9,15 +9,13 @@ from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QColorDialog,
-    QGridLayout,
     QHeaderView,
-    QSizePolicy,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
 )
 
-from napari_gpcis.widget.panel.controls import Attempt, Part, describe, push_button, tight
+from napari_gpcis.widget.panel.controls import Attempt, Part, describe, even_grid, tight
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,37 +40,30 @@ class ClassesView(Part):
         self.table.itemChanged.connect(self._rename)
         self.table.cellClicked.connect(self._clicked)
         self.table.cellActivated.connect(self._clicked)
-        self.add = push_button(
-            "Add", "Add a class", lambda: attempt(tool.classes.add), name="Add class"
-        )
-        self.remove = push_button(
+        self.add = self.button("Add", "Add a class", tool.classes.add, name="Add class")
+        self.remove = self.button(
             "Remove",
             "Remove the selected class, with its clicks",
-            lambda: attempt(lambda: tool.classes.remove(tool.classes.active)),
+            lambda: tool.classes.remove(tool.classes.active),
             name="Remove class",
         )
-        self.commit = push_button(
+        self.commit = self.button(
             "Commit slice",
             "Write the classes of this slice into the labels layer",
-            lambda: attempt(tool.commit),
+            tool.commit,
             action="commit",
         )
-        self.apply = push_button(
+        self.apply = self.button(
             "Apply to all slices",
             "Give every pixel of every slice a class",
-            lambda: attempt(tool.apply_to_all),
+            tool.apply_to_all,
             action="propagate_both",
         )
-        grid = QGridLayout()
-        tight(grid, spacing=4)
-        for place, button in enumerate((self.add, self.remove, self.commit, self.apply)):
-            button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-            grid.addWidget(button, place // 2, place % 2)
-            grid.setColumnStretch(place % 2, 1)
         column_layout = QVBoxLayout(self)
         tight(column_layout, spacing=4)
         column_layout.addWidget(self.table)
-        column_layout.addLayout(grid)
+        buttons = (self.add, self.remove, self.commit, self.apply)
+        column_layout.addLayout(even_grid(buttons, columns=2))
 
     def refresh(self) -> None:
         """Show the classes."""

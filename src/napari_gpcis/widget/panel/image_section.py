@@ -14,7 +14,6 @@ from napari_gpcis.widget.panel.controls import (
     Chooser,
     Part,
     describe,
-    push_button,
     tab_through,
     tight,
 )
@@ -36,15 +35,15 @@ class RestoreBar(Part):
         self.text = QLabel()
         self.text.setTextFormat(Qt.TextFormat.PlainText)
         self.text.setWordWrap(True)
-        self.restore = push_button(
+        self.restore = self.button(
             "Restore",
             "Take up the unsaved work, its undo history too",
-            lambda: attempt(tool.earlier_work.restore),
+            tool.earlier_work.restore,
         )
-        self.discard = push_button(
+        self.discard = self.button(
             "Discard",
             "Do not offer the unsaved work again; its file is kept",
-            lambda: attempt(tool.earlier_work.discard),
+            tool.earlier_work.discard,
         )
         buttons = QHBoxLayout()
         buttons.addWidget(self.restore, 1)
