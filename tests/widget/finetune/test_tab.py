@@ -98,7 +98,7 @@ pathlib.Path(option("--output")).write_bytes(b"weights")
 tell(event="done", output=option("--output"), before=BEFORE, after=AFTER, improved=True)
 """
     command(monkeypatch, tmp_path, body)
-    tab.model_name.value = "Lab cells v1.2"
+    tab.model_name.setText("Lab cells v1.2")
     with qtbot.waitSignal(tab.model_made, timeout=WAIT_MS) as made:
         run(tab, qtbot)
     assert made.args == ["Lab cells v1.2"]
@@ -259,13 +259,13 @@ def test_wishes_that_cannot_be_met_are_said(
         return tab.result.text()
 
     for name in ("", "../up", ".hidden", "default"):
-        tab.model_name.value = name
+        tab.model_name.setText(name)
         assert "name" in said()
     models.mkdir()
     (models / "taken.safetensors").touch()
-    tab.model_name.value = "Taken"
+    tab.model_name.setText("Taken")
     assert "exists" in said()
-    tab.model_name.value = "free"
+    tab.model_name.setText("free")
     viewer.layers["truth"].data = np.zeros((4, 90, 96), np.int32)
     assert "(4, 90, 96)" in said()
     viewer.layers.remove("truth")
@@ -427,7 +427,7 @@ def test_a_real_run_makes_a_model_or_says_why_not(
     )
     tab = FineTuneTab(viewer, tool)
     qtbot.addWidget(tab)
-    tab.minutes.value = 0.1
+    tab.minutes.setValue(0.1)
     names: list[str] = []
     tab.model_made.connect(names.append)
     with qtbot.waitSignal(tab.job.ended, timeout=120_000):

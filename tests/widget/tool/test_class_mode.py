@@ -107,7 +107,7 @@ def test_r_applies_the_classes_to_all_slices_as_one_step(classes: Window, stack:
     classes.press(R)
     classes.settle()
     assert all(share(classes.labels.data, stack, z) > 0.9 for z in range(3))
-    assert classes.status.text == "Wrote the classes of 3 slice(s)"
+    assert classes.status.text == "Wrote the classes of 3 slices"
     classes.press(Z, CTRL)
     classes.settle()
     assert not classes.labels.data.any()

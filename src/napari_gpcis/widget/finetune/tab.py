@@ -7,13 +7,15 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import Container, FloatSpinBox, LineEdit
 from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QApplication,
+    QDoubleSpinBox,
+    QFormLayout,
     QHBoxLayout,
     QLabel,
+    QLineEdit,
     QProgressBar,
     QPushButton,
     QVBoxLayout,
@@ -111,23 +113,14 @@ class FineTuneTab(QWidget):
 
     def _build(self) -> None:
         self.pairs = LayerPairs()
-        self.model_name = LineEdit(
-            label="Name",
-            value=_free_name(),
-            tooltip="Under this name the model will be among the others.",
-        )
-        self.minutes = FloatSpinBox(
-            label="Time",
-            value=10,
-            min=0.1,
-            max=1440,
-            step=0.1,
-            tooltip="Ten minutes do for a few images; hundreds deserve more.",
-        )
-        self.minutes.native.setSuffix(" min")
-        self.minutes.native.setSingleStep(1)
-        self.options = Container(widgets=[self.model_name, self.minutes])
-        self.options.margins = (0, 0, 0, 0)
+        self.model_name = QLineEdit(_free_name())
+        self.model_name.setToolTip("The model will be listed under this name.")
+        self.minutes = QDoubleSpinBox()
+        self.minutes.setRange(0.1, 1440)
+        self.minutes.setDecimals(1)
+        self.minutes.setValue(10)
+        self.minutes.setSuffix(" min")
+        self.minutes.setToolTip("Ten minutes do for a few images; hundreds deserve more.")
         self.start_button = QPushButton("Fine-tune")
         self.start_button.clicked.connect(lambda: self.start())
         self.stop_button = QPushButton("Stop")
@@ -136,6 +129,9 @@ class FineTuneTab(QWidget):
         self.loss = Curve("Loss", smooth=True)
         self.clicks = Curve("Clicks to a good outline (NoC@85)")
         self.result = QLabel()
+        form = QFormLayout()
+        form.addRow("Name", self.model_name)
+        form.addRow("Time", self.minutes)
         buttons = QHBoxLayout()
         buttons.addWidget(self.start_button)
         buttons.addWidget(self.stop_button)
@@ -148,7 +144,7 @@ class FineTuneTab(QWidget):
             label.setWordWrap(True)
         layout.addWidget(intro)
         layout.addWidget(self.pairs)
-        layout.addWidget(self.options.native)
+        layout.addLayout(form)
         layout.addLayout(buttons)
         for widget in (self.bar, self.loss, self.clicks, self.result):
             layout.addWidget(widget)
@@ -176,7 +172,7 @@ class FineTuneTab(QWidget):
             output=self._free_output(),
             model=tool.model.name if tool is not None else "default",
             device=tool.model.device if tool is not None else "auto",
-            minutes=self.minutes.value,
+            minutes=self.minutes.value(),
         )
 
     def _has_doubts(self, plan: Plan) -> bool:
@@ -190,8 +186,8 @@ class FineTuneTab(QWidget):
         self._confirmed = doubtful
         names = ", ".join(f"“{name}”" for name in doubtful)
         self._say(
-            f"The labels of {names} follow none of its edges: are they those of another image? "
-            "Choose others above, or press Fine-tune again to train on them all the same.",
+            f"The labels of {names} do not follow its edges: do they belong to another image? "
+            "Choose others above, or press Fine-tune again to train on them anyway.",
             error=True,
         )
         return True
@@ -204,13 +200,13 @@ class FineTuneTab(QWidget):
         pages = sum(pair.pages for pair in pairs)
         if pages < _FEWEST_PAGES:
             raise ValueError(
-                f"Fine-tuning needs {_FEWEST_PAGES} images or slices at least, not {pages}: "
+                f"Fine-tuning needs at least {_FEWEST_PAGES} images or slices, not {pages}: "
                 "add a pair for each labelled image"
             )
         return pairs
 
     def _free_output(self) -> Path:
-        name = self.model_name.value.strip()
+        name = self.model_name.text().strip()
         if not _NAME.fullmatch(name):
             raise ValueError(
                 f"“{name}” cannot be the name of a file: use letters, digits, spaces, dots and "
@@ -222,7 +218,7 @@ class FineTuneTab(QWidget):
         return user_models_folder() / f"{name}{SUFFIX}"
 
     def _set_running(self, running: bool) -> None:
-        for widget in (self.pairs, self.options.native, self.start_button):
+        for widget in (self.pairs, self.model_name, self.minutes, self.start_button):
             widget.setEnabled(not running)
         self.stop_button.setEnabled(running)
         self.bar.setVisible(running)
@@ -237,7 +233,7 @@ class FineTuneTab(QWidget):
         kind = event.get("event")
         if kind == "start":
             self.bar.setRange(0, 0)
-            self.bar.setFormat("Measuring the model as it is…")
+            self.bar.setFormat("Measuring the model before training…")
             self._say(
                 f"{event['objects']} objects of about {event['object_diameter']:.0f} px in "
                 f"{event['images']} images or slices, {event['held_out']} of which are kept for "
@@ -270,7 +266,7 @@ class FineTuneTab(QWidget):
             )
             return
         self._say(f"{_comparison(done)} The model is “{output.stem}”.")
-        self.model_name.value = _free_name()
+        self.model_name.setText(_free_name())
         self.model_made.emit(output.stem)
 
     def _say(self, text: str, *, error: bool = False) -> None:

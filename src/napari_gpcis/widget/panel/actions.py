@@ -29,13 +29,15 @@ class ModeBar(Part):
         )
         self.classes = self.button(
             "Classes",
-            "Clicks say: pixels like this; every pixel gets a class",
+            "Clicks give examples of each class; every pixel is then given one",
             lambda: tool.set_mode("class"),
             name="Class mode",
         )
         self.active = QCheckBox("Take clicks")
         describe(
-            self.active, "Take clicks", "Clicks in the canvas go to GPCIS; off, they are napari's"
+            self.active,
+            "Take clicks",
+            "Clicks on the image go to GPCIS; when off, to napari",
         )
         self.active.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.active.clicked.connect(lambda: attempt(lambda: tool.set_active(self._wanted())))
@@ -68,7 +70,7 @@ class Counts(Part):
         self.objects = QLabel()
         self.swap = self.button(
             "±",
-            "Turn the sign of the last click",
+            "Make the last click negative, or positive again",
             tool.swap_sign,
             action="swap_sign",
             name="Swap sign",

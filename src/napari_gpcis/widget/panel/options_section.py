@@ -25,7 +25,7 @@ __all__ = ["OptionsSection"]
 
 _OVERLAY_TIPS = {
     "probability": "How likely each pixel belongs to the object",
-    "uncertainty": "Where the model does not know",
+    "uncertainty": "Where the model is unsure",
     "prior": "What the model expects before the clicks",
     "update": "What the clicks change",
     "next click": "The pixel where a click would help most",

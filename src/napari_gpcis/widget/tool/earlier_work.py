@@ -68,7 +68,7 @@ class EarlierWork:
             recorded = Annotation(LabelStore(shape), class_mode=class_mode)
             document.journal.merge_into(recorded)
             document.add_work_of(recorded)
-            self._loop.reporter.tell("Restored, beside what has been done since")
+            self._loop.reporter.tell("Restored; what you have done since is kept too")
             return
         fresh = document.fresh_annotation()
         document.journal.restore(fresh)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_gpcis.io.errors import OutputFileError
+from napari_gpcis.widget.tool.types import counted
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -62,8 +63,10 @@ def left_out_of(path: Path, document: ImageDocument) -> str:
     drafts = len(document.annotation.state.objects())
     if path.suffix.lower() in (".gpcis", ".csv") or document.mode == "class" or not drafts:
         return ""
-    noun = "1 draft" if drafts == 1 else f"{drafts} drafts"
-    return f" without {noun}: commit them to have them in it, or export the annotation (.gpcis)"
+    return (
+        f" without {counted(drafts, 'draft')}: commit first to include "
+        f"{'it' if drafts == 1 else 'them'}, or export the annotation (.gpcis)"
+    )
 
 
 def suggested_path(image: Image | None) -> str:

@@ -234,8 +234,8 @@ class ImageSwitcher(QObject):
             return
         if document.annotation.state.objects():
             self.reporter.tell(
-                "Another plane is shown than the one that you clicked in: commit or clear the "
-                "object to go on here",
+                "You clicked in another plane than the one shown: commit or clear that object "
+                "to continue in this one",
                 "warning",
             )
         else:
@@ -302,8 +302,7 @@ class ImageSwitcher(QObject):
             self.viewer.layers.remove(layer)
         else:
             self.reporter.tell(
-                f"“{layer.name}” holds other work than the present one: choose it under Options "
-                "to go on in it",
+                f"“{layer.name}” holds different work: choose it under Options to continue there",
                 "warning",
             )
 
@@ -378,7 +377,7 @@ class ImageSwitcher(QObject):
         self.loop.leave(for_another=True)
         self.documents.forget(image)
         self.reporter.attempt(lambda: self.open(image))
-        self.reporter.tell("The image has another shape now: began anew on it", "warning")
+        self.reporter.tell("The image has a different size now: started afresh on it", "warning")
 
     def _later(self, action: Callable[[], object]) -> None:
         """Do something when napari is done with what it is at."""

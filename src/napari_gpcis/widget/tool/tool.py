@@ -183,7 +183,7 @@ class Tool(QObject):
     def set_mode(self, mode: Mode) -> None:
         """Outline objects or name classes."""
         if mode == "class" and not self.model.knows_classes:
-            raise ValueError("This model knows no classes; choose another model")
+            raise ValueError("This model cannot do class mode; choose another model")
         Options(mode)
         self.queue.do(lambda: self._set_mode(mode))
 

@@ -15,6 +15,7 @@ __all__ = [
     "Overlap",
     "Restorable",
     "Status",
+    "counted",
 ]
 
 Level: TypeAlias = Literal["info", "busy", "warning", "error"]
@@ -44,3 +45,8 @@ class Restorable:
     """Unsaved work of an earlier session, in words: "14 clicks and 3 objects from 20 Nov 22:10"."""
 
     text: str
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: "1 click", "2 clicks"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
