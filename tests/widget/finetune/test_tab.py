@@ -5,12 +5,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dask.array as da
 import numpy as np
+import psutil
 import pytest
 from napari.components import ViewerModel
+from qtpy.QtWidgets import QComboBox
 from skimage.draw import disk
 
 from napari_gpcis.engine.document.label_store import Patch
@@ -74,7 +77,7 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, body: str) -> None:
 def run(tab: FineTuneTab, qtbot: Any) -> None:
     with qtbot.waitSignal(tab.job.ended, timeout=WAIT_MS):
         tab.start()
-        assert tab.job.running, tab._result.text()
+        assert tab.job.running, tab.result.text()
     assert not tab.job.running
 
 
@@ -95,22 +98,22 @@ pathlib.Path(option("--output")).write_bytes(b"weights")
 tell(event="done", output=option("--output"), before=BEFORE, after=AFTER, improved=True)
 """
     command(monkeypatch, tmp_path, body)
-    tab._name.setText("Lab cells v1.2")
+    tab.model_name.setText("Lab cells v1.2")
     with qtbot.waitSignal(tab.model_made, timeout=WAIT_MS) as made:
         run(tab, qtbot)
     assert made.args == ["Lab cells v1.2"]
     assert (models / "Lab cells v1.2.safetensors").read_bytes() == b"weights"
-    assert tab._loss.points == ((1, 1.0), (2, 0.5))
-    assert tab._clicks.points == ((0, 8.0), (2, 5.0))
-    text = tab._result.text()
+    assert tab.loss.points == ((1, 1.0), (2, 0.5))
+    assert tab.clicks.points == ((0, 8.0), (2, 5.0))
+    text = tab.result.text()
     assert "8.00 → 5.00 clicks" in text
     assert "Lab cells v1.2" in text
     given = json.loads((models / "Lab cells v1.2.safetensors.argv").read_text())
     assert given[given.index("--model") + 1] == "default"
     assert "--json" in given
     assert not Path(given[given.index("--images") + 1]).exists()
-    assert tab._start.isEnabled()
-    assert not tab._cancel.isEnabled()
+    assert tab.start_button.isEnabled()
+    assert not tab.stop_button.isEnabled()
 
 
 def test_a_model_that_is_no_better_is_not_kept(
@@ -123,7 +126,7 @@ tell(event="done", output="", before=BEFORE, after=BEFORE, improved=False)
     command(monkeypatch, tmp_path, body)
     with qtbot.assertNotEmitted(tab.model_made):
         run(tab, qtbot)
-    assert "no model was made" in tab._result.text()
+    assert "no model was made" in tab.result.text()
     assert list(models.iterdir()) == []
 
 
@@ -145,8 +148,8 @@ def test_an_error_is_shown_in_its_own_words(
 ) -> None:
     command(monkeypatch, tmp_path, body)
     run(tab, qtbot)
-    assert words in tab._result.text()
-    assert tab._start.isEnabled()
+    assert words in tab.result.text()
+    assert tab.start_button.isEnabled()
 
 
 def test_a_program_that_is_not_there_is_said(
@@ -154,7 +157,7 @@ def test_a_program_that_is_not_there_is_said(
 ) -> None:
     monkeypatch.setattr(finetune_job, "COMMAND", (str(tmp_path / "nothing"),))
     run(tab, qtbot)
-    assert "could not be started" in tab._result.text()
+    assert "could not be started" in tab.result.text()
 
 
 def test_layers_that_cannot_be_read_are_said(
@@ -163,14 +166,14 @@ def test_layers_that_cannot_be_read_are_said(
     def broken(block: np.ndarray) -> np.ndarray:
         raise OSError("the disk is gone")
 
-    lazy = da.zeros((4, 96, 96), np.uint8, chunks=(1, 96, 96)).map_blocks(
+    lazy = da.zeros((1, 96, 96), np.uint8, chunks=(1, 96, 96)).map_blocks(
         broken, dtype=np.uint8, meta=np.zeros((0, 0, 0), np.uint8)
     )
-    pair = pair_of(viewer.layers["cells"], viewer.layers["truth"])
-    broken_pair = type(pair)("cells", lazy, pair.labels, None, False)
-    tab._layer_pairs = lambda: [broken_pair]  # type: ignore[method-assign]
+    sound = da.from_array(viewer.layers["cells"].data[:3], chunks=(1, 96, 96))
+    viewer.layers.remove("cells")
+    viewer.add_image(da.concatenate([sound, lazy]), name="cells", contrast_limits=(0, 255))
     run(tab, qtbot)
-    assert "the disk is gone" in tab._result.text()
+    assert "the disk is gone" in tab.result.text()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM for other programs")
@@ -188,15 +191,15 @@ while True: time.sleep(0.05)
 """
     command(monkeypatch, tmp_path, body)
     tab.start()
-    qtbot.waitUntil(lambda: bool(tab._loss.points), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: bool(tab.loss.points), timeout=WAIT_MS)
     with qtbot.waitSignal(tab.model_made, timeout=WAIT_MS):
         tab.cancel()
     qtbot.waitUntil(lambda: not tab.job.running, timeout=WAIT_MS)
-    assert "Stopped early" in tab._result.text()
+    assert "Stopped early" in tab.result.text()
 
 
 def test_a_command_that_does_not_stop_is_killed(
-    tab: FineTuneTab, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    viewer: ViewerModel, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body = """
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -204,12 +207,14 @@ tell(event="progress", step=1, steps=9, loss=1.0, seconds=1, left=9)
 while True: time.sleep(0.05)
 """
     command(monkeypatch, tmp_path, body)
-    tab.job._kill.setInterval(200)
+    monkeypatch.setattr(finetune_job, "GRACE_MS", 200)
+    tab = FineTuneTab(viewer)
+    qtbot.addWidget(tab)
     tab.start()
-    qtbot.waitUntil(lambda: bool(tab._loss.points), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: bool(tab.loss.points), timeout=WAIT_MS)
     with qtbot.waitSignal(tab.job.ended, timeout=WAIT_MS):
         tab.cancel()
-    assert tab._result.text() == "Stopped; no model was made."
+    assert tab.result.text() == "Stopped; no model was made."
 
 
 def test_the_command_ends_with_the_window(
@@ -219,7 +224,13 @@ def test_the_command_ends_with_the_window(
     monkeypatch: pytest.MonkeyPatch,
     viewer: ViewerModel,
 ) -> None:
-    body = 'tell(event="progress", step=1, steps=9, loss=1.0, seconds=1, left=9)\ntime.sleep(60)'
+    note = tmp_path / "note.json"
+    body = f"""
+import os
+pathlib.Path({str(note)!r}).write_text(json.dumps([os.getpid(), option("--images")]))
+tell(event="progress", step=1, steps=9, loss=1.0, seconds=1, left=9)
+time.sleep(60)
+"""
     command(monkeypatch, tmp_path, body)
     window_viewer = make_napari_viewer()
     for layer in viewer.layers:
@@ -228,14 +239,14 @@ def test_the_command_ends_with_the_window(
     window_viewer.window.add_dock_widget(tab)
     job = tab.job
     tab.start()
-    qtbot.waitUntil(lambda: bool(tab._loss.points), timeout=WAIT_MS)
-    process = job._process
-    assert process is not None
-    folder = job._data.parent
+    qtbot.waitUntil(lambda: bool(tab.loss.points), timeout=WAIT_MS)
+    process, images = json.loads(note.read_text())
+    assert psutil.pid_exists(process)
+    assert Path(images).exists()
     window_viewer.close()
     qtbot.waitUntil(lambda: not job.running, timeout=WAIT_MS)
-    assert process.state() == process.ProcessState.NotRunning
-    assert not folder.exists()
+    assert not psutil.pid_exists(process)
+    assert not Path(images).parent.exists()
     window_viewer.layers.clear()  # nobody listens any more
 
 
@@ -245,16 +256,16 @@ def test_wishes_that_cannot_be_met_are_said(
     def said() -> str:
         tab.start()
         assert not tab.job.running
-        return tab._result.text()
+        return tab.result.text()
 
     for name in ("", "../up", ".hidden", "default"):
-        tab._name.setText(name)
+        tab.model_name.setText(name)
         assert "name" in said()
     models.mkdir()
     (models / "taken.safetensors").touch()
-    tab._name.setText("Taken")
+    tab.model_name.setText("Taken")
     assert "exists" in said()
-    tab._name.setText("free")
+    tab.model_name.setText("free")
     viewer.layers["truth"].data = np.zeros((4, 90, 96), np.int32)
     assert "(4, 90, 96)" in said()
     viewer.layers.remove("truth")
@@ -271,17 +282,21 @@ def squares(shape: tuple[int, int], number: int = 1) -> np.ndarray:
     return labels
 
 
+def offered(box: QComboBox) -> list[str]:
+    return [box.itemText(index) for index in range(box.count())]
+
+
 def test_pairs_follow_the_layers(viewer: ViewerModel, tab: FineTuneTab) -> None:
-    assert tab._pairs.chosen() == [("cells", "truth")]
+    assert tab.pairs.chosen() == [("cells", "truth")]
     viewer.add_image(np.zeros((96, 96)), name="second")
     viewer.add_labels(squares((96, 96)), name="second truth")
-    assert tab._pairs.chosen() == [("cells", "truth"), ("second", "second truth")]
-    tab._pairs._add.click()
-    assert len(tab._pairs.chosen()) == 2
-    tab._pairs._rows[0].remove.click()
-    assert ("second", "second truth") in tab._pairs.chosen()
+    assert tab.pairs.chosen() == [("cells", "truth"), ("second", "second truth")]
+    tab.pairs.add.click()
+    assert len(tab.pairs.chosen()) == 2
+    tab.pairs.rows[0].remove.click()
+    assert ("second", "second truth") in tab.pairs.chosen()
     viewer.layers["second"].name = "renamed"
-    assert ("renamed", "second truth") in tab._pairs.chosen()
+    assert ("renamed", "second truth") in tab.pairs.chosen()
 
 
 def test_labels_are_paired_by_name_and_shape_whatever_their_order(
@@ -295,8 +310,8 @@ def test_labels_are_paired_by_name_and_shape_whatever_their_order(
         viewer.add_labels(squares((96, 96)), name=f"{name} labels")
     viewer.add_labels(np.zeros((96, 96), int), name="empty")
     viewer.add_labels(squares((60, 60)), name="im3 labels")  # of no image that is here
-    assert tab._pairs.chosen() == [(name, f"{name} labels") for name in names]
-    assert "empty" not in tab._pairs._labels
+    assert tab.pairs.chosen() == [(name, f"{name} labels") for name in names]
+    assert "empty" not in offered(tab.pairs.rows[0].labels)
 
 
 def test_the_tool_s_own_layers_are_not_offered(qtbot: Any) -> None:
@@ -309,9 +324,10 @@ def test_the_tool_s_own_layers_are_not_offered(qtbot: Any) -> None:
         tool.document.preview.layer.data[:20] = 1
         tab = FineTuneTab(tool.viewer, tool)
         qtbot.addWidget(tab)
-        assert tab._pairs._labels == ["GPCIS labels"]
-        assert tab._pairs._images == ["nuclei", "embryo"]
-        assert tab._pairs.chosen() == [("embryo", "GPCIS labels")]
+        (row,) = tab.pairs.rows
+        assert offered(row.labels) == ["GPCIS labels"]
+        assert offered(row.image) == ["nuclei", "embryo"]
+        assert tab.pairs.chosen() == [("embryo", "GPCIS labels")]
 
 
 def test_shuffled_labels_are_asked_about_before_they_are_trained_on(
@@ -326,12 +342,13 @@ def test_shuffled_labels_are_asked_about_before_they_are_trained_on(
     viewer.layers["truth"].data = np.roll(truth, (31, 47), (1, 2))
     tab.start()
     assert not tab.job.running
-    assert "another image" in tab._result.text()
+    assert "another image" in tab.result.text()
     run(tab, qtbot)
-    assert tab._result.text() == "it ran"
+    assert tab.result.text() == "it ran"
     viewer.layers["truth"].data = truth
-    tab._confirmed = []
-    run(tab, qtbot)  # without a question
+    another = FineTuneTab(viewer)
+    qtbot.addWidget(another)
+    run(another, qtbot)  # without a question
 
 
 SHAPES = {
@@ -399,21 +416,25 @@ def test_importing_the_tab_loads_no_torch() -> None:
 
 @pytest.mark.slow
 def test_a_real_run_makes_a_model_or_says_why_not(
-    tab: FineTuneTab, qtbot: Any, models: Path, request: pytest.FixtureRequest
+    viewer: ViewerModel, qtbot: Any, models: Path, request: pytest.FixtureRequest
 ) -> None:
     import_torch()  # the next line would do it, without care for the window that is open
     tiny_model = request.getfixturevalue("tiny_model")
     models.mkdir()
     (models / "seed.safetensors").write_bytes(tiny_model.read_bytes())
-    tab._tool = type("Tool", (), {"model": "seed", "device": "cpu"})()  # type: ignore[assignment]
-    tab._minutes.setValue(0.1)
+    tool: Any = SimpleNamespace(
+        model=SimpleNamespace(name="seed", device="cpu"), switcher=SimpleNamespace(own_layers=[])
+    )
+    tab = FineTuneTab(viewer, tool)
+    qtbot.addWidget(tab)
+    tab.minutes.setValue(0.1)
     names: list[str] = []
     tab.model_made.connect(names.append)
     with qtbot.waitSignal(tab.job.ended, timeout=120_000):
         tab.start()
-    text = tab._result.text()
+    text = tab.result.text()
     assert "before → after" in text
-    assert len(tab._loss.points) > 3
-    assert len(tab._clicks.points) > 3
+    assert len(tab.loss.points) > 3
+    assert len(tab.clicks.points) > 3
     made = models / "my-model.safetensors"
     assert made.exists() == (names == ["my-model"]) == ("no model was made" not in text)

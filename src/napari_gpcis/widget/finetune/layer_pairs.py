@@ -32,7 +32,7 @@ class LayerPairs(QWidget):
         super().__init__(parent)
         self._images: list[str] = []
         self._labels: list[str] = []
-        self._rows: list[_Row] = []
+        self.rows: list[_Row] = []
         self._suggested: dict[str, str] = {}
         self._changed_by_user = False
         self._layout = QVBoxLayout(self)
@@ -41,9 +41,9 @@ class LayerPairs(QWidget):
         for text in ("Images", "Labels"):
             heads.addWidget(QLabel(text))
         self._layout.addLayout(heads)
-        self._add = QPushButton("Add a pair")
-        self._add.clicked.connect(self._add_by_user)
-        self._layout.addWidget(self._add)
+        self.add = QPushButton("Add a pair")
+        self.add.clicked.connect(self._add_by_user)
+        self._layout.addWidget(self.add)
         self.add_row()
 
     def set_layers(
@@ -60,7 +60,7 @@ class LayerPairs(QWidget):
         """
         self._images, self._labels = list(images), list(labels)
         self._suggested = dict(suggested)
-        for row in self._rows:
+        for row in self.rows:
             row.offer(self._images, self._labels)
         if not self._changed_by_user:
             self._show_suggested()
@@ -68,7 +68,7 @@ class LayerPairs(QWidget):
 
     def chosen(self) -> list[tuple[str, str]]:
         """Image and labels of each row that has both; a pair that is there twice counts once."""
-        pairs = [(row.image.currentText(), row.labels.currentText()) for row in self._rows]
+        pairs = [(row.image.currentText(), row.labels.currentText()) for row in self.rows]
         return list(dict.fromkeys(pair for pair in pairs if all(pair)))
 
     def add_row(self) -> None:
@@ -79,7 +79,7 @@ class LayerPairs(QWidget):
         row.choose("", "")
         row.image.activated.connect(lambda _: self._image_chosen(row))
         row.labels.activated.connect(lambda _: self._touch())
-        self._rows.append(row)
+        self.rows.append(row)
         self._layout.insertWidget(self._layout.count() - 1, row)
         self._fill_gaps()
 
@@ -102,34 +102,34 @@ class LayerPairs(QWidget):
         self._fill_gaps()
 
     def _drop(self, row: _Row) -> None:
-        self._rows.remove(row)
+        self.rows.remove(row)
         self._layout.removeWidget(row)
         row.deleteLater()
 
     def _show_suggested(self) -> None:
         pairs = list(self._suggested.items()) or [("", "")]
-        while len(self._rows) > len(pairs):
-            self._drop(self._rows[-1])
-        while len(self._rows) < len(pairs):
+        while len(self.rows) > len(pairs):
+            self._drop(self.rows[-1])
+        while len(self.rows) < len(pairs):
             self.add_row()
-        for row, pair in zip(self._rows, pairs, strict=True):
+        for row, pair in zip(self.rows, pairs, strict=True):
             row.choose(*pair)
 
     def _fill_gaps(self) -> None:
         """Let rows without a choice take an image that is still free, and what belongs to it."""
         belongs_to = {labels: image for image, labels in self._suggested.items()}
-        for row in self._rows:
+        for row in self.rows:
             image, labels = row.image.currentText(), row.labels.currentText()
             if not image and labels in belongs_to:
                 image = belongs_to[labels]  # which has another name now
             elif not image:
-                taken = [other.image.currentText() for other in self._rows]
+                taken = [other.image.currentText() for other in self.rows]
                 image = self._first_free(list(self._suggested), taken)
                 labels = ""
             if not labels:
                 labels = self._suggested.get(image, "")
             row.choose(image, labels)
-            row.remove.setVisible(len(self._rows) > 1)
+            row.remove.setVisible(len(self.rows) > 1)
 
     @staticmethod
     def _first_free(names: Sequence[str], taken: Sequence[str]) -> str:

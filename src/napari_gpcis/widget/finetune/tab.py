@@ -93,11 +93,11 @@ class FineTuneTab(QWidget):
             self._say(sentence(error), error=True)
             return
         self._output, self._seen_done = plan.output, None
-        self._loss.clear()
-        self._clicks.clear()
+        self.loss.clear()
+        self.clicks.clear()
         self._say("")
-        self._bar.setRange(0, 0)
-        self._bar.setFormat("Writing the layers to files…")
+        self.bar.setRange(0, 0)
+        self.bar.setFormat("Writing the layers to files…")
         self._set_running(True)
 
     def showEvent(self, event: QShowEvent | None) -> None:
@@ -107,46 +107,46 @@ class FineTuneTab(QWidget):
 
     def cancel(self) -> None:
         """Stop; if it has become better than before, the model so far is kept."""
-        self._cancel.setEnabled(False)
-        self._bar.setFormat("Stopping…")
+        self.stop_button.setEnabled(False)
+        self.bar.setFormat("Stopping…")
         self.job.cancel()
 
     def _build(self) -> None:
-        self._pairs = LayerPairs()
-        self._name = QLineEdit(_free_name())
-        self._name.setToolTip("Under this name the model will be among the others.")
-        self._minutes = QDoubleSpinBox()
-        self._minutes.setRange(0.1, 1440)
-        self._minutes.setDecimals(1)
-        self._minutes.setValue(10)
-        self._minutes.setSuffix(" min")
-        self._minutes.setToolTip("Ten minutes do for a few images; hundreds deserve more.")
-        self._start = QPushButton("Fine-tune")
-        self._start.clicked.connect(lambda: self.start())
-        self._cancel = QPushButton("Stop")
-        self._cancel.clicked.connect(lambda: self.cancel())
-        self._bar = QProgressBar()
-        self._loss = Curve("Loss", smooth=True)
-        self._clicks = Curve("Clicks to a good outline (NoC@85)")
-        self._result = QLabel()
+        self.pairs = LayerPairs()
+        self.model_name = QLineEdit(_free_name())
+        self.model_name.setToolTip("The model will be listed under this name.")
+        self.minutes = QDoubleSpinBox()
+        self.minutes.setRange(0.1, 1440)
+        self.minutes.setDecimals(1)
+        self.minutes.setValue(10)
+        self.minutes.setSuffix(" min")
+        self.minutes.setToolTip("Ten minutes do for a few images; hundreds deserve more.")
+        self.start_button = QPushButton("Fine-tune")
+        self.start_button.clicked.connect(lambda: self.start())
+        self.stop_button = QPushButton("Stop")
+        self.stop_button.clicked.connect(lambda: self.cancel())
+        self.bar = QProgressBar()
+        self.loss = Curve("Loss", smooth=True)
+        self.clicks = Curve("Clicks to a good outline (NoC@85)")
+        self.result = QLabel()
         form = QFormLayout()
-        form.addRow("Name", self._name)
-        form.addRow("Time", self._minutes)
+        form.addRow("Name", self.model_name)
+        form.addRow("Time", self.minutes)
         buttons = QHBoxLayout()
-        buttons.addWidget(self._start)
-        buttons.addWidget(self._cancel)
+        buttons.addWidget(self.start_button)
+        buttons.addWidget(self.stop_button)
         intro = QLabel(
             "Adapts the model to your images. Choose images whose objects are all labelled: "
             "three or more, or a stack."
         )
         layout = QVBoxLayout(self)
-        for label in (intro, self._result):
+        for label in (intro, self.result):
             label.setWordWrap(True)
         layout.addWidget(intro)
-        layout.addWidget(self._pairs)
+        layout.addWidget(self.pairs)
         layout.addLayout(form)
         layout.addLayout(buttons)
-        for widget in (self._bar, self._loss, self._clicks, self._result):
+        for widget in (self.bar, self.loss, self.clicks, self.result):
             layout.addWidget(widget)
         layout.addStretch(1)
 
@@ -155,11 +155,11 @@ class FineTuneTab(QWidget):
         # connecting once more does not connect twice
         for layer in layers:
             layer.events.name.connect(self._refresh)
-        own = [] if self._tool is None else self._tool.own_layers
+        own = [] if self._tool is None else self._tool.switcher.own_layers
         images = [layer for layer in layers if isinstance(layer, Image) and layer not in own]
         labels = [layer for layer in layers if isinstance(layer, Labels) and layer not in own]
         labels = [layer for layer in labels if has_objects(layer)]
-        self._pairs.set_layers(
+        self.pairs.set_layers(
             [image.name for image in images],
             [layer.name for layer in labels],
             [(image.name, layer.name) for image, layer in match(images, labels)],
@@ -170,9 +170,9 @@ class FineTuneTab(QWidget):
         return Plan(
             pairs=self._layer_pairs(),
             output=self._free_output(),
-            model=tool.model if tool is not None else "default",
-            device=tool.device if tool is not None else "auto",
-            minutes=self._minutes.value(),
+            model=tool.model.name if tool is not None else "default",
+            device=tool.model.device if tool is not None else "auto",
+            minutes=self.minutes.value(),
         )
 
     def _has_doubts(self, plan: Plan) -> bool:
@@ -186,27 +186,27 @@ class FineTuneTab(QWidget):
         self._confirmed = doubtful
         names = ", ".join(f"“{name}”" for name in doubtful)
         self._say(
-            f"The labels of {names} follow none of its edges: are they those of another image? "
-            "Choose others above, or press Fine-tune again to train on them all the same.",
+            f"The labels of {names} do not follow its edges: do they belong to another image? "
+            "Choose others above, or press Fine-tune again to train on them anyway.",
             error=True,
         )
         return True
 
     def _layer_pairs(self) -> list[LayerPair]:
-        chosen = self._pairs.chosen()
+        chosen = self.pairs.chosen()
         if not chosen:
             raise ValueError("Choose an image and its labels first; add them as layers")
         pairs = [pair_of(self._viewer.layers[a], self._viewer.layers[b]) for a, b in chosen]
         pages = sum(pair.pages for pair in pairs)
         if pages < _FEWEST_PAGES:
             raise ValueError(
-                f"Fine-tuning needs {_FEWEST_PAGES} images or slices at least, not {pages}: "
+                f"Fine-tuning needs at least {_FEWEST_PAGES} images or slices, not {pages}: "
                 "add a pair for each labelled image"
             )
         return pairs
 
     def _free_output(self) -> Path:
-        name = self._name.text().strip()
+        name = self.model_name.text().strip()
         if not _NAME.fullmatch(name):
             raise ValueError(
                 f"“{name}” cannot be the name of a file: use letters, digits, spaces, dots and "
@@ -218,35 +218,35 @@ class FineTuneTab(QWidget):
         return user_models_folder() / f"{name}{SUFFIX}"
 
     def _set_running(self, running: bool) -> None:
-        for widget in (self._pairs, self._name, self._minutes, self._start):
+        for widget in (self.pairs, self.model_name, self.minutes, self.start_button):
             widget.setEnabled(not running)
-        self._cancel.setEnabled(running)
-        self._bar.setVisible(running)
-        for curve in (self._loss, self._clicks):
+        self.stop_button.setEnabled(running)
+        self.bar.setVisible(running)
+        for curve in (self.loss, self.clicks):
             curve.setVisible(running or bool(curve.points))
 
     def _show_exported(self, done: int, total: int) -> None:
-        self._bar.setRange(0, total)
-        self._bar.setValue(done)
+        self.bar.setRange(0, total)
+        self.bar.setValue(done)
 
     def _show(self, event: dict[str, Any]) -> None:
         kind = event.get("event")
         if kind == "start":
-            self._bar.setRange(0, 0)
-            self._bar.setFormat("Measuring the model as it is…")
+            self.bar.setRange(0, 0)
+            self.bar.setFormat("Measuring the model before training…")
             self._say(
                 f"{event['objects']} objects of about {event['object_diameter']:.0f} px in "
                 f"{event['images']} images or slices, {event['held_out']} of which are kept for "
                 "the test."
             )
         elif kind == "progress":
-            self._loss.add(event["step"], event["loss"])
-            self._bar.setRange(0, event["steps"])
-            self._bar.setValue(event["step"])
+            self.loss.add(event["step"], event["loss"])
+            self.bar.setRange(0, event["steps"])
+            self.bar.setValue(event["step"])
             if not self.job.cancelled:
-                self._bar.setFormat(f"Step {event['step']} – {_time_left(event['left'])}")
+                self.bar.setFormat(f"Step {event['step']} – {_time_left(event['left'])}")
         elif kind == "validation":
-            self._clicks.add(event["step"], event["noc85"])
+            self.clicks.add(event["step"], event["noc85"])
         elif kind == "done":
             self._seen_done = event
 
@@ -266,14 +266,14 @@ class FineTuneTab(QWidget):
             )
             return
         self._say(f"{_comparison(done)} The model is “{output.stem}”.")
-        self._name.setText(_free_name())
+        self.model_name.setText(_free_name())
         self.model_made.emit(output.stem)
 
     def _say(self, text: str, *, error: bool = False) -> None:
-        self._result.setText(text)
+        self.result.setText(text)
         levels = palette_of(self._viewer.theme).levels
-        self._result.setStyleSheet(f"color: {levels['error']}" if error else "")
-        self._result.setVisible(bool(text))
+        self.result.setStyleSheet(f"color: {levels['error']}" if error else "")
+        self.result.setVisible(bool(text))
 
 
 def _comparison(done: dict[str, Any]) -> str:

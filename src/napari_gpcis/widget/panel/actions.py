@@ -1,4 +1,4 @@
-"""What can be done with clicks: the mode, the counts, the action buttons."""
+"""Actions on clicks: the mode, the counts, the action buttons."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QButtonGroup, QCheckBox, QHBoxLayout, QLabel
 
 from napari_gpcis.widget.layers.clicks import COLORS
-from napari_gpcis.widget.panel.controls import Attempt, Part, describe, one_row, push_button, tight
+from napari_gpcis.widget.panel.controls import Attempt, Part, describe, even_grid, tight
 
 if TYPE_CHECKING:
     from napari_gpcis.widget.tool.tool import Tool
@@ -21,21 +21,23 @@ class ModeBar(Part):
 
     def __init__(self, tool: Tool, attempt: Attempt) -> None:
         super().__init__(tool, attempt)
-        self.objects = push_button(
+        self.objects = self.button(
             "Objects",
             "Clicks outline one object at a time",
-            lambda: attempt(lambda: tool.set_mode("object")),
+            lambda: tool.set_mode("object"),
             name="Object mode",
         )
-        self.classes = push_button(
+        self.classes = self.button(
             "Classes",
-            "Clicks say: pixels like this; every pixel gets a class",
-            lambda: attempt(lambda: tool.set_mode("class")),
+            "Clicks give examples of each class; every pixel is then given one",
+            lambda: tool.set_mode("class"),
             name="Class mode",
         )
         self.active = QCheckBox("Take clicks")
         describe(
-            self.active, "Take clicks", "Clicks in the canvas go to GPCIS; off, they are napari's"
+            self.active,
+            "Take clicks",
+            "Clicks on the image go to GPCIS; when off, to napari",
         )
         self.active.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.active.clicked.connect(lambda: attempt(lambda: tool.set_active(self._wanted())))
@@ -66,10 +68,10 @@ class Counts(Part):
         super().__init__(tool, attempt)
         self.positive, self.negative = QLabel(), QLabel()
         self.objects = QLabel()
-        self.swap = push_button(
+        self.swap = self.button(
             "±",
-            "Turn the sign of the last click",
-            lambda: attempt(tool.swap_sign),
+            "Make the last click negative, or positive again",
+            tool.swap_sign,
             action="swap_sign",
             name="Swap sign",
         )
@@ -105,24 +107,24 @@ class ObjectActions(Part):
 
     def __init__(self, tool: Tool, attempt: Attempt) -> None:
         super().__init__(tool, attempt)
-        self.commit = push_button(
+        self.commit = self.button(
             "Commit",
             "Write the object into the labels layer, and begin the next",
-            lambda: attempt(tool.commit),
+            tool.commit,
             action="commit",
         )
-        self.new_object = push_button(
+        self.new_object = self.button(
             "New object",
             "Begin another object; this one's clicks stay uncommitted",
-            lambda: attempt(tool.new_object),
+            tool.new_object,
             action="new_object",
         )
-        one_row(self, [self.commit, self.new_object])
+        self.setLayout(even_grid([self.commit, self.new_object], columns=2))
 
     def refresh(self) -> None:
         """Enable what can be done."""
         self.commit.setEnabled(self.tool.can_commit)
-        self.new_object.setEnabled(self.tool.image is not None)
+        self.new_object.setEnabled(self.tool.switcher.image is not None)
 
 
 class StepActions(Part):
@@ -130,29 +132,27 @@ class StepActions(Part):
 
     def __init__(self, tool: Tool, attempt: Attempt) -> None:
         super().__init__(tool, attempt)
-        self.undo = push_button(
-            "Undo", "Take the last step back", lambda: attempt(tool.undo), action="undo"
-        )
-        self.redo = push_button(
+        self.undo = self.button("Undo", "Take the last step back", tool.undo, action="undo")
+        self.redo = self.button(
             "Redo",
             "Take the step again that was taken back",
-            lambda: attempt(tool.redo),
+            tool.redo,
             action="redo",
         )
-        self.clear = push_button(
+        self.clear = self.button(
             "Clear",
             "Take away the active object's clicks",
-            lambda: attempt(tool.clear),
+            tool.clear,
             action="clear",
         )
-        self.next = push_button(
+        self.next = self.button(
             "Next",
             "Go where a click would help most",
-            lambda: attempt(tool.jump_to_next),
+            tool.jump_to_next,
             action="jump_to_next",
             name="Next click",
         )
-        one_row(self, [self.undo, self.redo, self.clear, self.next])
+        self.setLayout(even_grid([self.undo, self.redo, self.clear, self.next], columns=4))
 
     def refresh(self) -> None:
         """Enable what can be done."""
@@ -160,7 +160,7 @@ class StepActions(Part):
         self.undo.setEnabled(tool.can_undo)
         self.redo.setEnabled(tool.can_redo)
         self.clear.setEnabled(sum(tool.click_counts) > 0)
-        self.next.setEnabled(tool.ready and tool.image is not None)
+        self.next.setEnabled(tool.model.is_loaded and tool.switcher.image is not None)
 
 
 class PropagateActions(Part):
@@ -168,28 +168,28 @@ class PropagateActions(Part):
 
     def __init__(self, tool: Tool, attempt: Attempt) -> None:
         super().__init__(tool, attempt)
-        self.up = push_button(
+        self.up = self.button(
             "▲",
             "Propagate to later slices",
-            lambda: attempt(lambda: tool.propagate("up")),
+            lambda: tool.propagate("up"),
             action="propagate_up",
             name="Propagate up",
         )
-        self.down = push_button(
+        self.down = self.button(
             "▼",
             "Propagate to earlier slices",
-            lambda: attempt(lambda: tool.propagate("down")),
+            lambda: tool.propagate("down"),
             action="propagate_down",
             name="Propagate down",
         )
-        self.both = push_button(
+        self.both = self.button(
             "⇅",
             "Propagate to later and earlier slices",
-            lambda: attempt(lambda: tool.propagate("both")),
+            lambda: tool.propagate("both"),
             action="propagate_both",
             name="Propagate both ways",
         )
-        one_row(self, [QLabel("Propagate"), self.up, self.down, self.both])
+        self.setLayout(even_grid([QLabel("Propagate"), self.up, self.down, self.both], columns=4))
 
     def refresh(self) -> None:
         """Enable what can be done."""

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import (
     QComboBox,
     QDialog,
     QDialogButtonBox,
-    QHBoxLayout,
+    QGridLayout,
     QLayout,
     QPushButton,
     QSizePolicy,
@@ -35,8 +35,8 @@ __all__ = [
     "adopt",
     "close_button",
     "describe",
+    "even_grid",
     "keys_of",
-    "one_row",
     "push_button",
     "tab_through",
     "tight",
@@ -65,6 +65,12 @@ class Part(QWidget):
     def refresh(self) -> None:
         """Show the tool as it is."""
         raise NotImplementedError
+
+    def button(
+        self, text: str, tip: str, ask: Callable[[], object], *, action: str = "", name: str = ""
+    ) -> QPushButton:
+        """A `push_button` that asks the tool for something, which may refuse."""
+        return push_button(text, tip, lambda: self.attempt(ask), action=action, name=name)
 
 
 def describe(widget: QWidget, name: str, tip: str, keys: str = "") -> None:
@@ -114,14 +120,16 @@ def close_button(dialog: QDialog) -> QDialogButtonBox:
     return box
 
 
-def one_row(parent: Part, widgets: Sequence[QWidget]) -> None:
-    """Fill a part with one row of equally wide widgets, whatever their texts."""
-    row = QHBoxLayout(parent)
-    tight(row, spacing=4)
-    for widget in widgets:
+def even_grid(widgets: Sequence[QWidget], columns: int) -> QGridLayout:
+    """Rows of equally wide widgets, whatever their texts."""
+    grid = QGridLayout()
+    tight(grid, spacing=4)
+    for at, widget in enumerate(widgets):
         policy = widget.sizePolicy()
         widget.setSizePolicy(QSizePolicy.Policy.Ignored, policy.verticalPolicy())
-        row.addWidget(widget, 1)
+        grid.addWidget(widget, at // columns, at % columns)
+        grid.setColumnStretch(at % columns, 1)
+    return grid
 
 
 def tab_through(before: QWidget, widgets: Sequence[QWidget]) -> None:

@@ -1,4 +1,4 @@
-"""What the tool is doing, how far it is, and the way to stop it."""
+"""The state of the tool, the progress of its work, and the button that stops it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from qtpy.QtCore import QRect, Qt
 from qtpy.QtGui import QFont, QFontMetrics
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QVBoxLayout
 
-from napari_gpcis.widget.panel.controls import Attempt, Part, describe, push_button, tight
+from napari_gpcis.widget.panel.controls import Attempt, Part, describe, tight
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QResizeEvent
@@ -54,10 +54,10 @@ class StatusLine(Part):
 
         self.bar = QProgressBar()
         describe(self.bar, "Progress", "How far the running work is")
-        self.cancel = push_button(
+        self.cancel = self.button(
             "Cancel",
             "Stop the running work; what is done stays",
-            lambda: attempt(tool.cancel),
+            tool.cancel,
             action="cancel",
         )
         # What comes and goes keeps its place, so that no button moves under the mouse.

@@ -9,7 +9,7 @@ import numpy as np
 from napari_gpcis.io.journal.locations import image_identity, journal_path, set_aside
 from napari_gpcis.io.journal.reader import JournalHeader, Recording, waiting_recordings
 from napari_gpcis.io.journal.writer import Journal
-from napari_gpcis.widget.tool.types import Restorable
+from napari_gpcis.widget.tool.types import Restorable, counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,11 +66,10 @@ class DocumentJournal:
         found = self.waiting
         if found is None:
             return None
-        parts = [_counted(found.objects, "object"), _counted(found.clicks, "click")]
+        numbers = {"object": found.objects, "click": found.clicks}
+        parts = [counted(number, noun) for noun, number in numbers.items() if number]
         when = found.last.strftime("%d %b %H:%M").lstrip("0")
-        return Restorable(
-            f"{' and '.join(part for part in parts if part) or 'painted labels'} from {when}"
-        )
+        return Restorable(f"{' and '.join(parts) or 'painted labels'} from {when}")
 
     def restore(self, annotation: Annotation) -> None:
         """Make the recorded changes on a fresh annotation, and go on with the same journal.
@@ -151,7 +150,7 @@ class DocumentJournal:
 
 
 def identity_of(image: Layer, source: str | None) -> str:
-    """What an image is known by, from its name, its size and a few of its pixels."""
+    """Identity of an image, from its name, its size and a few of its pixels."""
     data = image.data[0] if image.multiscale else image.data
     shape = tuple(int(size) for size in data.shape)
     middle = tuple(
@@ -162,7 +161,3 @@ def identity_of(image: Layer, source: str | None) -> str:
     )
     sample = np.ascontiguousarray(np.asarray(data[middle])).tobytes()
     return image_identity(image.name, source, shape, data.dtype, sample)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}" if number else ""

@@ -33,9 +33,10 @@ from napari_gpcis.widget.layers.transforms import (
     placement_of,
 )
 from napari_gpcis.widget.tool.class_list import ClassList
+from napari_gpcis.widget.tool.types import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from napari.components import ViewerModel
     from napari.layers import Layer
@@ -185,7 +186,7 @@ class ImageDocument:
 
     @property
     def is_untouched(self) -> bool:
-        """Whether nothing has been done in it, and its labels are empty."""
+        """True if nothing has been done in it, and its labels are empty."""
         done = self.annotation.can_undo or self.annotation.can_redo
         return (
             not done and not self.annotation.state.committed and self.annotation.labels.highest == 0
@@ -197,7 +198,7 @@ class ImageDocument:
 
     @property
     def is_shown(self) -> bool:
-        """Whether the viewer shows the plane that is worked in."""
+        """True if the viewer shows the plane that is worked in."""
         return self.viewer.dims.ndisplay == 2 and self.frame.is_shown(self.image, self.viewer)
 
     @property
@@ -299,7 +300,7 @@ class ImageDocument:
         self.labels.refresh()
 
     def fits(self, labels: Labels) -> bool:
-        """Whether a labels layer can be written to, pixel for pixel of the image."""
+        """True if a labels layer can be written to, pixel for pixel of the image."""
         return holds_labels_of(labels, self.frame)
 
     def check_labels(self, labels: Labels) -> None:
@@ -311,10 +312,15 @@ class ImageDocument:
             Saying what was expected.
         """
         if not self.fits(labels):
-            kind, shape = type(labels.data).__name__, tuple(getattr(labels.data, "shape", ()))
+            shape = getattr(labels.data, "shape", ())
+            reason = (
+                f"its size is {_sides(shape)}, that of the image {_sides(self.frame.data_shape)}"
+                if tuple(shape) != self.frame.data_shape
+                else "it cannot be written to"
+            )
             raise ValueError(
-                f"“{labels.name}” ({kind} of shape {shape}) cannot hold the labels of this image, "
-                f"whose shape is {self.frame.data_shape}; choose another labels layer, or a new one"
+                f"“{labels.name}” cannot hold the labels of this image: {reason}. "
+                "Choose another labels layer, or a new one"
             )
 
     def show(self) -> None:
@@ -465,7 +471,7 @@ class ImageDocument:
             self.annotation.set_clicks(clicks, active=owner, z=about.z)
 
     def _points_outside(self, count: int) -> None:
-        self._tell(f"{count} click(s) outside the image were left out", "warning")
+        self._tell(f"Left out: {counted(count, 'click')} outside the image", "warning")
 
     def _labels_replaced(self, _: Any) -> None:
         """Another array in the labels layer: taken as a step where it fits, else put beside it."""
@@ -488,7 +494,12 @@ class ImageDocument:
             self.annotation.edit(changed, written=True)
 
     def _painted(self, event: Any) -> None:
-        """What the user paints by hand can be undone like everything else."""
+        """Make a step of what the user paints by hand, so that it can be undone."""
         patches: list[Patch] = paint.patches(event.value, self.frame, self.labels.data)
         if patches:
             self.annotation.edit(patches, written=True)
+
+
+def _sides(shape: Sequence[int]) -> str:
+    """A shape in words: "512 × 512"."""
+    return " × ".join(str(side) for side in shape)

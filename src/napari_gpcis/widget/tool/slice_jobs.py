@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_gpcis.engine.document.annotation import reach
 from napari_gpcis.engine.document.history import StoredMask
+from napari_gpcis.widget.tool.types import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,7 +42,7 @@ class SliceJobs:
 
     @property
     def running(self) -> bool:
-        """Whether a job is under way."""
+        """True while a job is under way."""
         return self._engine.busy
 
     def cancel(self) -> None:
@@ -69,7 +70,7 @@ class SliceJobs:
                 return
             clicked = {click.z for click in state.of(owner)} & {*run}
             annotation.carry(masks, owner, reach(clicked, direction, run) if done else ())
-            self._reporter.tell(f"Propagated to {len(masks)} slice(s){_stopped(done)}")
+            self._reporter.tell(f"Propagated to {counted(len(masks), 'slice')}{_stopped(done)}")
 
         self._engine.propagate(state, owner, direction, run, on_slice, then)
         self._reporter.tell_progress("Propagating …", 0, max(1, len(run) - 1))
@@ -90,7 +91,7 @@ class SliceJobs:
             self._reporter.end_progress()
             if self._is_open(document) and patches:
                 annotation.edit(patches)
-            self._reporter.tell(f"Wrote the classes of {count} slice(s){_stopped(done)}")
+            self._reporter.tell(f"Wrote the classes of {counted(count, 'slice')}{_stopped(done)}")
 
         self._engine.classify_all(annotation.state, annotation.labels, slices, on_slice, then)
         self._reporter.tell_progress("Applying classes", 0, len(slices))
