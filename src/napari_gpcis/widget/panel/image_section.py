@@ -81,8 +81,14 @@ class ImageChoice(Part):
         self._form = QFormLayout(self)
         tight(self._form)
         self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self.combine = push_button(
+            "Combine selected layers",
+            "Make image layers of one size, selected in the list of layers, channels of one image",
+            lambda: attempt(tool.combine_images),
+        )
         self._form.addRow("Image", self.image)
         self._form.addRow("Channels", self.channels)
+        self._form.addRow("", self.combine)
         self.axes: list[Chooser] = []
 
     def refresh(self) -> None:
@@ -94,6 +100,7 @@ class ImageChoice(Part):
         for index, box in enumerate(self._boxes):
             box.setChecked(index in tool.chosen_channels)
         self._form.setRowVisible(self.channels, bool(tool.channels))
+        self._form.setRowVisible(self.combine, tool.can_combine_images)
         if [chooser.accessibleName() for chooser in self.axes] != [a.title for a in tool.axes]:
             self._ask_for_axes(tool.axes)
         for chooser, axis in zip(self.axes, tool.axes, strict=True):

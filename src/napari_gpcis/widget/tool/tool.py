@@ -206,6 +206,15 @@ class Tool(QObject):
         self.switcher.select_clicks()
 
     @property
+    def can_combine_images(self) -> bool:
+        """Whether there are image layers that could be the channels of one image."""
+        return self.switcher.can_combine
+
+    def combine_images(self) -> None:
+        """Make the selected image layers the channels of one image."""
+        self.switcher.combine()
+
+    @property
     def label_layers(self) -> list[str]:
         """Names of the labels layers that fit the image."""
         document = self.document

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from napari_gpcis.engine.options import Direction, Mode, Overlap
+from napari_gpcis.widget.layers.axis_names import is_named
 
 __all__ = [
     "Axis",
@@ -66,8 +67,8 @@ class Axis:
 
     @property
     def is_named(self) -> bool:
-        """Whether it has a label of its own; napari's are "axis -3" or "-3"."""
-        return not self.label.removeprefix("axis ").lstrip("-").isdigit()
+        """Whether it has a label of its own."""
+        return is_named(self.label)
 
     @property
     def is_doubtful(self) -> bool:
