@@ -141,9 +141,7 @@ def first_image(side: int, *, with_panel: bool) -> dict[str, float]:
 
 def report_first(side: int) -> None:
     """Print what the first image costs, without the panel and with it."""
-    made = table(
-        f"First image, {side}² (ms)", ("", "held", "painting", "total", "total painting")
-    )
+    made = table(f"First image, {side}² (ms)", ("", "held", "painting", "total", "total painting"))
     found = {
         name: _in_a_process("--first", name, "--side", str(side)) for name in ("alone", "panel")
     }

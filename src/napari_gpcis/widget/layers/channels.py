@@ -62,11 +62,15 @@ def _finest(layer: Image) -> Any:
     return layer.data[0] if layer.multiscale else layer.data
 
 
+class _Shared(np.ndarray[Any, Any]):
+    """A view that dask reads from: arrays of numpy's own class it copies."""
+
+
 def _lazy(data: Any) -> da.Array:
-    """Data of a layer, of which dask takes views, slice by slice."""
-    # a chunk that is all of a numpy array, dask would copy
-    rows = -(-int(data.shape[-2]) // 2)
-    chunks = (*(1 for _ in data.shape[:-2]), rows, -1)
+    """Data of a layer, read slice by slice when they are asked for."""
+    if isinstance(data, np.ndarray):
+        data = data.view(_Shared)
+    chunks = (*(1 for _ in data.shape[:-2]), -1, -1)
     # without a name of its own, dask would read all of the data for one
     return da.from_array(data, chunks, name=False)
 
