@@ -29,6 +29,7 @@ def name_axes_by_file(layer: Image) -> None:
     Parameters
     ----------
     layer : Image
+        Whose ``source.path`` is the file.
     """
     labels = [str(label) for label in layer.axis_labels]
     if layer.ndim < 3 or not layer.source.path or any(map(is_named, labels)):

@@ -62,17 +62,26 @@ def _finest(layer: Image) -> Any:
     return layer.data[0] if layer.multiscale else layer.data
 
 
-class _Shared(np.ndarray[Any, Any]):
-    """A view that dask reads from: arrays of numpy's own class it copies."""
+class _Source:
+    """Data of a layer, to be read only: dask would copy what looks more like an array."""
+
+    def __init__(self, data: Any) -> None:
+        self._data = data
+        self.shape = tuple(int(size) for size in data.shape)
+        self.ndim = len(self.shape)
+        self.dtype = np.dtype(data.dtype)
+
+    def __getitem__(self, key: Any) -> Array:
+        return np.asarray(self._data[key])
 
 
 def _lazy(data: Any) -> da.Array:
     """Data of a layer, read slice by slice when they are asked for."""
-    if isinstance(data, np.ndarray):
-        data = data.view(_Shared)
+    if isinstance(data, da.Array):
+        return data
     chunks = (*(1 for _ in data.shape[:-2]), -1, -1)
     # without a name of its own, dask would read all of the data for one
-    return da.from_array(data, chunks, name=False)
+    return da.from_array(_Source(data), chunks, name=False, asarray=True)
 
 
 def _placement(layer: Image) -> dict[str, Array]:
