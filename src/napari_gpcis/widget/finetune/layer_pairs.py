@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["LayerPairs", "PairNote"]
 
 
+_WIDTH_OF_REMOVE = 22
+
+
 class PairNote(NamedTuple):
     """What the table says of a pair: how many objects, and what is wrong with it, if anything."""
 
@@ -62,6 +65,7 @@ class LayerPairs(QWidget):
         objects.setFixedWidth(_width_of_objects(objects))
         objects.setAlignment(Qt.AlignmentFlag.AlignRight)
         heads.addWidget(objects)
+        heads.addSpacing(_WIDTH_OF_REMOVE + heads.spacing())
         self._layout.addLayout(heads)
         self._add = QPushButton("Add a pair")
         self._add.clicked.connect(self._add_by_user)
@@ -179,6 +183,7 @@ class PairRow(QWidget):
         self.warning.setWordWrap(True)
         self.warning.hide()
         self.remove.setText("×")
+        self.remove.setFixedWidth(_WIDTH_OF_REMOVE)
         self.remove.setToolTip("Remove this pair")
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -212,4 +217,5 @@ class PairRow(QWidget):
 
 
 def _width_of_objects(label: QLabel) -> int:
-    return label.fontMetrics().horizontalAdvance("Objects ")
+    """With room for napari's theme, whose font is set later."""
+    return round(1.3 * label.fontMetrics().horizontalAdvance("Objects"))

@@ -189,7 +189,9 @@ class FineTuneTab(QWidget):
             count, fits = count_objects(pair), follows_edges(pair)
         except Exception as error:  # layers' data may be anything
             return PairNote(warning=sentence(error))
-        doubt = "" if fits else "These labels follow no edge of the image: are they another's?"
+        doubt = (
+            "" if fits else "These labels follow no edge of the image: are they those of another?"
+        )
         return PairNote("many" if count is None else f"{count:,}", doubt)
 
     def _plan(self) -> Plan:
