@@ -250,6 +250,8 @@ class ImageSwitcher(QObject):
                 self.open(document.image, layer)
                 if before == mode:
                     self._discard(document)
+                    name = str(document.labels.name)  # which the empty one had
+                    layer.name = name if layer.name.startswith(f"{name} [") else layer.name
             elif layer in saved and mode == document.mode and layer.source.path:
                 self._explain_or_drop(layer, document)
             return

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_gpcis.widget.tool.types import Direction
 
 
-PROGRESS_S = 0.1
+PROGRESS_S = 0.2
 """Between two lines about how far a job is: to show one takes longer than a slice's mask."""
 
 
