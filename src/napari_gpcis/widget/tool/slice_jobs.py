@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 PROGRESS_S = 0.2
-"""Between two lines about how far a job is: to show one takes longer than a slice's mask."""
+"""Least time between two lines about how far a job is, each of which the window draws."""
 
 
 class SliceJobs:
