@@ -314,6 +314,29 @@ def test_labels_are_paired_by_name_and_shape_whatever_their_order(
     assert "empty" not in offered(tab.pairs.rows[0].labels)
 
 
+def test_the_table_counts_objects_and_warns_of_labels_that_follow_no_edge(
+    viewer: ViewerModel, tab: FineTuneTab, qtbot: Any
+) -> None:
+    truth = viewer.layers["truth"].data
+    shuffled = np.roll(truth, (31, 47), (1, 2))
+    viewer.add_image(viewer.layers["cells"].data, name="more cells")
+    viewer.add_labels(shuffled, name="more truth")
+
+    def rows() -> dict[str, tuple[str, bool]]:
+        return {
+            row.image.currentText(): (row.objects.text(), row.warning.isVisible())
+            for row in tab._pairs._rows
+        }
+
+    expected = {"cells": ("2", False), "more cells": ("2", True)}
+    qtbot.waitUntil(lambda: rows() == expected, timeout=WAIT_MS)
+    row = tab._pairs._rows[1]
+    assert "another" in row.warning.text()
+    qtbot.keyClicks(row.labels, "truth")  # the user chooses the right ones
+    row.labels.activated.emit(row.labels.currentIndex())
+    qtbot.waitUntil(lambda: rows()["more cells"] == ("2", False), timeout=WAIT_MS)
+
+
 def test_the_tool_s_own_layers_are_not_offered(qtbot: Any) -> None:
     from tests.widget.silent import silent_tool
 

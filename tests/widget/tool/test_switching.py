@@ -79,6 +79,28 @@ def test_an_image_that_is_opened_is_the_one_that_is_clicked(on_coins: Window) ->
     assert not on_coins.labels.data.any()
 
 
+def test_selected_layers_become_the_channels_of_one_image(on_coins: Window) -> None:
+    viewer, section = on_coins.viewer, on_coins.panel.click.image
+    assert not section.combine.isVisible()
+    coins = viewer.layers["coins"]
+    inverse = viewer.add_image(255 - coins.data, name="inverse")
+    on_coins.settle()
+    on_coins.push(section.combine)  # the clicks layer is the one that is selected
+    assert "Select two or more" in on_coins.panel.click.status.text.text()
+    viewer.layers.selection = {coins, inverse}
+    on_coins.push(section.combine)
+    on_coins.settle()
+    assert on_coins.tool.switcher.image_name == "coins + inverse"
+    assert on_coins.tool.axes.channels == ["channel 0", "channel 1"]
+    assert [chooser.value for chooser in section.axes] == ["channels"]
+    on_coins.click(*FIRST)
+    on_coins.press(ENTER)
+    on_coins.settle()
+    labels = on_coins.tool.document.labels
+    assert labels.data.shape == (1, *coins.data.shape)
+    assert labels.data[0][FIRST] == 1
+
+
 def test_a_hidden_image_is_not_clicked(on_coins: Window) -> None:
     on_coins.viewer.layers["coins"].visible = False
     on_coins.click(*FIRST)

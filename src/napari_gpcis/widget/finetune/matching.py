@@ -6,6 +6,7 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from scipy import ndimage
 
 from napari_gpcis.widget.finetune.export import pair_of
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
 
     from napari_gpcis.widget.finetune.export import LayerPair
 
-__all__ = ["follows_edges", "has_objects", "match"]
+__all__ = ["count_objects", "follows_edges", "has_objects", "match"]
 
 LARGEST = 50_000_000
 """Pixels of labels that are looked through for an object."""
 SLICES = 3
 """Labelled slices of a pair that are compared with the image."""
+LARGEST_SIDE = 1024
+"""Rows and columns of a slice that are compared, around what is labelled."""
 CLEARLY = 1.1
 """How much more the image changes at the outlines than at outlines put elsewhere."""
 
@@ -52,6 +55,15 @@ def has_objects(layer: Labels) -> bool:
     if not isinstance(data, np.ndarray) or data.size > LARGEST:
         return True
     return bool(data.any())
+
+
+def count_objects(pair: LayerPair) -> int | None:
+    """Number of labels of a pair; None where there are too many pixels to look through."""
+    labels: Any = pair.labels
+    if not isinstance(labels, np.ndarray) or labels.size > LARGEST:
+        return None
+    found = pd.unique(labels.ravel())  # by hashing: np.unique would sort all pixels
+    return int(np.count_nonzero(found))
 
 
 def follows_edges(pair: LayerPair) -> bool:
@@ -85,10 +97,22 @@ def _labelled_slices(pair: LayerPair) -> Iterable[tuple[NDArray[Any], NDArray[An
         labels = np.asarray(pair.labels[place])
         if not labels.any() or labels.all():
             continue
-        yield _slice_of(pair, place), labels
+        part = _most_labelled(labels)
+        yield _slice_of(pair, place)[part], labels[part]
         found += 1
         if found == SLICES:
             return
+
+
+def _most_labelled(labels: NDArray[Any]) -> tuple[slice, slice]:
+    """A part of a slice that is quickly compared: around the middle of what is labelled."""
+    parts = []
+    for axis in (0, 1):
+        places = np.flatnonzero(labels.any(1 - axis))
+        middle = int(np.median(places))
+        start = max(0, min(middle - LARGEST_SIDE // 2, labels.shape[axis] - LARGEST_SIDE))
+        parts.append(slice(start, start + LARGEST_SIDE))
+    return parts[0], parts[1]
 
 
 def _slice_of(pair: LayerPair, place: tuple[int, ...]) -> NDArray[Any]:

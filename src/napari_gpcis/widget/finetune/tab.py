@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import (
     QApplication,
     QDoubleSpinBox,
@@ -26,8 +26,13 @@ from napari_gpcis.model.folders import SUFFIX, model_files, user_models_folder
 from napari_gpcis.widget.finetune.curve import Curve
 from napari_gpcis.widget.finetune.export import pair_of
 from napari_gpcis.widget.finetune.job import FineTuneJob, Plan
-from napari_gpcis.widget.finetune.layer_pairs import LayerPairs
-from napari_gpcis.widget.finetune.matching import follows_edges, has_objects, match
+from napari_gpcis.widget.finetune.layer_pairs import LayerPairs, PairNote
+from napari_gpcis.widget.finetune.matching import (
+    count_objects,
+    follows_edges,
+    has_objects,
+    match,
+)
 from napari_gpcis.widget.theme import palette_of
 from napari_gpcis.widget.tool.status import sentence
 
@@ -43,6 +48,7 @@ if TYPE_CHECKING:
 __all__ = ["FineTuneTab"]
 
 _FEWEST_PAGES = 3
+_NOTES_MS = 100
 _NAME = re.compile(r"[\w][\w .+-]*")
 
 
@@ -112,7 +118,12 @@ class FineTuneTab(QWidget):
         self.job.cancel()
 
     def _build(self) -> None:
-        self.pairs = LayerPairs()
+        self._noting = QTimer(self)  # once for all layers of a file
+        self._noting.setSingleShot(True)
+        self._noting.setInterval(_NOTES_MS)
+        self._noting.timeout.connect(self._show_notes)
+        self.pairs = LayerPairs(self._note_of)
+        self.pairs.chosen_anew.connect(lambda: self._noting.start())
         self.model_name = QLineEdit(_free_name())
         self.model_name.setToolTip("The model will be listed under this name.")
         self.minutes = QDoubleSpinBox()
@@ -164,6 +175,24 @@ class FineTuneTab(QWidget):
             [layer.name for layer in labels],
             [(image.name, layer.name) for image, layer in match(images, labels)],
         )
+        self._noting.start()
+
+    def _show_notes(self) -> None:
+        """Look through the labels of the pairs, where they are seen."""
+        if self.isVisible():
+            self.pairs.show_notes(palette_of(self._viewer.theme).levels["warning"])
+
+    def _note_of(self, image: str, labels: str) -> PairNote:
+        layers = self._viewer.layers
+        try:
+            pair = pair_of(layers[image], layers[labels])
+            count, fits = count_objects(pair), follows_edges(pair)
+        except Exception as error:  # layers' data may be anything
+            return PairNote(warning=sentence(error))
+        doubt = (
+            "" if fits else "These labels follow no edge of the image: are they those of another?"
+        )
+        return PairNote("many" if count is None else f"{count:,}", doubt)
 
     def _plan(self) -> Plan:
         tool = self._tool

@@ -68,6 +68,7 @@ class Preview:
             labels_array(frame.data_shape, np.uint8), name=NAME, opacity=OPACITY, **transform
         )
         self.layer.editable = False
+        self._colors: dict[int, str] = {}
         self.set_colors(COLORS)
         self._drawn: dict[int, list[Drawn]] = {}
 
@@ -77,6 +78,9 @@ class Preview:
         self.frame = frame
         self.layer.data = labels_array(frame.data_shape, np.uint8)
         place(self.layer, transform)
+
+    def set_object_colors(self) -> None:
+        """Colours of the object that is worked on, and of drafts."""
         self.layer.opacity = OPACITY
         self.set_colors(COLORS)
 
@@ -87,6 +91,9 @@ class Preview:
 
     def set_colors(self, colors: Mapping[int, str]) -> None:
         """Colours of the values; the rest is transparent."""
+        if colors == self._colors:
+            return  # napari makes a new texture and draws all of it
+        self._colors = dict(colors)
         clear: dict[int | None, str] = {None: "transparent", 0: "transparent"}
         self.layer.colormap = DirectLabelColormap(color_dict=clear | dict(colors))
 

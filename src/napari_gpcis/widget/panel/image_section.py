@@ -80,8 +80,14 @@ class ImageChoice(Part):
         self._form = QFormLayout(self)
         tight(self._form)
         self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self.combine = self.button(
+            "Combine selected layers",
+            "Make image layers of one size, selected in the list of layers, channels of one image",
+            lambda: tool.switcher.combine(),
+        )
         self._form.addRow("Image", self.image)
         self._form.addRow("Channels", self.channels)
+        self._form.addRow("", self.combine)
         self.axes: list[Chooser] = []
 
     def refresh(self) -> None:
@@ -93,6 +99,7 @@ class ImageChoice(Part):
         for index, box in enumerate(self._boxes):
             box.setChecked(index in axes.chosen_channels)
         self._form.setRowVisible(self.channels, bool(axes.channels))
+        self._form.setRowVisible(self.combine, switcher.can_combine)
         if [chooser.accessibleName() for chooser in self.axes] != [axis.title for axis in axes.all]:
             self._ask_for_axes(axes.all)
         for chooser, axis in zip(self.axes, axes.all, strict=True):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from napari_gpcis.widget.layers.axis_names import is_named
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -29,8 +31,8 @@ class Axis:
 
     @property
     def is_named(self) -> bool:
-        """True for an axis with a label of its own; napari's are "axis -3" or "-3"."""
-        return not self.label.removeprefix("axis ").lstrip("-").isdigit()
+        """True for an axis with a label of its own."""
+        return is_named(self.label)
 
     @property
     def is_doubtful(self) -> bool:

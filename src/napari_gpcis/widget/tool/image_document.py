@@ -105,6 +105,7 @@ class ImageDocument:
         self.answered_under: tuple[object, ...] = ()
         self.is_open = False
         self._hidden = False
+        self._class_colors: dict[int, str] = {}
         self.shows_later = False
         self.waiting: tuple[Click, ...] = ()
         self._shown: tuple[Click, ...] = ()
@@ -148,6 +149,8 @@ class ImageDocument:
         self.preview, self.clicks = preview, clicks
         transform = layer_transform(self.image, self.frame)
         preview.bind(self.frame, transform)
+        if self.mode == "object":
+            preview.set_object_colors()
         clicks.bind(self.frame, transform, self._points_changed, self._points_outside)
         shared = (preview.layer, clicks.layer)
         self._unfollow = [follow_transform(layer, self.image, self.frame) for layer in shared]
@@ -392,6 +395,9 @@ class ImageDocument:
         """Colours of the classes, in the preview and in the labels."""
         self.preview.set_class_colors(colors)
         self.clicks.set_colors(colors)
+        if colors == self._class_colors:
+            return
+        self._class_colors = dict(colors)
         rest: dict[int | None, str] = {None: "gray", 0: "transparent"}
         self.labels.colormap = DirectLabelColormap(color_dict=rest | colors)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Labels, Points
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_gpcis.widget.layers.axis_names import name_axes_by_file
+from napari_gpcis.widget.layers.channels import alike, combined
 from napari_gpcis.widget.layers.clicks import NAME as CLICKS_NAME
 from napari_gpcis.widget.tool.saved_clicks import are_saved_clicks, clicks_to_add
 
@@ -143,6 +146,24 @@ class ImageSwitcher(QObject):
         if self.image is not None:
             self.open(self.image, labels, new=labels is None)
 
+    @property
+    def can_combine(self) -> bool:
+        """True if there are images that could be the channels of one."""
+        layers = self.image_layers
+        return any(alike(pair) for pair in combinations(layers, 2))
+
+    def combine(self) -> None:
+        """Add an image with the selected image layers as its channels, and work on that.
+
+        Raises
+        ------
+        ValueError
+            If these cannot be the channels of one image.
+        """
+        selected = self.viewer.layers.selection
+        image = combined([layer for layer in self.image_layers if layer in selected])
+        self.viewer.add_layer(image)  # which napari selects, and the tool follows
+
     # what is open
 
     def open(self, image: Image, labels: Labels | None = None, *, new: bool = False) -> None:
@@ -163,6 +184,7 @@ class ImageSwitcher(QObject):
             If the image cannot be segmented. Nothing is changed then.
         """
         documents, mode = self.documents, self.options.mode
+        name_axes_by_file(image)
         document = None if new else documents.find(image, mode, labels)
         if document is None:
             if labels is None and not new:
@@ -285,6 +307,8 @@ class ImageSwitcher(QObject):
                 self.open(document.image, layer)
                 if before == mode:
                     self._discard(document)
+                    name = str(document.labels.name)  # which the empty one had
+                    layer.name = name if layer.name.startswith(f"{name} [") else layer.name
             elif layer in saved and mode == document.mode and layer.source.path:
                 self._explain_or_drop(layer, document)
             return

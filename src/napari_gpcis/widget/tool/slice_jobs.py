@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from napari_gpcis.engine.document.annotation import reach
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from napari_gpcis.widget.tool.image_document import ImageDocument
     from napari_gpcis.widget.tool.status import StatusReporter
     from napari_gpcis.widget.tool.types import Direction
+
+
+PROGRESS_S = 0.2
+"""Least time between two lines about how far a job is, each of which the window draws."""
 
 
 class SliceJobs:
@@ -39,6 +44,7 @@ class SliceJobs:
         self._engine = engine
         self._reporter = reporter
         self._is_open = is_open
+        self._told = 0.0
 
     @property
     def running(self) -> bool:
@@ -58,8 +64,7 @@ class SliceJobs:
 
         def on_slice(carried: Any) -> None:
             masks[carried.z] = StoredMask(carried.box, carried.mask)
-            text = f"Propagating: slice {carried.z}"
-            self._reporter.tell_progress(text, len(masks), len(run) - 1)
+            self._tell(f"Propagating: slice {carried.z}", len(masks), len(run) - 1)
 
         def then(done: bool) -> None:
             self._reporter.end_progress()
@@ -74,6 +79,7 @@ class SliceJobs:
 
         self._engine.propagate(state, owner, direction, run, on_slice, then)
         self._reporter.tell_progress("Propagating …", 0, max(1, len(run) - 1))
+        self._told = time.monotonic()
 
     def apply_classes(self, document: ImageDocument, slices: Sequence[int]) -> None:
         """Class mode: write the classes of every pixel of some slices into the labels."""
@@ -85,7 +91,7 @@ class SliceJobs:
             nonlocal count
             count += 1
             patches.extend(step[1])
-            self._reporter.tell_progress("Applying classes", count, len(slices))
+            self._tell("Applying classes", count, len(slices))
 
         def then(done: bool) -> None:
             self._reporter.end_progress()
@@ -95,6 +101,14 @@ class SliceJobs:
 
         self._engine.classify_all(annotation.state, annotation.labels, slices, on_slice, then)
         self._reporter.tell_progress("Applying classes", 0, len(slices))
+        self._told = time.monotonic()
+
+    def _tell(self, text: str, done: int, total: int) -> None:
+        """Show how far a job is, now and then: the engine shares a core and a lock with it."""
+        now = time.monotonic()
+        if now - self._told >= PROGRESS_S:
+            self._reporter.tell_progress(text, done, total)
+            self._told = time.monotonic()
 
 
 def _stopped(done: bool) -> str:
