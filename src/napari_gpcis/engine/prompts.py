@@ -30,7 +30,7 @@ from napari_gpcis.engine.geometry import Box
 from napari_gpcis.engine.masks import depth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from napari_gpcis.engine.click import Prompt
     from napari_gpcis.engine.types import Array
@@ -263,6 +263,11 @@ def box_limits(clicks: Sequence[Click], shape: tuple[int, int]) -> Box | None:
     return limits if held and not limits.empty else None
 
 
+def says_where(click: Click) -> bool:
+    """Tell whether a pixel says where its object is: a positive one, or one of a box's frame."""
+    return click.positive or click.prompt == "box"
+
+
 def extent(clicks: Sequence[Click]) -> Box:
     """Smallest box of pixels around clicks."""
     places = np.array([(click.row, click.col) for click in clicks])
@@ -370,8 +375,3 @@ def _evenly(clicks: Sequence[Click], most: int) -> list[Click]:
 def _stroke_of(click: Click) -> tuple[object, ...]:
     """Equal for the pixels of one stroke, and for single clicks."""
     return (click.stroke, click.z, click.object_id, click.prompt) if click.stroke else ()
-
-
-def signs(clicks: Iterable[Click]) -> Array:
-    """±1 of each click, float32."""
-    return np.array([1.0 if click.positive else -1.0 for click in clicks], np.float32)
