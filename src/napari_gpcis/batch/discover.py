@@ -228,7 +228,7 @@ def _single(
 ) -> DiscoveredJobs:
     if clicks is None:
         raise OptionError(
-            "--clicks (or --boxes) is missing, which one image needs; give its file"
+            "--clicks is missing (or --boxes), which one image needs; give its file"
         )
     if output is None:
         raise OptionError("--output is missing, which one image needs; give its file")

@@ -1,8 +1,8 @@
 """What a box holds: a place in it is clicked for the user, the best of several.
 
 A box says where its object ends, but not where it is. The window is answered with a positive pixel
-at each of several places inside, and the answer that is sure of itself, that others agree with, and
-that touches all sides of the box is taken.
+at each of several places inside, at several scales, and the answer that is sure of itself, that
+those from other places agree with, and that touches all sides of the box is taken.
 """
 
 from __future__ import annotations
@@ -74,15 +74,20 @@ class BoxSearch:
     def __init__(self, embedder: Embedder) -> None:
         self.embedder = embedder
 
-    @torch.inference_mode()
-    def find(self, request: Request) -> Guess:
-        """Choose the place to click.
+    def find(self, requests: Sequence[Request]) -> Guess:
+        """Choose the place to click, and the scale.
 
         Parameters
         ----------
-        request : Request
-            Clicks of a box alone, and its limits.
+        requests : sequence of Request
+            One a scale, each with the clicks of a box alone and its limits.
         """
+        found = [guess for request in requests for guess in self._best(request)]
+        return max(found, key=lambda scored: scored[0])[1]
+
+    @torch.inference_mode()
+    def _best(self, request: Request) -> list[tuple[float, Guess]]:
+        """Answers at one scale, each with what there is to be said for it."""
         network = self.embedder.network
         view = ((request.scale, request.window),)
         features = self.embedder.encode_views(request.source, request.z, view)
@@ -101,7 +106,7 @@ class BoxSearch:
             guess_of(each, within_limits(latent, each, temperature), temperature)
             for each, latent in zip(requests, latents.split(1), strict=True)
         ]
-        return guesses[int(np.argmax(scores(guesses)))]
+        return list(zip(scores(guesses), guesses, strict=True))
 
 
 def places_in(request: Request) -> list[tuple[int, int]]:

@@ -6,6 +6,7 @@ import time
 import warnings
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -43,8 +44,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-AGREEING_ROUNDS = 4
-"""Most times that a stroke's pixels are looked at again; the last time all wrong ones are added."""
+WORST_ROUNDS, ALL_ROUNDS = 3, 2
+"""Times that the worst pixels of strokes are added, and after that all wrong ones."""
 DOUBT = 0.05
 """Logit by which a pixel has to be on its side, as interpolation rounds."""
 
@@ -128,9 +129,9 @@ class Predictor:
         """Choose among requests that differ in scale alone; see `ScaleSearch.find`."""
         return self._with_less_memory(lambda: self._search.find(requests, expected=expected))
 
-    def find_in_box(self, request: Request) -> Guess:
+    def find_in_box(self, requests: Sequence[Request]) -> Guess:
         """Choose the place in a box that the object lies on; see `BoxSearch.find`."""
-        return self._with_less_memory(lambda: self._box_search.find(request))
+        return self._with_less_memory(lambda: self._box_search.find(requests))
 
     def encode_slice(
         self,
@@ -205,6 +206,9 @@ class Predictor:
     ) -> Prediction:
         """Condition the GP on more pixels of strokes until it contradicts none of them.
 
+        Strokes of both signs that cross may ask for more than the kernel can tell apart; the
+        result puts such pixels right.
+
         The decoder is shown the pixels that were `chosen` first, as in training; the features that
         it made of them stay.
         """
@@ -213,7 +217,7 @@ class Predictor:
         everywhere = torch.tensor(clicks_in_window(request), device=device)
         inducing = {*chosen}
         places = raster_taps(everywhere[None, :, :2], *colour.shape[-2:])
-        for turn in range(AGREEING_ROUNDS):
+        for turn in range(WORST_ROUNDS + ALL_ROUNDS):
             values = read(flatten(parts.logits.float()), places)[0, :, 0]
             short = (DOUBT - (values - cut) * everywhere[:, 2]).tolist()
             wrong = [
@@ -222,11 +226,10 @@ class Predictor:
             ]
             if not any(wrong):
                 break
-            is_last = turn == AGREEING_ROUNDS - 1
             added = (
-                [index for index, is_wrong in enumerate(wrong) if is_wrong]
-                if is_last
-                else worst_of_each_run(request.clicks, wrong, short)
+                worst_of_each_run(request.clicks, wrong, short)
+                if turn < WORST_ROUNDS
+                else np.flatnonzero(wrong).tolist()
             )
             inducing |= {request.clicks[index] for index in added}
             own = [click for click in request.clicks if click in inducing]

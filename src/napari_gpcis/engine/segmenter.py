@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from napari_gpcis.engine.types import Array
 
 NOTHING = Box(0, 0, 0, 0)
+BOX_LEVELS = (0, 1)
+"""Scales at which a box is answered: as large as in the training, and twice as large."""
 LARGEST_SEARCH = 512
 """Longest side of a window in which a scribble's scale is looked for, network pixels."""
 
@@ -366,7 +368,10 @@ class ImageSegmenter:
         newest = clicks[-1] if clicks and _is_added(clicks, last) else None
         if clicks and clicks[0].prompt == "box" and len(rounds(clicks)) == 1:
             return self._ask_box(question, clicks)
-        anchors = last.request.anchors if last is not None and clicks else ()
+        anchors: tuple[Click, ...] = ()
+        if last is not None and clicks:
+            places = {click.place for click in clicks}
+            anchors = tuple(one for one in last.request.anchors if one.place not in places)
         if clicks and clicks[0].positive and not anchors and len(rounds(clicks)) == 1:
             if clicks[0].prompt == "lasso":
                 return self._ask_sized(question, clicks)
@@ -402,11 +407,19 @@ class ImageSegmenter:
         limits = box_limits(clicks, shape)
         if limits is None:
             return self._ask_sized(question, clicks)
-        view = self._view_of(question, limits, limits.grow(1).clip(shape))
-        request = self._request_in(view, question.object_id, question.z, clicks, None)
-        if self.predictor.network.config.fusion != "cached":
-            return self.predictor.predict(with_anchor(request, places_in(request)[0]))
-        guess = self.predictor.find_in_box(request)
+        held = limits.grow(1).clip(shape)
+        is_cached = self.predictor.network.config.fusion == "cached"
+        views = [
+            self._view_of(question, limits, held, finer)
+            for finer in (BOX_LEVELS if is_cached else (0,))
+        ]
+        requests = [
+            self._request_in(view, question.object_id, question.z, clicks, None)
+            for view in dict.fromkeys(views)
+        ]
+        if not is_cached:
+            return self.predictor.predict(with_anchor(requests[0], places_in(requests[0])[0]))
+        guess = self.predictor.find_in_box(requests)
         return self.predictor.predict(replace(guess.request, previous=guess.latent))
 
     def _ask_sized(self, question: Question, clicks: tuple[Click, ...]) -> Result:
@@ -417,12 +430,18 @@ class ImageSegmenter:
             self._request_in(view, question.object_id, question.z, clicks, None)
         )
 
-    def _view_of(self, question: Question, around: Box, held: Box) -> ObjectView:
-        """View in which an object that fills a box is as large as those of the training."""
+    def _view_of(
+        self, question: Question, around: Box, held: Box, finer: int = 0
+    ) -> ObjectView:
+        """View in which an object that fills a box is as large as those of the training.
+
+        With `finer`, twice (four times, …) as large, where a window holds it.
+        """
         diameter = self.base_diameter(question.state)
         level = 0
         if self.predictor.network.config.fusion == "cached":
-            level = self.level_for(math.sqrt(math.prod(around.shape)), diameter)
+            level = self.level_for(math.sqrt(math.prod(around.shape)), diameter) - finer
+            level = max(level, self.levels(diameter)[0])
             while max(held.shape) * self.scale(diameter, level).factor * MARGIN > LARGEST_WINDOW:
                 level += 1
         scale = self.scale(diameter, level)
