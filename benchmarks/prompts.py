@@ -22,20 +22,21 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+from napari_gpcis_training.benchmark.objects import Sampling, by_file, open_sets
+from napari_gpcis_training.clicks import evaluation_click
+from napari_gpcis_training.protocol import clicks_to, intersection_over_union
 from rich.console import Console
 from rich.table import Table
 from skimage.morphology import skeletonize
 
 from napari_gpcis import Session, load_model
-from napari_gpcis_training.benchmark.objects import Sampling, by_file, open_sets
-from napari_gpcis_training.clicks import evaluation_click
-from napari_gpcis_training.protocol import clicks_to, intersection_over_union
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_gpcis.model import SegmentationNetwork
     from napari_gpcis_training.benchmark.objects import BenchmarkObject
+
+    from napari_gpcis.model import SegmentationNetwork
 
     Array = np.ndarray[Any, np.dtype[Any]]
     Path2D = list[tuple[int, int]]

@@ -227,9 +227,7 @@ def _single(
     options: SegmentOptions,
 ) -> DiscoveredJobs:
     if clicks is None:
-        raise OptionError(
-            "--clicks is missing (or --boxes), which one image needs; give its file"
-        )
+        raise OptionError("--clicks is missing (or --boxes), which one image needs; give its file")
     if output is None:
         raise OptionError("--output is missing, which one image needs; give its file")
     job = Job(image, clicks, output, preview, table, options)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from napari_gpcis.engine.image import ImageSource
 from napari_gpcis.engine.options import Options as SessionOptions
-from napari_gpcis.engine.prompts import says_where
 from napari_gpcis.engine.predictor import Predictor
+from napari_gpcis.engine.prompts import says_where
 from napari_gpcis.engine.segmenter import ImageSegmenter
 from napari_gpcis.io.annotations.clicks import read_clicks_for
 from napari_gpcis.io.errors import ClicksFileError, OptionError

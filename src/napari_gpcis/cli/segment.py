@@ -50,8 +50,8 @@ def segment(
         typer.Option(
             metavar="CLICKS.csv",
             help="Clicks as napari saves points (axis-0,axis-1[,axis-2]), with the optional "
-            "columns object, positive, prompt and stroke. For many: the folder with NAME.csv for each NAME.tif; "
-            "by default their own.",
+            "columns object, positive, prompt and stroke. For many: the folder with NAME.csv for "
+            "each NAME.tif; by default their own.",
         ),
     ] = None,
     boxes: Annotated[

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 Prompt: TypeAlias = Literal["click", "scribble", "box", "lasso"]
 
+
 @dataclass(frozen=True, slots=True)
 class Click:
     """One click on one pixel of one slice.
@@ -90,9 +91,10 @@ class Click:
 
     def in_one_stroke(self, other: Click) -> bool:
         """Tell whether two pixels were labelled by the same scribble, box or lasso."""
-        return (
-            self.stroke > 0
-            and (self.stroke, self.z, self.object_id) == (other.stroke, other.z, other.object_id)
+        return self.stroke > 0 and (self.stroke, self.z, self.object_id) == (
+            other.stroke,
+            other.z,
+            other.object_id,
         )
 
 

@@ -19,7 +19,7 @@ Regression", JMLR 2005: inducing pixels.
 from __future__ import annotations
 
 import math
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
 import cv2
@@ -178,7 +178,7 @@ def line_pixels(path: Places) -> list[tuple[int, int]]:
     if not np.isfinite(corners).all():
         raise ValueError("expected numbers as corners of a stroke, got NaN or infinity; leave out")
     parts = [corners[:1]]
-    for start, stop in zip(corners[:-1], corners[1:], strict=True):
+    for start, stop in pairwise(corners):
         count = int(np.abs(stop - start).max())
         along = np.arange(1, count + 1)[:, None] / max(count, 1)
         parts.append(np.floor(start + along * (stop - start) + 0.5))
@@ -234,7 +234,8 @@ def rounds(clicks: Sequence[Click]) -> list[tuple[Click, ...]]:
     """Clicks as they were made: one click, or one stroke, a round."""
     made: list[tuple[Click, ...]] = []
     for (_, stroke), own in groupby(clicks, lambda click: (_stroke_of(click), click.stroke)):
-        made += [tuple(own)] if stroke else [(click,) for click in own]
+        together = tuple(own)
+        made += [together] if stroke else [(click,) for click in together]
     return made
 
 

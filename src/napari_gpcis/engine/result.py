@@ -289,9 +289,7 @@ def within_limits(latent: Tensor, request: Request, temperature: float) -> Tenso
         return latent
     scale, corner = request.scale, request.window.times(request.scale.pixels)
     r0, c0, r1, c1 = (edge * scale.factor for edge in request.limits.within(corner))
-    rows, cols = (
-        torch.arange(count, device=latent.device) + 0.5 for count in (latent.shape[-2:])
-    )
+    rows, cols = (torch.arange(count, device=latent.device) + 0.5 for count in (latent.shape[-2:]))
     inside = ((rows > r0) & (rows < r1))[:, None] & ((cols > c0) & (cols < c1))
     return torch.where(inside, latent, latent.clamp(max=-OUTSIDE * temperature))
 

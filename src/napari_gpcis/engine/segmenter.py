@@ -430,9 +430,7 @@ class ImageSegmenter:
             self._request_in(view, question.object_id, question.z, clicks, None)
         )
 
-    def _view_of(
-        self, question: Question, around: Box, held: Box, finer: int = 0
-    ) -> ObjectView:
+    def _view_of(self, question: Question, around: Box, held: Box, finer: int = 0) -> ObjectView:
         """View in which an object that fills a box is as large as those of the training.
 
         With `finer`, twice (four times, …) as large, where a window holds it.

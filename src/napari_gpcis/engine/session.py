@@ -337,7 +337,7 @@ class Session:
             return self._show(self.annotation.state.z)
 
     def undo(self) -> Result:
-        """Take back the last click, stroke, move, removal, clearing or commit; nothing if there is none."""
+        """Take back the last click, stroke, move, removal, clearing or commit, if there is one."""
         with self._lock:
             step = self.annotation.undo()
             return self._show(step.after.z if step else self.annotation.state.z)
@@ -628,9 +628,7 @@ class Session:
         annotation, segmenter = self._of_image
         segmenter.prepare(annotation.state, z, place, is_stale)
 
-    def _add(
-        self, z: int, object_id: int | None, draw: Callable[..., tuple[Click, ...]]
-    ) -> Result:
+    def _add(self, z: int, object_id: int | None, draw: Callable[..., tuple[Click, ...]]) -> Result:
         """Add a stroke, whose pixels `draw` makes of what is known of the image."""
         with self._lock:
             annotation = self.annotation
