@@ -232,3 +232,36 @@ def test_a_stopped_run_leaves_nothing(
     _, error = process.communicate(timeout=60)
     assert (process.returncode, error) == (code, said)
     assert list(desk.out.iterdir()) == []
+
+
+def test_boxes_stand_in_place_of_clicks(
+    monkeypatch: pytest.MonkeyPatch, desk: Desk, tmp_path: Path
+) -> None:
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text("top,left,bottom,right,label\n30,20,100,85,4\n35,88,84,128,2\n")
+    assert run(monkeypatch, *desk.arguments(clicks=None, boxes=boxes)) == 0
+    labels = tifffile.imread(desk.out / "labels.tif")
+    assert set(np.unique(labels)) <= {0, 2, 4}
+    assert labels.any()
+    rows, cols = np.nonzero(labels == 4)
+    assert rows.min(initial=127) >= 29
+    assert rows.max(initial=0) <= 101
+    assert cols.max(initial=0) <= 86
+
+
+def test_boxes_and_clicks_go_together(
+    monkeypatch: pytest.MonkeyPatch, desk: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text("r0,c0,r1,c1,label\n48,26,98,78,1\n")
+    assert run(monkeypatch, *desk.arguments(boxes=boxes)) == 0
+    assert "from 4 clicks" in capsys.readouterr().out
+
+
+def test_class_mode_refuses_boxes(
+    monkeypatch: pytest.MonkeyPatch, desk: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text("r0,c0,r1,c1\n48,26,98,78\n")
+    assert run(monkeypatch, *desk.arguments(clicks=None, boxes=boxes, mode="class")) == 2
+    assert "no boxes, which hold one object each" in capsys.readouterr().err

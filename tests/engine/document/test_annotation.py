@@ -19,6 +19,7 @@ from napari_gpcis.engine import (
     StoredMask,
 )
 from napari_gpcis.engine.document.annotation import reach
+from napari_gpcis.engine.prompts import scribble_clicks
 
 SHAPE = (3, 40, 50)
 
@@ -284,3 +285,18 @@ def test_a_foreseen_click_asks_what_it_will_ask_once_it_is_made(network):
         assert foreseen.same_as(annotation.question(click.z))
         assert not foreseen.same_as(annotation.question_after(Click(place[0], 11, 11)))
         annotation.undo()
+
+
+def test_a_stroke_is_one_step_and_goes_as_one() -> None:
+    annotation = Annotation(LabelStore((1, 40, 50)))
+    stroke = scribble_clicks([(5, 5), (5, 9)], annotation.shape, stroke=annotation.next_stroke)
+    annotation.add(*stroke)
+    annotation.add(Click(0, 8, 8))
+    assert annotation.next_stroke == 2
+    annotation.undo()
+    assert annotation.state.clicks == stroke
+    annotation.undo()
+    assert annotation.state.clicks == ()
+    annotation.redo()
+    annotation.remove(2)
+    assert annotation.state.clicks == ()

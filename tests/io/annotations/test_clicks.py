@@ -269,3 +269,43 @@ def test_a_coordinate_beyond_a_single_element_is_outside(path: Path) -> None:
     complaint = "line 2: slice 4 is outside the image, whose slices go from 0 to 0"
     with open_image(image) as stack, pytest.raises(ClicksFileError, match=complaint):
         read_clicks_for(path, stack)
+
+
+def test_strokes_survive_a_round_trip(path: Path) -> None:
+    clicks = [
+        Click(1, 10, 20, True, 1),
+        Click(1, 10, 21, True, 1, "scribble", 1),
+        Click(1, 10, 22, True, 1, "scribble", 1),
+        Click(0, 0, 7, False, 2, "box", 2),
+    ]
+    write_clicks(path, clicks, ndim=3)
+    header = path.read_text().splitlines()[0]
+    assert header == "index,axis-0,axis-1,axis-2,object,positive,prompt,stroke"
+    assert read_clicks(path, ndim=3) == clicks
+
+
+def test_pixels_of_a_stroke_without_a_number_are_those_that_follow_one_another(path: Path) -> None:
+    path.write_text("axis-0,axis-1,prompt\n1,1,scribble\n1,2,scribble\n5,5,\n7,7,Lasso\n")
+    clicks = read_clicks(path, ndim=2)
+    assert [(click.prompt, click.stroke > 0) for click in clicks] == [
+        ("scribble", True),
+        ("scribble", True),
+        ("click", False),
+        ("lasso", True),
+    ]
+    assert clicks[0].stroke == clicks[1].stroke != clicks[3].stroke
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("axis-0,axis-1,prompt\n1,1,brush\n", "prompt is 'brush'; write click, scribble, box or"),
+        ("axis-0,axis-1,prompt,stroke\n1,1,scribble,0\n", "stroke is '0'; write a whole number"),
+        ("axis-0,axis-1,prompt,stroke\n1,1,click,3\n", "stroke is '3'; write 0 for a click"),
+        ("axis-0,axis-1,prompt\n1,1,box\n", "a box is a frame of negative pixels"),
+    ],
+)
+def test_odd_prompts_are_named(path: Path, text: str, complaint: str) -> None:
+    path.write_text(text)
+    with pytest.raises(ClicksFileError, match=complaint):
+        read_clicks(path, ndim=2)

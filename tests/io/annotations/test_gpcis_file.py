@@ -316,3 +316,23 @@ def test_slices_count_all_axes_that_are_not_the_planes() -> None:
     assert [saved.place(position) for position in positions] == [(5, 3, 1), (2, 0, 4)]
     with pytest.raises(ValueError, match="axis 2 between 0 and 2, got 3; remove"):
         saved.place([0, 0, 2.6, 0])
+
+
+def test_strokes_come_back(path: Path) -> None:
+    work = some_work()
+    drawn = replace(
+        work,
+        clicks=(*work.clicks, Click(0, 3, 3, True, 4, "scribble", 2)),
+        committed=(
+            Committed(3, (Click(1, 5, 6, True, 3), Click(1, 5, 9, False, 3, "box", 1)), ()),
+        ),
+    )
+    save_annotation(path, drawn)
+    found = read_annotation(path)
+    assert found.clicks == drawn.clicks
+    assert found.committed == drawn.committed
+
+
+def test_single_clicks_are_written_as_older_versions_read_them() -> None:
+    [done, _] = to_metadata(some_work())["committed"]
+    assert done["clicks"] == [[1, 5, 6, True], [1, 0, 0, False]]

@@ -694,3 +694,10 @@ def test_importing_the_journal_loads_no_torch() -> None:
     code = "import sys, napari_gpcis.io.journal.writer\nprint('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_strokes_are_recorded_and_single_clicks_as_before() -> None:
+    clicks = (Click(0, 1, 2, True, 3), Click(0, 1, 3, True, 3, "scribble", 4))
+    found = difference(State(), State(clicks=clicks))
+    assert [0, 1, 2, 1, 3] in found["clicks"][2]
+    assert apply_difference(State(), found).clicks == clicks

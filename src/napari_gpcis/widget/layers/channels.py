@@ -82,7 +82,8 @@ def _lazy(data: Any) -> da.Array:
         return data
     chunks = (*(1 for _ in data.shape[:-2]), -1, -1)
     # without a name of its own, dask would read all of the data for one
-    return da.from_array(_Source(data), chunks, name=False, asarray=True)
+    lazy: da.Array = da.from_array(_Source(data), chunks, name=False, asarray=True)
+    return lazy
 
 
 def _placement(layer: Image) -> dict[str, Array]:
