@@ -608,7 +608,7 @@ class Tool(QObject):
         self.help_wanted.emit()
 
     def export(self, path: str) -> None:
-        """Write labels (.tif), clicks (.csv) or all of it (.gpcis) to a file."""
+        """Write labels, shapes, clicks or all of it to a file; its suffix says which."""
         document = self._document_or_raise()
         export(Path(path), document, self._classes, self.options.object_diameter)
         if Path(path).suffix == ".gpcis":
