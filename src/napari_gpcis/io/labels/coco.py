@@ -114,5 +114,5 @@ def _run_lengths(item: LabelledObject, rows: int, columns: int) -> list[int]:
     # A run that goes on from a column's foot to the next one's head is one run.
     same = np.flatnonzero(places[1:] == places[:-1])
     places = np.delete(places, np.concatenate((same, same + 1)))
-    lengths = np.diff(places, prepend=0, append=rows * columns).tolist()
+    lengths: list[int] = np.diff(places, prepend=0, append=rows * columns).tolist()
     return lengths if lengths[-1] else lengths[:-1]

@@ -120,4 +120,5 @@ def _without_repeats(corners: NDArray[np.int64]) -> NDArray[np.int64]:
     ring = corners[(corners != np.roll(corners, 1, 0)).any(1)]
     before, after = ring - np.roll(ring, 1, 0), np.roll(ring, -1, 0) - ring
     turns = (np.sign(before) != np.sign(after)).any(1)
-    return ring[turns]
+    kept: NDArray[np.int64] = ring[turns]
+    return kept
