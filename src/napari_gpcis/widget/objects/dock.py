@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QEvent, QItemSelectionModel, QSortFilterProxyModel, Qt, QTimer
-from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtCore import QEvent, QItemSelectionModel, QSortFilterProxyModel, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QFileDialog,
@@ -39,6 +38,26 @@ __all__ = ["ObjectsDock"]
 
 # Part of the view's height that a selected object takes up at least.
 _ZOOMED = 0.1
+
+
+class _Table(QTableView):
+    """A table whose Del key is its own, not that of napari's list of layers."""
+
+    delete_pressed = Signal()
+
+    def event(self, event: Any) -> bool:
+        """Claim the key before any shortcut of the window."""
+        if event.type() == QEvent.Type.ShortcutOverride and event.key() == Qt.Key.Key_Delete:
+            event.accept()
+            return True
+        return bool(super().event(event))
+
+    def keyPressEvent(self, event: Any) -> None:
+        """Say that Del was pressed."""
+        if event.key() == Qt.Key.Key_Delete:
+            self.delete_pressed.emit()
+        else:
+            super().keyPressEvent(event)
 
 
 class ObjectsDock(QWidget):
@@ -160,8 +179,8 @@ class ObjectsDock(QWidget):
         if self._owns_tool and self.parent() is None:
             self.deleteLater()
 
-    def _make_table(self) -> QTableView:
-        table = QTableView()
+    def _make_table(self) -> _Table:
+        table = _Table()
         table.setModel(self.sorted)
         table.setSortingEnabled(True)
         table.sortByColumn(2, Qt.SortOrder.AscendingOrder)
@@ -170,9 +189,7 @@ class ObjectsDock(QWidget):
         table.verticalHeader().hide()
         table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         table.selectionModel().selectionChanged.connect(self._selection_changed)
-        shortcut = QShortcut(QKeySequence(Qt.Key.Key_Delete), table)
-        shortcut.setContext(Qt.ShortcutContext.WidgetShortcut)
-        shortcut.activated.connect(self.delete_objects)
+        table.delete_pressed.connect(self.delete_objects)
         return table
 
     def _lay_out(self) -> None:
