@@ -155,12 +155,3 @@ def test_measurements_are_written(
         assert float(row["area"]) == box.shape[0] * box.shape[1]
         assert float(row["mean_intensity"]) == pytest.approx(image[box.slices].mean(), rel=1e-4)
         assert (row["certainty"], row["unit"]) == ("", "px")
-
-
-def test_a_look_at_the_table(dock: ObjectsDock, on_coins: Window) -> None:
-    import os
-
-    press_row(dock, 5)
-    if os.environ.get("SHOT"):
-        on_coins.wait(lambda: True)
-        on_coins.viewer.screenshot(os.environ["SHOT"], canvas_only=False)

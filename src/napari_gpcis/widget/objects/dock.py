@@ -282,7 +282,8 @@ class ObjectsDock(QWidget):
             return "Open an image to see its objects"
         if self.tool.mode == "class":
             return "Classes have no objects: switch to objects to list them"
-        measuring = f"; {self.list.unmeasured} slices to go" if self.list.unmeasured else ""
+        left = self.list.unmeasured
+        measuring = f"; {left} {'slice' if left == 1 else 'slices'} to go" if left else ""
         if not count and not measuring:
             return "No objects yet: click on one and press Enter"
         return f"{count} {'object' if count == 1 else 'objects'}{measuring}"
