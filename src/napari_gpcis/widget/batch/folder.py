@@ -17,7 +17,7 @@ from magicgui.widgets import (
     Widget,
 )
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel, QListWidget, QListWidgetItem, QVBoxLayout
+from qtpy.QtWidgets import QLabel, QListWidget, QListWidgetItem, QSizePolicy, QVBoxLayout
 
 from napari_gpcis.model.folders import model_files
 from napari_gpcis.widget.batch.run import BatchThread, FolderRequest
@@ -117,7 +117,6 @@ class SegmentFolder(Container[Widget]):
                 self.resume,
                 buttons,
                 self.progress,
-                self.status,
             ]
         )
         self.results = QListWidget()
@@ -128,12 +127,16 @@ class SegmentFolder(Container[Widget]):
 
     def _add_results(self) -> None:
         """The list, which magicgui has no widget for."""
-        cast("QLabel", self.status.native).setWordWrap(True)
+        status = cast("QLabel", self.status.native)
+        status.setWordWrap(True)
+        status.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         self.results.setWordWrap(True)
         self.results.setToolTip("Double-click on an image to look at it and its labels")
         self.results.itemDoubleClicked.connect(self._open)
         self.results.hide()
         layout = cast("QVBoxLayout", self.native.layout())
+        # Not one of the form's rows, which would give it half of the width.
+        layout.addWidget(status)
         layout.addWidget(self.results)
         self.native.destroyed.connect(self._stop)
 
