@@ -94,7 +94,7 @@ class ObjectsDock(QWidget):
         self.sorted = QSortFilterProxyModel()
         self.sorted.setSourceModel(self.model)
         self.sorted.setSortRole(SORT_ROLE)
-        self.table = self._make_table()
+        self.table: Any = self._make_table()  # bindings differ in what they may return
         self.delete = _button("Delete", "Delete the selected objects (Del)", self.delete_objects)
         self.merge = _button("Merge", "Make the selected objects one", self.merge_objects)
         self.split = _button(
@@ -153,10 +153,10 @@ class ObjectsDock(QWidget):
 
     def split_object(self) -> None:
         """Make parts of the selected object objects of their own."""
-        for item in self.selected[:1]:
-            self._attempt(
-                lambda document, item=item: document.annotation.split(item.label, item.places)
-            )
+        chosen = self.selected
+        if len(chosen) == 1:
+            label, places = chosen[0].label, chosen[0].places
+            self._attempt(lambda document: document.annotation.split(label, places))
 
     def save_measurements(self) -> None:
         """Ask for a file, and write the measurements of all objects to it."""
@@ -179,8 +179,8 @@ class ObjectsDock(QWidget):
         if self._owns_tool and self.parent() is None:
             self.deleteLater()
 
-    def _make_table(self) -> _Table:
-        table = _Table()
+    def _make_table(self) -> Any:
+        table: Any = _Table()
         table.setModel(self.sorted)
         table.setSortingEnabled(True)
         table.sortByColumn(2, Qt.SortOrder.AscendingOrder)
