@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import roifile
 import tifffile
 
 from napari_gpcis.engine.click import Click
@@ -82,3 +84,19 @@ def test_a_label_tiff_opens_as_a_labels_layer(
 
     assert layer._type_string == "labels"
     np.testing.assert_array_equal(np.asarray(layer.data), labels)
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".geojson", ".json"])
+def test_labels_are_saved_as_shapes(viewer: Any, tmp_path: Path, suffix: str) -> None:
+    labels = np.zeros((3, 20, 30), np.int32)
+    labels[1, 4:9, 5:12], labels[2, 4:9, 5:12] = 1, 2
+    path = tmp_path / f"cells{suffix}"
+    viewer.add_labels(labels, name="cells").save(str(path))
+    if suffix == ".zip":
+        assert [(roi.name, roi.position) for roi in roifile.roiread(path)] == [
+            ("1 slice 2", 2),
+            ("2 slice 3", 3),
+        ]
+    else:
+        whole = json.loads(path.read_text())
+        assert len(whole["features" if suffix == ".geojson" else "annotations"]) == 2

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -227,6 +228,23 @@ def test_a_preview_or_table_that_fails_costs_no_labels(
     names = {path.name for path in case.folder.iterdir()} - {"clicks.csv", "image.tif"}
     left = {"overlay.png"} if "writerow" in culprit else {"objects.csv", "objects_slices.csv"}
     assert names == {"labels.tif"} | left
+
+
+def test_shapes_are_written_beside_the_labels(case: Case) -> None:
+    labels = case.segment(COINS, CLICKS, also=["coco", "roi", "geojson"])
+    names = {path.name for path in case.folder.iterdir()} - {"clicks.csv", "image.tif"}
+    assert names == {"labels.tif", "labels_rois.zip", "labels.geojson", "labels_coco.json"}
+    whole = json.loads((case.folder / "labels_coco.json").read_text())
+    assert whole["images"][0]["file_name"] == "image.tif"
+    areas = {item["object"]: item["area"] for item in whole["annotations"]}
+    assert areas == {label: int((labels == label).sum()) for label in (3, 7, 9)}
+
+
+def test_classes_are_shapes_with_a_classification(case: Case) -> None:
+    case.segment(COINS, CLICKS, mode="class", also=["geojson"])
+    features = json.loads((case.folder / "labels.geojson").read_text())["features"]
+    names = {feature["properties"]["classification"]["name"] for feature in features}
+    assert names <= {"class 3", "class 7", "class 9"} and names
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])

@@ -85,6 +85,32 @@ def test_labels_and_preview_are_written(
     assert printed.err == ""
 
 
+def test_shapes_for_other_programs_are_written_too(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(monkeypatch, *desk.arguments(also="roi,GeoJSON")) == 0
+    written = sorted(path.name for path in desk.out.iterdir())
+    assert written == ["labels.geojson", "labels.tif", "labels_rois.zip"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"also": "svg"}, "'svg' is none of roi, geojson, coco"),
+        ({"output": "labels.geojson"}, "one that ends in .tif, and --also geojson"),
+    ],
+)
+def test_other_shapes_are_refused_with_what_there_is(
+    desk: Desk,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    changes: dict[str, object],
+    said: str,
+) -> None:
+    assert run(monkeypatch, *desk.arguments(**changes)) == 2
+    assert said in " ".join(capsys.readouterr().err.replace("│", " ").split())
+
+
 def test_class_mode_fills_the_image(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(monkeypatch, *desk.arguments(mode="class")) == 0
     labels = tifffile.imread(desk.out / "labels.tif")

@@ -15,6 +15,7 @@ from napari_gpcis.engine.options import check_diameter
 from napari_gpcis.io.errors import ImageFileError, OptionError, OutputFileError
 from napari_gpcis.io.files import check_suffix
 from napari_gpcis.io.labels.object_table import slices_path
+from napari_gpcis.io.labels.shapes import SHAPE_FORMATS, SHAPE_SUFFIXES, ShapeFormat, shape_path
 from napari_gpcis.model import model_card
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class SegmentOptions:
     axes: str | None = None
     series: int = 0
     threads: int | None = None
+    also: tuple[ShapeFormat, ...] = ()
 
     def __post_init__(self) -> None:
         """Check all that can be checked without opening a file."""
@@ -54,6 +56,12 @@ class SegmentOptions:
             check_diameter(self.object_diameter)
         except ValueError as error:
             raise OptionError(str(error)) from error
+        unknown = [kind for kind in self.also if kind not in SHAPE_FORMATS]
+        if unknown:
+            raise OptionError(
+                f"expected {', '.join(SHAPE_FORMATS)} besides the labels, got {unknown[0]!r}; "
+                "choose among those"
+            )
         if self.threads is not None and self.threads < 1:
             raise OptionError(
                 f"expected 1 thread or more, got {self.threads}; leave it out for all cores"
@@ -87,7 +95,13 @@ class Job:
     def further_outputs(self) -> tuple[Path, ...]:
         """Outputs besides the labels."""
         tables = () if self.table is None else (self.table, slices_path(self.table))
-        return tables if self.preview is None else (*tables, self.preview)
+        previews = () if self.preview is None else (self.preview,)
+        return (*tables, *previews, *self.shapes)
+
+    @property
+    def shapes(self) -> tuple[Path, ...]:
+        """Files of shapes, beside the labels."""
+        return tuple(shape_path(self.output, kind) for kind in dict.fromkeys(self.options.also))
 
     def check(self) -> None:
         """Refuse outputs with wrong endings, or in place of inputs.
@@ -97,6 +111,12 @@ class Job:
         OutputFileError
         OptionError
         """
+        kind = SHAPE_SUFFIXES.get(self.output.suffix.lower())
+        if kind is not None:
+            raise OutputFileError(
+                f"{self.output} is no name for labels, which shapes are written beside; give one "
+                f"that ends in .tif, and --also {kind}"
+            )
         check_suffix(self.output, OUTPUT_SUFFIXES)
         if self.preview is not None:
             check_suffix(self.preview, (".png",))
@@ -123,7 +143,7 @@ class Job:
             If an input is not there.
         """
         options = asdict(self.options)
-        del options["threads"]
+        del options["threads"], options["also"]
         model = model_card(self.options.model).path
         seen = {
             "version": version("napari-gpcis"),

@@ -13,6 +13,8 @@ from napari_gpcis.io.files import atomic_write, os_errors_as_output_errors
 from napari_gpcis.io.labels.encode import EncodedPage
 from napari_gpcis.io.labels.object_table import ObjectInSlice, object_table
 from napari_gpcis.io.labels.overlay import StackPage, draw_overlay, write_overlay
+from napari_gpcis.io.labels.shapes import shape_writer
+from napari_gpcis.io.labels.slices import Slices
 from napari_gpcis.io.labels.writer import label_writer
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from napari_gpcis.batch.run import Run
     from napari_gpcis.io.labels.object_table import ObjectTable
+    from napari_gpcis.io.labels.shapes import ShapeWriter
     from napari_gpcis.io.labels.writer import LabelWriter
 
 __all__ = ["Outputs", "Page", "open_outputs"]
@@ -84,6 +87,10 @@ def open_outputs(run: Run) -> Iterator[Outputs]:
         if job.table is not None:
             table = _Extra(job.table, object_table(job.table, run.image), outputs.failures)
             outputs.table = stack.enter_context(table)
+        slices = Slices.of(run.image, are_classes=job.options.mode == "class")
+        for path in job.shapes:
+            shapes = _Extra(path, shape_writer(path, slices), outputs.failures)
+            outputs.shapes.append(stack.enter_context(shapes))
         outputs.writer = stack.enter_context(label_writer(job.output, run.image, run.highest))
         yield outputs
 
@@ -155,6 +162,7 @@ class Outputs:
     preview: _Extra[Path] | None = None
 
     def __init__(self, run: Run) -> None:
+        self.shapes: list[_Extra[ShapeWriter]] = []
         self.labels: set[int] = set()
         self.failures: list[str] = []
         self._run = run
@@ -166,6 +174,8 @@ class Outputs:
         if self.table is not None:
             for item in page.objects:
                 self.table.write(lambda table, item=item: table.add(item))  # type: ignore[misc]
+        for shapes in self.shapes:
+            shapes.write(lambda writer: writer.write(page.z, page.labels))
         if self.preview is not None and page.z == self._run.most_clicked:
             self.preview.write(lambda picture: self._draw(page, picture))
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from napari_gpcis.batch.checkpoint import PageStore
     from napari_gpcis.batch.run import OnProgress
     from napari_gpcis.engine.predictor import Predictor
+    from napari_gpcis.io.labels.shapes import ShapeFormat
 
     Producer: TypeAlias = Callable[[Run, Sequence[int], JobCheckpoint], Iterator[Page]]
 
@@ -99,6 +100,7 @@ def segment_stack(
     series: int = 0,
     preview: str | os.PathLike[str] | None = None,
     table: str | os.PathLike[str] | None = None,
+    also: Sequence[ShapeFormat] = (),
     threads: int | None = None,
     resume: bool = False,
     on_progress: Callable[[str, int, int], object] | None = None,
@@ -142,6 +144,9 @@ def segment_stack(
     table : path, optional
         CSV to write, a line per object; beside it, NAME_slices.csv has a line per object and
         slice.
+    also : sequence of {"roi", "geojson", "coco"}
+        Shapes to write beside the labels, for ImageJ, for QuPath and in COCO's form; see
+        `shape_path` for their names.
     threads : int, optional
         Pages (or objects, or tiles) worked on at once; all cores when not given. The result does
         not depend on it.
@@ -173,6 +178,7 @@ def segment_stack(
         axes=axes,
         series=series,
         threads=threads,
+        also=tuple(also),
     )
     job = Job(
         image=Path(image),

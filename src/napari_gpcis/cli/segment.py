@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from napari_gpcis.batch.discover import DiscoveredJobs
     from napari_gpcis.batch.job import Job
     from napari_gpcis.batch.run import OnProgress
+    from napari_gpcis.io.labels.shapes import ShapeFormat
 
 __all__ = ["segment"]
 
@@ -113,6 +114,14 @@ def segment(
             "For many: a folder.",
         ),
     ] = None,
+    also: Annotated[
+        str | None,
+        typer.Option(
+            metavar="roi,geojson,coco",
+            help="Also write the objects as shapes beside the labels: for ImageJ, for QuPath, in "
+            "COCO's form.",
+        ),
+    ] = None,
     format: Annotated[
         Format, typer.Option(help="Format of the label files of many images.")
     ] = Format.tiff,
@@ -152,6 +161,7 @@ def segment(
         axes=axes,
         series=series,
         threads=threads,
+        also=_also(also),
     )
     discovered = find_jobs(
         images,
@@ -219,6 +229,19 @@ def _many(
         return f"{discovered.jobs[0].output} was done before and is up to date", 0
     said = "".join(outcome.report.summary() for outcome in report.done if outcome.report)
     return said, int(not report.is_complete)
+
+
+def _also(text: str | None) -> tuple[ShapeFormat, ...]:
+    from napari_gpcis.io.labels.shapes import SHAPE_FORMATS
+
+    names = [] if text is None else [part.strip().lower() for part in text.split(",")]
+    known: dict[str, ShapeFormat] = {kind: kind for kind in SHAPE_FORMATS}
+    for name in names:
+        if name not in known:
+            raise typer.BadParameter(
+                f"{name!r} is none of {', '.join(SHAPE_FORMATS)}", param_hint="--also"
+            )
+    return tuple(known[name] for name in names)
 
 
 def _channels(text: str | None) -> tuple[int, ...] | None:

@@ -134,7 +134,11 @@ def answer(work: Annotation, dice: random.Random) -> None:
         box, mask = some_box(dice)
         question = work.question(z)
         result = SimpleNamespace(
-            box=box, box_mask=mask, clicks=question.clicks, release=lambda: None
+            box=box,
+            box_mask=mask,
+            box_probability=mask * np.float32(0.8),
+            clicks=question.clicks,
+            release=lambda: None,
         )
         work.accept(question, result)  # type: ignore[arg-type]
 

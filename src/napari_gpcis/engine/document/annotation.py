@@ -18,6 +18,7 @@ from napari_gpcis.engine.document.commit import (
     taken_up,
 )
 from napari_gpcis.engine.document.history import Committed, History, State, Step
+from napari_gpcis.engine.document.regroup import deleted, merged, split
 from napari_gpcis.engine.geometry import Box, bounding_box
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from napari_gpcis.engine.document.commit import Masks
     from napari_gpcis.engine.document.history import StoredMask
     from napari_gpcis.engine.document.label_store import LabelStore, Patch
+    from napari_gpcis.engine.document.regroup import Places
     from napari_gpcis.engine.options import Direction, Overlap
     from napari_gpcis.engine.result import Result
     from napari_gpcis.engine.types import Array
@@ -316,6 +318,24 @@ class Annotation:
             done = self._found(label, z, done)
         self._push(taken_up(state, self.labels, done))
         return self.state.active
+
+    def delete(self, places: Mapping[int, Places]) -> None:
+        """Delete objects, given by their labels and where these are, as one step."""
+        self._push(*deleted(self.state, self.labels, places))
+
+    def merge(self, places: Mapping[int, Places]) -> None:
+        """Make several objects one, with the label of the first, as one step."""
+        self._push(*merged(self.state, self.labels, places))
+
+    def split(self, label: int, places: Places) -> None:
+        """Make an object's pieces, or its two halves, objects of their own, as one step.
+
+        Raises
+        ------
+        ValueError
+            If it is in one piece and has no waist.
+        """
+        self._push(*split(self.state, self.labels, label, places))
 
     def carry(
         self,

@@ -83,7 +83,7 @@ def committed(state: State, masks: Masks, label: int) -> State:
     """State after a commit: the object's clicks are put away and the next one begins."""
     boxes = {z: found_in(mask, box) for z, (box, mask) in sorted(masks.items())}
     places = tuple((z, box) for z, box in boxes.items() if box is not None)
-    done = Committed(label, state.of(state.active), places)
+    done = Committed(label, state.of(state.active), places, _certainty(state))
     area = max(int(mask.sum()) for _, mask in masks.values())
     rest = state.without(state.active)
     return replace(
@@ -92,6 +92,14 @@ def committed(state: State, masks: Masks, label: int) -> State:
         committed=(*rest.committed, done),
         diameter=state.diameter or equivalent_diameter(area),
     )
+
+
+def _certainty(state: State) -> float | None:
+    """Mean probability of the pixels that the active object's answers have."""
+    answers = [found for (owner, _), found in state.answers.items() if owner == state.active]
+    inside = [found.box_probability[found.box_mask] for found in answers]
+    pixels = np.concatenate(inside) if inside else np.zeros(0)
+    return round(float(pixels.mean(dtype=np.float64)), 4) if len(pixels) else None
 
 
 def next_object(state: State) -> int:

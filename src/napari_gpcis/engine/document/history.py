@@ -34,11 +34,15 @@ class Committed:
         Clicks that outlined it.
     places : tuple of (int, Box)
         Slices, and boxes of the pixels that were written there.
+    certainty : float or None
+        Mean probability of its pixels in the slices that were clicked, when it was committed;
+        None if it is not known.
     """
 
     label: int
     clicks: tuple[Click, ...]
     places: tuple[tuple[int, Box], ...] = ()
+    certainty: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

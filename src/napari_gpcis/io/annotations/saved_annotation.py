@@ -69,11 +69,13 @@ class _CommittedObject(_Model):
     label: _Number
     clicks: list[_Single | _OfStroke] = []
     places: list[tuple[_Whole, _Whole, _Whole, _Whole, _Whole]] = []
+    certainty: Annotated[float, Field(ge=0, le=1)] | None = None
 
     def committed(self) -> Committed:
         """The engine's form of it; its clicks have the label as their object."""
         clicks = tuple(_click(saved, self.label) for saved in self.clicks)
-        return Committed(self.label, clicks, tuple((z, Box(*box)) for z, *box in self.places))
+        places = tuple((z, Box(*box)) for z, *box in self.places)
+        return Committed(self.label, clicks, places, self.certainty)
 
 
 class _Work(_Model):
@@ -200,6 +202,7 @@ def to_metadata(saved: SavedAnnotation) -> dict[str, Any]:
                 "label": int(done.label),
                 "clicks": [_pixel(click) for click in done.clicks],
                 "places": [[int(z), *map(int, box)] for z, box in done.places],
+                **({} if done.certainty is None else {"certainty": float(done.certainty)}),
             }
             for done in saved.committed
         ],

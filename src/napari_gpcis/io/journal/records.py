@@ -204,13 +204,17 @@ def _unpack_click(packed: list[Any]) -> Click:
 
 def _pack_committed(item: Committed) -> list[Any]:
     places = [[z, *box] for z, box in item.places]
-    return [item.label, [_pack_click(click) for click in item.clicks], places]
+    packed = [item.label, [_pack_click(click) for click in item.clicks], places]
+    return packed if item.certainty is None else [*packed, item.certainty]
 
 
 def _unpack_committed(packed: list[Any]) -> Committed:
-    label, clicks, places = packed
+    label, clicks, places, *certainty = packed
     return Committed(
-        label, tuple(map(_unpack_click, clicks)), tuple((z, Box(*box)) for z, *box in places)
+        label,
+        tuple(map(_unpack_click, clicks)),
+        tuple((z, Box(*box)) for z, *box in places),
+        *certainty,
     )
 
 

@@ -18,12 +18,14 @@ _SOFTWARE_TAG = 305
 
 
 def is_output(path: Path) -> bool:
-    """True for labels and previews that we wrote, and for any label image in OME-Zarr."""
+    """True for labels, previews and sets of ROIs that we wrote, and any labels in OME-Zarr."""
     try:
         if path.is_dir():
             return "image-label" in _zarr_attributes(path)
         if path.suffix.lower() in _TIFFS:
             return _software_of_tiff(path) == SOFTWARE
+        if path.suffix.lower() == ".zip":
+            return _holds_rois(path)
         return path.suffix.lower() == ".png" and _software_of_png(path) == SOFTWARE
     except Exception:
         # Whatever is wrong with a file is reported when it is opened as an image.
@@ -35,6 +37,15 @@ def _software_of_tiff(path: Path) -> object:
 
     with tifffile.TiffFile(path) as tiff:
         return tiff.pages.first.tags.valueof(_SOFTWARE_TAG)
+
+
+def _holds_rois(path: Path) -> bool:
+    import zipfile
+
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    # A set without any is as empty as a zip file can be.
+    return all(name.endswith(".roi") for name in names)
 
 
 def _software_of_png(path: Path) -> object:

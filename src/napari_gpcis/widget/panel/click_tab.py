@@ -35,6 +35,9 @@ __all__ = ["ClickTab"]
 # What can be written, and the suffix of a name that is typed without one.
 _KINDS = {
     "Labels (*.tif *.tiff)": ".tif",
+    "ImageJ ROIs (*.zip)": ".zip",
+    "QuPath annotations (*.geojson)": ".geojson",
+    "COCO annotations (*.json)": ".json",
     "Annotation, to go on from later (*.gpcis)": ".gpcis",
     "Clicks that are not committed (*.csv)": ".csv",
 }
@@ -70,7 +73,7 @@ class ClickTab(Part):
         self.model_section = Section("Model", self.model, "Model, its card, device")
         self.export = push_button(
             "Export…",
-            "Write the labels, the whole annotation, or the clicks to a file",
+            "Write labels, ROIs for ImageJ or QuPath, the annotation or the clicks to a file",
             self.export_labels,
         )
         self.help = push_button("Help", "All keys and ways to click", show_help, action="show_help")

@@ -1,12 +1,14 @@
-"""Labels, clicks, or all of an annotation, into a file."""
+"""Labels, shapes, clicks, or all of an annotation, into a file."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from napari_gpcis.io.errors import OutputFileError
+from napari_gpcis.io.labels.shapes import SHAPE_SUFFIXES, shape_writer
+from napari_gpcis.io.labels.slices import ClassStyle, Slices
 from napari_gpcis.widget.tool.types import counted
 
 if TYPE_CHECKING:
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from napari_gpcis.widget.tool.class_list import ClassList
     from napari_gpcis.widget.tool.image_document import ImageDocument
 
-SUFFIXES = (".gpcis", ".tif", ".tiff", ".csv")
+SUFFIXES = (".gpcis", ".tif", ".tiff", ".csv", *SHAPE_SUFFIXES)
 
 
 def export(path: Path, document: ImageDocument, classes: ClassList, diameter: float | None) -> None:
@@ -25,7 +27,8 @@ def export(path: Path, document: ImageDocument, classes: ClassList, diameter: fl
     ----------
     path : Path
         `.gpcis`: labels, all clicks and classes, to go on from later; `.tif`: labels;
-        `.csv`: the clicks that are not committed.
+        `.zip`: ImageJ's ROIs; `.geojson`: QuPath's annotations; `.json`: COCO's; `.csv`: the
+        clicks that are not committed.
     document : ImageDocument
         What is saved.
     classes : ClassList
@@ -54,6 +57,11 @@ def export(path: Path, document: ImageDocument, classes: ClassList, diameter: fl
         from napari_gpcis.io.annotations.gpcis_file import save_annotation
 
         save_annotation(path, document.saved_annotation(classes, diameter))
+    elif suffix in SHAPE_SUFFIXES:
+        slices = _slices(document, classes)
+        with shape_writer(path, slices) as shapes:
+            for z in range(slices.count):
+                shapes.write(z, document.annotation.labels.of_slice(z))
     else:
         document.labels.save(str(path))
 
@@ -77,3 +85,29 @@ def suggested_path(image: Image | None) -> str:
     folder = Path(source).parent if source else Path.home()
     name = re.sub(r"[^\w.-]+", "_", Path(str(image.name)).stem)
     return str(folder / f"{name}_labels.tif")
+
+
+def _slices(document: ImageDocument, classes: ClassList) -> Slices:
+    """Slices of the image, under the name of its file."""
+    frame, image = document.frame, document.image
+    name = image.source.path or str(image.name)
+    styles = {
+        item.number: ClassStyle(item.name, _rgb(item.color))
+        for item in classes.all
+        if document.mode == "class"
+    }
+    axes = [str(image.axis_labels[axis]).lower() for axis in frame.leading_axes]
+    letters = "".join("T" if label in ("t", "time") else "Z" for label in axes)
+    # Of two axes of depth nobody knows which is which: slices are numbered in one go.
+    return Slices(
+        PurePath(name).name,
+        *frame.shape[1:],
+        letters if len(set(letters)) == len(letters) else "",
+        tuple(frame.sizes[axis] for axis in frame.leading_axes),
+        styles if document.mode == "class" else None,
+    )
+
+
+def _rgb(color: str) -> tuple[int, int, int]:
+    red, green, blue = bytes.fromhex(color.removeprefix("#"))
+    return red, green, blue

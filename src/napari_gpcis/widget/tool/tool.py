@@ -305,7 +305,7 @@ class Tool(QObject):
         self.help_wanted.emit()
 
     def export(self, path: str) -> None:
-        """Write labels (.tif), clicks (.csv) or all of it (.gpcis) to a file."""
+        """Write labels, shapes, clicks or all of it to a file; its suffix says which."""
         document = self.documents.open_or_raise()
         export(Path(path), document, self._class_list, self.options.object_diameter)
         if Path(path).suffix == ".gpcis":
