@@ -24,6 +24,7 @@ __all__ = ["OUTPUT_SUFFIXES", "Job", "SegmentOptions"]
 
 Mode: TypeAlias = Literal["object", "class"]
 
+ANNOTATION_SUFFIX = ".gpcis"
 OUTPUT_SUFFIXES = (".tif", ".tiff", ".zarr")
 
 
@@ -33,6 +34,8 @@ class SegmentOptions:
 
     mode: Mode = "object"
     propagate: bool = False
+    find_all: bool = False
+    min_score: float = 0.5
     model: str = "default"
     device: str = "auto"
     object_diameter: float | None = None
@@ -50,6 +53,13 @@ class SegmentOptions:
                 "class mode gives every slice its classes and has nothing to propagate; "
                 "leave propagate out"
             )
+        if self.find_all and (self.mode == "class" or self.propagate):
+            raise OptionError(
+                "finding all objects goes by outlined ones, and follows them through slices by "
+                "itself; leave class mode and propagate out"
+            )
+        if not 0 <= self.min_score <= 1:
+            raise OptionError(f"expected a min_score from 0 to 1, got {self.min_score}")
         try:
             check_diameter(self.object_diameter)
         except ValueError as error:
@@ -67,6 +77,8 @@ class Job:
     Attributes
     ----------
     image, clicks, output : Path
+        In place of clicks, the saved annotation (.gpcis) of another image: its objects are the
+        examples of what to find.
     preview, table : Path or None
         Further outputs.
     options : SegmentOptions
@@ -78,6 +90,11 @@ class Job:
     preview: Path | None = None
     table: Path | None = None
     options: SegmentOptions = field(default_factory=SegmentOptions)
+
+    @property
+    def has_examples(self) -> bool:
+        """True if it goes by the objects of another image, not by clicks."""
+        return self.clicks.suffix.lower() == ANNOTATION_SUFFIX
 
     @property
     def further_outputs(self) -> tuple[Path, ...]:

@@ -89,6 +89,8 @@ class Outline:
     probability : float32, shape of `box`
     clicked : bool
         True if the object was clicked in this slice.
+    score : float or None
+        Score of one that was found without a click.
     """
 
     object_id: int
@@ -96,6 +98,7 @@ class Outline:
     mask: NDArray[np.bool_]
     probability: NDArray[np.float32]
     clicked: bool
+    score: float | None = None
 
     @classmethod
     def of(cls, result: Result) -> Outline:
@@ -175,7 +178,14 @@ class SliceOfObjects:
         row, col = (float(middle) for middle in places.mean(0) + outline.box[:2])
         confidence = outline.probability[places[:, 0], places[:, 1]].mean(dtype=np.float64)
         return ObjectInSlice(
-            outline.object_id, z, len(places), row, col, float(confidence), outline.clicked
+            outline.object_id,
+            z,
+            len(places),
+            row,
+            col,
+            float(confidence),
+            outline.clicked,
+            outline.score,
         )
 
 

@@ -151,11 +151,14 @@ def learn(
     step = math.ceil(len(objects) / MOST_EXAMPLES)
     chosen = objects[::step]
     each = min(ENOUGH_PIXELS, max(FEWEST_PIXELS, MOST_PIXELS // len(chosen)))
+    typical = float(np.median([example.area for example in chosen]))
     inside: list[ClickPatch] = []
     around: list[ClickPatch] = []
     for example in chosen:
         others = [other for other in objects if other is not example and other.z == example.z]
-        for pixels, found in zip(_pixels(example, others, source, each), (inside, around), strict=True):
+        count = max(FEWEST_PIXELS, round(each * min(1.0, example.area / typical)))
+        drawn = _pixels(example, others, source, count)
+        for pixels, found in zip(drawn, (inside, around), strict=True):
             found += [features.patch(source, scale, click) for click in pixels]
     around = _unlike(inside, around)
     for wrong in rejected:

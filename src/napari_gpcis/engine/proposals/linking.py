@@ -58,11 +58,11 @@ def link(proposals: Iterable[Proposal]) -> list[LinkedProposal]:
     ends: list[list[Proposal]] = []
     for z in sorted(by_slice):
         open_ends = [chain for chain in ends if chain[-1].z == z - 1]
-        partners = _pairs([chain[-1] for chain in open_ends], by_slice[z])
+        joined = partners([chain[-1] for chain in open_ends], by_slice[z])
         ends = []
         for number, proposal in enumerate(by_slice[z]):
-            if number in partners:
-                chain = open_ends[partners[number]]
+            if number in joined:
+                chain = open_ends[joined[number]]
                 chain.append(proposal)
             else:
                 chain = [proposal]
@@ -72,8 +72,8 @@ def link(proposals: Iterable[Proposal]) -> list[LinkedProposal]:
     return sorted(linked, key=lambda item: (item.parts[0].z, -item.score))
 
 
-def _pairs(below: Sequence[Proposal], above: Sequence[Proposal]) -> dict[int, int]:
-    """Index in `above` → index in `below` of those that are one object."""
+def partners(below: Sequence[Proposal], above: Sequence[Proposal]) -> dict[int, int]:
+    """Index in `above` → index in `below` of those that are one object; see `link`."""
     candidates = []
     for upper, proposal in enumerate(above):
         for lower, other in enumerate(below):

@@ -37,6 +37,7 @@ ROUNDS = 2
 """Times that a tile is searched; after the first, only what is left free."""
 GOOD = 0.5
 """Score above which a mask is proposed at once."""
+LEAST_SCORE = 0.1
 LEAST_LEFT = 0.6
 """Part of a mask that others have to leave of it."""
 RING = 0.2
@@ -125,7 +126,7 @@ class Proposer:
                 some = seeds[first : first + BATCH]
                 free = [seed for seed in some if not owned[seed.row, seed.col]]
                 found = view.proposals(free)
-                waiting += [item for item in found if item.score < GOOD]
+                waiting += [item for item in found if LEAST_SCORE < item.score < GOOD]
                 yield from placed([item for item in found if item.score >= GOOD], owned)
         yield from placed(waiting, owned)
 
