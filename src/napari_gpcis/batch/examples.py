@@ -88,8 +88,6 @@ def _learned(path: Path, _: int, options: SegmentOptions, predictor: Predictor) 
             raise AnnotationFileError(
                 f"{found} has another size than {path}; put the image that was annotated beside it"
             )
-        source = ImageSource(
-            image, channel_axis=image.channel_axis(3 if image.slice_axes else 2)
-        )
+        source = ImageSource(image, channel_axis=image.channel_axis(3 if image.slice_axes else 2))
         segmenter = ImageSegmenter(source, predictor, Options("object", options.object_diameter))
         return learn(objects, (), segmenter, options.object_diameter)

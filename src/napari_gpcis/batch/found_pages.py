@@ -143,7 +143,13 @@ def pack_found(proposals: Sequence[Proposal]) -> bytes:
     """Write proposals of one slice as bytes; `unpack_found` reads them, to the last bit."""
     head = json.dumps(
         [
-            [*proposal.box, proposal.score, proposal.click.z, proposal.click.row, proposal.click.col]
+            [
+                *proposal.box,
+                proposal.score,
+                proposal.click.z,
+                proposal.click.row,
+                proposal.click.col,
+            ]
             for proposal in proposals
         ]
     ).encode()

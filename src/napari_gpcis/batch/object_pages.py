@@ -47,7 +47,7 @@ def find_diameter(run: Run) -> None:
     """Estimate the objects' diameter in the most clicked slice, unless it was given."""
     if run.diameter is None:
         run.on_progress("looking at the objects' size", 0, 1)
-        segmenter, objects = run.segmenter, by_object(run.clicks_of[run.most_clicked])
+        segmenter, objects = run.segmenter, by_object(run.clicks_of.get(run.most_clicked, ()))
         run.diameter = run.threads.run(lambda: estimate_diameter(segmenter, objects))
         segmenter.given_diameter = run.diameter
 

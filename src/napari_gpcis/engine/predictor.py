@@ -128,9 +128,7 @@ class Predictor:
         is_stale: Callable[[], bool] = lambda: False,
     ) -> None:
         """Encode a slice ahead of need, from a pixel outwards; see `Embedder.encode_slice`."""
-        self.with_less_memory(
-            lambda: self.embedder.encode_slice(source, z, scale, place, is_stale)
-        )
+        self.with_less_memory(lambda: self.embedder.encode_slice(source, z, scale, place, is_stale))
 
     def forget(self) -> None:
         """Drop the features of the last window and of clicks elsewhere; the cache stays."""

@@ -115,7 +115,9 @@ def _decoded(
         for click, window in zip(clicks, windows, strict=True)
     ]
     image = torch.cat([part.image for part in parts])
-    pyramid = tuple(torch.cat(level) for level in zip(*(part.pyramid for part in parts), strict=True))
+    pyramid = tuple(
+        torch.cat(level) for level in zip(*(part.pyramid for part in parts), strict=True)
+    )
     places = [
         torch.tensor([[*place_in(click, scale, window), 1.0]], device=image.device)
         for click, window in zip(clicks, windows, strict=True)

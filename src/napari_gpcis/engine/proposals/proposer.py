@@ -163,7 +163,9 @@ class TileView:
         places = find_seeds(self._likeness * (1 - taken), self._examples.diameter / self._pixels)
         corner, end = np.array(self._box[:2]), np.array(self._box[2:])
         pixels = corner + (np.array(places).reshape(-1, 2) + 0.5) * self._pixels
-        return [Click(self._z, *place) for place in np.minimum(pixels.astype(int), end - 1).tolist()]
+        return [
+            Click(self._z, *place) for place in np.minimum(pixels.astype(int), end - 1).tolist()
+        ]
 
     def proposals(self, seeds: Sequence[Click]) -> list[Proposal]:
         """Proposals that clicks lead to, in any order and however they overlap."""
@@ -195,9 +197,7 @@ class TileView:
         width = math.ceil(RING * self._examples.diameter)
         box = answer.box.grow(width).clip(self._source.shape[1:])
         mask = paste(answer.mask, answer.box, box)
-        distance = cv2.distanceTransform(
-            (~mask).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE
-        )
+        distance = cv2.distanceTransform((~mask).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         rows, cols = (
             (((np.arange(low, high) - first + 0.5) / self._pixels).astype(int)).clip(0, count - 1)
             for low, high, first, count in zip(
