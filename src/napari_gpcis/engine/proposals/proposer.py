@@ -228,7 +228,7 @@ def placed(proposals: Sequence[Proposal], owned: Array) -> Iterator[Proposal]:
 
 
 def _rest(proposal: Proposal, owned: Array) -> Proposal | None:
-    """What others leave of a proposal: its largest piece, with a lower score; None if too little."""
+    """What others leave of one: its largest piece, for a lower score; None if too little."""
     free = proposal.mask & ~owned
     if free.sum() == proposal.mask.sum():
         return proposal
