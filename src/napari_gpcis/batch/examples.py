@@ -83,11 +83,15 @@ def _learned(path: Path, _: int, options: SegmentOptions, predictor: Predictor) 
             f"{path} holds no labelled object; commit one or more, and save it again"
         )
     found = image_of(path, saved)
-    with open_image(found, options.channels, axes=options.axes, series=options.series) as image:
-        if (image.slices, image.rows, image.columns) != saved.shape:
-            raise AnnotationFileError(
-                f"{found} has another size than {path}; put the image that was annotated beside it"
-            )
-        source = ImageSource(image, channel_axis=image.channel_axis(3 if image.slice_axes else 2))
-        segmenter = ImageSegmenter(source, predictor, Options("object", options.object_diameter))
-        return learn(objects, (), segmenter, options.object_diameter)
+    # the axes that are given are those of the images to be searched, and may be its own, too
+    for axes in dict.fromkeys((None, options.axes)):
+        with open_image(found, options.channels, axes=axes, series=options.series) as image:
+            if (image.slices, image.rows, image.columns) == saved.shape:
+                axis = image.channel_axis(3 if image.slice_axes else 2)
+                source = ImageSource(image, channel_axis=axis)
+                ours = Options("object", options.object_diameter)
+                segmenter = ImageSegmenter(source, predictor, ours)
+                return learn(objects, (), segmenter, options.object_diameter)
+    raise AnnotationFileError(
+        f"{found} has another size than {path}; put the image that was annotated beside it"
+    )
