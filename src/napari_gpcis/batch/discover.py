@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from napari_gpcis.batch.job import OUTPUT_SUFFIXES, Job, SegmentOptions
+from napari_gpcis.batch.job import ANNOTATION_SUFFIX, OUTPUT_SUFFIXES, Job, SegmentOptions
 from napari_gpcis.io.errors import ImageFileError, OptionError, UserError
 from napari_gpcis.io.files import is_zarr_folder, natural_order
 from napari_gpcis.io.images.open import may_be_image
@@ -60,6 +60,7 @@ def find_jobs(
     suffix: str = ".tif",
     options: SegmentOptions | None = None,
     boxes: Path | None = None,
+    like: Path | None = None,
 ) -> DiscoveredJobs:
     """Tell one stack from many, and pair each image with its clicks and its output.
 
@@ -83,6 +84,8 @@ def find_jobs(
         Options of all jobs.
     boxes : Path, optional
         Boxes file, or the folder of such, in place of the clicks or besides them.
+    like : Path, optional
+        Saved annotation whose objects are the examples for all images, in place of clicks.
 
     Raises
     ------
@@ -102,15 +105,19 @@ def find_jobs(
                     table=table,
                     suffix=suffix,
                     options=options,
+                    like=like,
                 ),
             )
     options = options or SegmentOptions()
-    if len(images) == 1 and images[0].suffix.lower() == ".csv":
+    if like is not None:
+        _check_like(like, clicks)
+    if len(images) == 1 and images[0].suffix.lower() == ".csv" and like is None:
         return _of_manifest(images[0], clicks, output, preview, table, suffix, options)
     if len(images) == 1 and not _is_pattern(images[0]):
         image = images[0]
         if clicks is not None and not clicks.is_dir():
             return _single(image, clicks, output, preview, table, options)
+        clicks = like or clicks
         if not image.is_dir() or is_zarr_folder(image):
             if output is None or output.suffix.lower() in OUTPUT_SUFFIXES:
                 return _single(image, clicks, output, preview, table, options)
@@ -122,12 +129,15 @@ def find_jobs(
         found = _Found.among([path for given in images for path in _matches(given)], images)
     if output is not None:
         found.leave_out({output / f"{_name(path)}_labels{suffix}" for path in found.images})
-    if clicks is not None and not clicks.is_dir():
+    if like is None and clicks is not None and not clicks.is_dir():
         raise OptionError(
             f"there are {len(found.images)} images, but {clicks} is no folder; give the folder "
             "that holds NAME.csv for each NAME.tif"
         )
-    pairs = [(path, (clicks or path.parent) / f"{_name(path)}.csv", None) for path in found.images]
+    pairs = [
+        (path, like or (clicks or path.parent) / f"{_name(path)}.csv", None)
+        for path in found.images
+    ]
     jobs = _many(pairs, output, preview, table, suffix, options)
     return jobs._replace(skipped=found.skipped())
 
@@ -216,6 +226,17 @@ class _Found:
 
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _check_like(like: Path, clicks: Path | None) -> None:
+    if clicks is not None:
+        raise OptionError("--like takes the place of clicks; leave --clicks out")
+    if like.suffix.lower() != ANNOTATION_SUFFIX:
+        raise OptionError(
+            f"{like} is no saved annotation ({ANNOTATION_SUFFIX}); save one in napari's panel"
+        )
+    if not like.is_file():
+        raise OptionError(f"there is no annotation {like}; check its name and folder")
 
 
 def _single(

@@ -25,6 +25,7 @@ __all__ = ["OUTPUT_SUFFIXES", "Job", "SegmentOptions"]
 
 Mode: TypeAlias = Literal["object", "class"]
 
+ANNOTATION_SUFFIX = ".gpcis"
 OUTPUT_SUFFIXES = (".tif", ".tiff", ".zarr")
 
 
@@ -34,6 +35,8 @@ class SegmentOptions:
 
     mode: Mode = "object"
     propagate: bool = False
+    find_all: bool = False
+    min_score: float = 0.5
     model: str = "default"
     device: str = "auto"
     object_diameter: float | None = None
@@ -52,6 +55,13 @@ class SegmentOptions:
                 "class mode gives every slice its classes and has nothing to propagate; "
                 "leave propagate out"
             )
+        if self.find_all and (self.mode == "class" or self.propagate):
+            raise OptionError(
+                "finding all objects goes by outlined ones, and follows them through slices by "
+                "itself; leave class mode and propagate out"
+            )
+        if not 0 <= self.min_score <= 1:
+            raise OptionError(f"expected a min_score from 0 to 1, got {self.min_score}")
         try:
             check_diameter(self.object_diameter)
         except ValueError as error:
@@ -75,7 +85,8 @@ class Job:
     Attributes
     ----------
     image, clicks, output : Path
-        `clicks` may be a boxes file.
+        `clicks` may be a boxes file or, as examples of what to find, the saved annotation
+        (.gpcis) of another image.
     preview, table : Path or None
         Further outputs.
     options : SegmentOptions
@@ -90,6 +101,11 @@ class Job:
     table: Path | None = None
     options: SegmentOptions = field(default_factory=SegmentOptions)
     boxes: Path | None = None
+
+    @property
+    def has_examples(self) -> bool:
+        """True if it goes by the objects of another image, not by clicks."""
+        return self.clicks.suffix.lower() == ANNOTATION_SUFFIX
 
     @property
     def further_outputs(self) -> tuple[Path, ...]:

@@ -48,7 +48,7 @@ def find_diameter(run: Run) -> None:
     """Estimate the objects' diameter in the most clicked slice, unless it was given."""
     if run.diameter is None:
         run.on_progress("looking at the objects' size", 0, 1)
-        segmenter, objects = run.segmenter, by_object(run.clicks_of[run.most_clicked])
+        segmenter, objects = run.segmenter, by_object(run.clicks_of.get(run.most_clicked, ()))
         run.diameter = run.threads.run(lambda: estimate_diameter(segmenter, objects))
         segmenter.given_diameter = run.diameter
 
@@ -90,6 +90,8 @@ class Outline:
     probability : float32, shape of `box`
     clicked : bool
         True if the object was clicked in this slice.
+    score : float or None
+        Score of one that was found without a click.
     """
 
     object_id: int
@@ -97,6 +99,7 @@ class Outline:
     mask: NDArray[np.bool_]
     probability: NDArray[np.float32]
     clicked: bool
+    score: float | None = None
 
     @classmethod
     def of(cls, result: Result) -> Outline:
@@ -176,7 +179,14 @@ class SliceOfObjects:
         row, col = (float(middle) for middle in places.mean(0) + outline.box[:2])
         confidence = outline.probability[places[:, 0], places[:, 1]].mean(dtype=np.float64)
         return ObjectInSlice(
-            outline.object_id, z, len(places), row, col, float(confidence), outline.clicked
+            outline.object_id,
+            z,
+            len(places),
+            row,
+            col,
+            float(confidence),
+            outline.clicked,
+            outline.score,
         )
 
 

@@ -181,7 +181,7 @@ class Outputs:
 
     def _draw(self, page: Page, picture: Path) -> None:
         overlay = draw_overlay(
-            StackPage(self._run.image, page.z), page.labels, self._run.clicks_of[page.z]
+            StackPage(self._run.image, page.z), page.labels, self._run.clicks_of.get(page.z, ())
         )
         with os_errors_as_output_errors(self._run.job.preview or picture):
             write_overlay(picture, overlay)

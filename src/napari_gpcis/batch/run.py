@@ -25,10 +25,13 @@ if TYPE_CHECKING:
     from napari_gpcis.engine.click import Click
     from napari_gpcis.io.images.stack import ImageStack
 
-__all__ = ["OnProgress", "Run", "load_predictor", "notes_on_clicks", "open_stack"]
+__all__ = ["SMALLEST_FOUND", "OnProgress", "Run", "load_predictor", "notes_on_clicks", "open_stack"]
 
 # Objects that a note lists.
 _NAMED = 12
+_LARGEST_LABEL = (1 << 31) - 1
+SMALLEST_FOUND = 16
+"""Pixels of the smallest object that is found without a click."""
 
 OnProgress: TypeAlias = "Callable[[str, int, int], object]"
 
@@ -54,6 +57,10 @@ class Run:
         Diameter of the objects in pixels, as given or, later, as estimated.
     clicks_of : dict
         Clicks by slice.
+    most_clicked : int
+        Slice with most clicks; the middle one where there are none.
+    highest : int
+        Highest label that there can be.
     """
 
     def __init__(
@@ -74,8 +81,12 @@ class Run:
         self.clicks_of: dict[int, list[Click]] = {}
         for click in clicks:
             self.clicks_of.setdefault(click.z, []).append(click)
-        self.most_clicked = Counter(click.z for click in clicks).most_common(1)[0][0]
-        self.highest = max(click.object_id for click in clicks)
+        counted = Counter(click.z for click in clicks).most_common(1)
+        self.most_clicked = counted[0][0] if counted else image.slices // 2
+        self.highest = max([0, *(click.object_id for click in clicks)])
+        if job.options.find_all:
+            pixels = image.slices * image.rows * image.columns
+            self.highest = min(self.highest + pixels // SMALLEST_FOUND + 1, _LARGEST_LABEL)
         self._predictor = predictor
 
     @property
@@ -104,9 +115,10 @@ def load_predictor(options: SegmentOptions) -> Predictor:
     ModelFileError, OptionError
     """
     network = load_model(options.model)
-    if options.mode == "class" and network.config.head != "gp":
+    if (options.mode == "class" or options.find_all) and network.config.head != "gp":
+        work = "finding all objects" if options.find_all else "class mode"
         raise OptionError(
-            f"the model {options.model} has no GP head, which class mode needs; choose another"
+            f"the model {options.model} has no GP head, which {work} needs; choose another"
         )
     try:
         # no second cache: a finished slice is not needed again
@@ -125,7 +137,7 @@ def open_stack(job: Job) -> Iterator[tuple[ImageStack, tuple[Click, ...]]]:
     """
     options = job.options
     with open_image(job.image, options.channels, axes=options.axes, series=options.series) as image:
-        clicks = tuple(read_clicks_for(job.clicks, image, job.boxes))
+        clicks = () if job.has_examples else tuple(read_clicks_for(job.clicks, image, job.boxes))
         if options.mode == "class":
             if any(click.prompt == "box" for click in clicks):
                 raise OptionError(

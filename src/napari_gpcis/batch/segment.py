@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from napari_gpcis.batch.checkpoint import JobCheckpoint
 from napari_gpcis.batch.class_pages import ClassPages
+from napari_gpcis.batch.found_pages import found_pages
 from napari_gpcis.batch.job import Job, SegmentOptions
 from napari_gpcis.batch.object_pages import object_pages
 from napari_gpcis.batch.outputs import Page, open_outputs
@@ -72,9 +73,10 @@ class Report:
     def summary(self) -> str:
         """All of it in one line, and one more for each note and failure."""
         size = f", objects of {self.object_diameter:.0f} px" if self.object_diameter else ""
+        source = _counted(self.clicks, "click") if self.clicks else "the examples"
         wrote = (
             f"wrote {self.output}: {_counted(self.labels, 'label')} on "
-            f"{_counted(self.slices, 'slice')} from {_counted(self.clicks, 'click')} "
+            f"{_counted(self.slices, 'slice')} from {source} "
             f"in {self.seconds:.1f} s{size}"
         )
         return "\n".join([wrote, *self.remarks()])
@@ -92,6 +94,8 @@ def segment_stack(
     *,
     mode: Literal["object", "class"] = "object",
     propagate: bool = False,
+    find_all: bool = False,
+    min_score: float = 0.5,
     model: str = "default",
     device: str = "auto",
     object_diameter: float | None = None,
@@ -116,7 +120,8 @@ def segment_stack(
     image : path
         An image that `open_image` reads: a TIFF, a zarr or OME-Zarr, a folder of pages, a picture.
     clicks : path
-        Clicks file or boxes file, see `read_clicks_for`.
+        Clicks file or boxes file, see `read_clicks_for`; or, with `find_all`, the
+        saved annotation (.gpcis) of another image, whose objects are the examples.
     output : path
         Label TIFF (tiled, compressed BigTIFF) or, ending in .zarr, OME-Zarr to write; an older
         one is replaced.
@@ -126,6 +131,11 @@ def segment_stack(
     propagate : bool
         In object mode, True to follow clicked objects into the slices around; otherwise a slice
         without clicks stays empty.
+    find_all : bool
+        In object mode, True to find all objects like the clicked ones, in all slices. They are
+        numbered after the clicked ones, and followed from slice to slice.
+    min_score : float
+        Score, 0–1, that an object needs to be found.
     model : str
         A shipped name or the path of a model.
     device : str
@@ -171,6 +181,8 @@ def segment_stack(
     options = SegmentOptions(
         mode=mode,
         propagate=propagate,
+        find_all=find_all,
+        min_score=min_score,
         model=model,
         device=device,
         object_diameter=object_diameter,
@@ -287,6 +299,8 @@ def _threads(options: SegmentOptions) -> int:
 def _producer(job: Job) -> Producer:
     if job.options.mode == "class":
         return lambda run, slices, checkpoint: ClassPages(run).make(slices, run.threads)
+    if job.options.find_all:
+        return found_pages
     if job.options.propagate:
         return propagated_pages
     return lambda run, slices, checkpoint: object_pages(run, slices)

@@ -80,6 +80,26 @@ def segment(
     propagate: Annotated[
         bool, typer.Option("--propagate", help="Follow clicked objects into the other slices.")
     ] = False,
+    find_all: Annotated[
+        bool,
+        typer.Option(
+            "--find-all", help="Also find all objects like the clicked ones, in every slice."
+        ),
+    ] = False,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="EXAMPLE.gpcis",
+            help="Find all objects like those of this saved annotation, in images without clicks. "
+            "Its own image lies beside it.",
+        ),
+    ] = None,
+    min_score: Annotated[
+        float,
+        typer.Option(
+            metavar="0–1", min=0.0, max=1.0, help="Score that an object needs to be found."
+        ),
+    ] = 0.5,
     model: Annotated[
         str, typer.Option(metavar="NAME_OR_PATH", help="A shipped model or a .safetensors file.")
     ] = "default",
@@ -146,7 +166,8 @@ def segment(
     """Turn clicks into label images.
 
     Slices without clicks stay empty in object mode, unless objects are propagated; in class mode
-    every slice gets its classes from all clicks.
+    every slice gets its classes from all clicks. With --find-all or --like, objects are found that
+    nobody clicked.
     """
     from napari_gpcis.batch.discover import find_jobs
     from napari_gpcis.batch.job import SegmentOptions
@@ -154,6 +175,8 @@ def segment(
     options = SegmentOptions(
         mode=mode.value,
         propagate=propagate,
+        find_all=find_all or like is not None,
+        min_score=min_score,
         model=model,
         device=device,
         object_diameter=object_diameter,
@@ -172,6 +195,7 @@ def segment(
         suffix=_SUFFIXES[format],
         options=options,
         boxes=boxes,
+        like=like,
     )
     if discovered.skipped:
         typer.echo(f"napari-gpcis: {discovered.skipped}", err=True)

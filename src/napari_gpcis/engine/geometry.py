@@ -111,6 +111,16 @@ def paste(values: Array, box: Box, target: Box, beyond: float = 0) -> Array:
     return pasted
 
 
+def mask_iou(one: tuple[Box, Array], other: tuple[Box, Array]) -> float:
+    """Intersection over union of two masks, each with the box that it covers."""
+    shared = one[0].intersect(other[0])
+    if shared.empty:
+        return 0.0
+    here, there = (mask[shared.within(box).slices] for box, mask in (one, other))
+    common = int((here & there).sum())
+    return common / max(1, int(one[1].sum()) + int(other[1].sum()) - common)
+
+
 @dataclass(frozen=True, slots=True)
 class Scale:
     """Size of an image pixel for the network.

@@ -73,6 +73,8 @@ class Predictor:
         The copy.
     embedder : Embedder
         Encodes the slices.
+    class_features : ClassFeatures
+        Features that no click changes.
     """
 
     def __init__(
@@ -93,7 +95,7 @@ class Predictor:
             self.device, device_bytes, HOST_BYTES if host_bytes is None else host_bytes
         )
         self.embedder = Embedder(self.network, cache, tile)
-        self._class_features = ClassFeatures(self.embedder)
+        self.class_features = ClassFeatures(self.embedder)
         self._window: tuple[Hashable, tuple[Tensor, ...]] | None = None
         self._search = ScaleSearch(self.embedder)
         self._box_search = BoxSearch(self.embedder)
@@ -123,15 +125,15 @@ class Predictor:
         Result
             Its mask is there; probability, variance and the rest are made on first access.
         """
-        return self._with_less_memory(lambda: self._answer(request, conditioned))
+        return self.with_less_memory(lambda: self._answer(request, conditioned))
 
     def find_scale(self, requests: Sequence[Request], *, expected: bool) -> Candidate:
         """Choose among requests that differ in scale alone; see `ScaleSearch.find`."""
-        return self._with_less_memory(lambda: self._search.find(requests, expected=expected))
+        return self.with_less_memory(lambda: self._search.find(requests, expected=expected))
 
     def find_in_box(self, requests: Sequence[Request]) -> Guess:
         """Choose the place in a box that the object lies on; see `BoxSearch.find`."""
-        return self._with_less_memory(lambda: self._box_search.find(requests))
+        return self.with_less_memory(lambda: self._box_search.find(requests))
 
     def encode_slice(
         self,
@@ -142,13 +144,11 @@ class Predictor:
         is_stale: Callable[[], bool] = lambda: False,
     ) -> None:
         """Encode a slice ahead of need, from a pixel outwards; see `Embedder.encode_slice`."""
-        self._with_less_memory(
-            lambda: self.embedder.encode_slice(source, z, scale, place, is_stale)
-        )
+        self.with_less_memory(lambda: self.embedder.encode_slice(source, z, scale, place, is_stale))
 
     def forget(self) -> None:
         """Drop the features of the last window and of clicks elsewhere; the cache stays."""
-        self._class_features.forget()
+        self.class_features.forget()
         self._window = None
 
     @torch.inference_mode()
@@ -159,7 +159,7 @@ class Predictor:
         watch = Stopwatch(self.cache.device)
         parts: Prediction | None = None
         if conditioned is not None:
-            latent = conditioned.latent(self._class_features, request.z, request.window)
+            latent = conditioned.latent(self.class_features, request.z, request.window)
         else:
             parts = self._classify(request, watch)
             latent = parts.logits.float().contiguous()
@@ -179,7 +179,7 @@ class Predictor:
 
     def _classify(self, request: Request, watch: Stopwatch) -> Prediction:
         if request.class_mode:
-            deep, colour, clicks = self._class_features.gather(request)
+            deep, colour, clicks = self.class_features.gather(request)
             watch.lap("decode")
             inner = request.window.within(request.decoded).times(request.scale.cell)
             return CroppedPrediction(self.network.classify(deep, colour, [clicks]), inner)
@@ -249,8 +249,8 @@ class Predictor:
             kept = self._window = (key, (colour, *features.pyramid))
         return kept[1]
 
-    def _with_less_memory(self, work: Callable[[], T]) -> T:
-        """Do some work, again with less each time that memory runs out."""
+    def with_less_memory(self, work: Callable[[], T]) -> T:
+        """Do some work with the network, again with less each time that memory runs out."""
         retreats = self._retreats()
         while True:
             try:

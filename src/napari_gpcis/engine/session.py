@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,18 @@ from napari_gpcis.engine.options import Options
 from napari_gpcis.engine.predictor import Predictor
 from napari_gpcis.engine.prompts import box_clicks, lasso_clicks, scribble_clicks
 from napari_gpcis.engine.propagation.propagate import propagate
+from napari_gpcis.engine.proposals.examples import (
+    LabelledObject,
+    committed_objects,
+    labelled_objects,
+    learn,
+)
+from napari_gpcis.engine.proposals.linking import LinkedProposal
+from napari_gpcis.engine.proposals.proposer import Proposer
 from napari_gpcis.engine.segmenter import ImageSegmenter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
     import torch
 
@@ -26,6 +35,8 @@ if TYPE_CHECKING:
     from napari_gpcis.engine.normalise import Normalisation
     from napari_gpcis.engine.options import Direction, Mode, Overlap
     from napari_gpcis.engine.propagation.slice_mask import SliceMask
+    from napari_gpcis.engine.proposals.examples import Examples
+    from napari_gpcis.engine.proposals.proposal import Proposal
     from napari_gpcis.engine.result import Result
     from napari_gpcis.engine.types import Array, ArrayLike
     from napari_gpcis.model import SegmentationNetwork
@@ -85,6 +96,7 @@ class Session:
         self._annotation: Annotation | None = None
         self._segmenter: ImageSegmenter | None = None
         self._result: Result | None = None
+        self._rejected: list[LabelledObject] = []
 
     def set_image(
         self,
@@ -142,6 +154,7 @@ class Session:
             self._annotation = annotation
             self._segmenter = ImageSegmenter(source, self._predictor, self.options)
             self._result = None
+            self._rejected = []
 
     def add_click(
         self,
@@ -440,6 +453,104 @@ class Session:
             self._result = None
             return tuple(sorted(masks))
 
+    def examples(self, slices: Iterable[int] | None = None) -> Examples:
+        """What the committed objects teach about others, here or in another image.
+
+        Parameters
+        ----------
+        slices : iterable of int, optional
+            Slices whose labels are looked at if nothing was committed here; all when not given.
+
+        Raises
+        ------
+        ValueError
+            If there is no label, or the model has no GP head.
+        """
+        _check_head(self._predictor.network, "class")
+        annotation, segmenter = self._of_image
+        state, store = annotation.state, annotation.labels
+        objects = committed_objects(store, state.committed) or labelled_objects(
+            store, range(store.shape[0]) if slices is None else slices
+        )
+        return learn(objects, self._rejected, segmenter, segmenter.base_diameter(state))
+
+    def propose(
+        self,
+        z: int | range | None = None,
+        examples: Examples | None = None,
+        is_stale: Callable[[], bool] = lambda: False,
+        on_progress: Callable[[int, int], object] = lambda done, total: None,
+    ) -> Iterator[Proposal]:
+        """Propose all objects that are like the committed ones, as they are found.
+
+        Nothing is changed, and no pixel is proposed that has a label or was rejected.
+
+        Parameters
+        ----------
+        z : int or range, optional
+            Slice or slices; the one that is worked on when not given.
+        examples : Examples, optional
+            Those of another session; when not given, the objects committed in this one.
+        is_stale : callable
+            Tells whether the rest is not wanted any more; asked every few objects.
+        on_progress : callable
+            Called with the number of tiles that are done, and of all tiles of all slices.
+
+        Yields
+        ------
+        Proposal
+
+        Raises
+        ------
+        ValueError
+            If there is no committed object, or the model has no GP head.
+        """
+        annotation, segmenter = self._of_image
+        asked = annotation.state.z if z is None else z
+        slices = asked if isinstance(asked, range) else range(asked, asked + 1)
+        for each in slices:
+            segmenter.check_slice(each)
+        proposer = Proposer(segmenter.source, self._predictor, examples or self.examples(slices))
+        last = annotation.state.committed[-1:]
+        clicks = last[0].clicks if last else ()
+        for number, each in enumerate(slices):
+            taken = annotation.labels.of_slice(each) > 0
+            for wrong in self._rejected:
+                if wrong.z == each:
+                    taken[wrong.box.slices] |= wrong.mask
+            own = [(click.row, click.col) for click in clicks if click.z == each]
+            yield from proposer.propose(
+                each,
+                taken,
+                place=own[0] if own else (0, 0),
+                is_stale=is_stale,
+                on_progress=partial(_of_slices, on_progress, number, len(slices)),
+            )
+
+    def accept(self, proposals: Iterable[Proposal | LinkedProposal]) -> list[int]:
+        """Commit proposals as new objects; one step of the history.
+
+        They can be taken up again like any other, their clicks being those that found them.
+
+        Returns
+        -------
+        list of int
+            The label of each; 0 for one whose pixels have all been labelled meanwhile.
+        """
+        objects = []
+        for proposal in proposals:
+            parts = proposal.parts if isinstance(proposal, LinkedProposal) else (proposal,)
+            masks = {part.z: (part.box, part.mask) for part in parts}
+            objects.append((masks, tuple(part.click for part in parts)))
+        with self._lock:
+            self._result = None
+            return self.annotation.commit_found(objects)
+
+    def reject(self, proposal: Proposal | LinkedProposal) -> None:
+        """Say that a proposal is no such object: the next ones learn from it."""
+        parts = proposal.parts if isinstance(proposal, LinkedProposal) else (proposal,)
+        self._rejected.extend(LabelledObject(part.z, part.box, part.mask) for part in parts)
+
     @property
     def result(self) -> Result:
         """Result of the object (class) and slice that are worked on."""
@@ -656,6 +767,12 @@ class Session:
         if self._annotation is None or self._segmenter is None:
             raise ValueError("expected an image, got none yet; call set_image first")
         return self._annotation, self._segmenter
+
+
+def _of_slices(
+    on_progress: Callable[[int, int], object], number: int, count: int, done: int, total: int
+) -> None:
+    on_progress(number * total + done, count * total)
 
 
 def _check_fit(annotation: Annotation, source: ImageSource) -> None:

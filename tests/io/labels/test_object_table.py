@@ -59,6 +59,7 @@ def test_an_object_of_a_volume_is_measured(tmp_path: Path) -> None:
         "centroid_row": "13.00",
         "centroid_col": "23.00",
         "mean_uncertainty": "0.1750",
+        "score": "",
         "unit": "µm",
         "area": "10",
         "largest_area": "15",
@@ -85,6 +86,7 @@ def test_each_slice_of_an_object_has_a_line_in_the_order_of_slices(tmp_path: Pat
         "confidence": "0.7500",
         "uncertainty": "0.2500",
         "source": "clicked",
+        "score": "",
         "unit": "µm",
         "area": "2.5",
     }

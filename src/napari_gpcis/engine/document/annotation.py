@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from napari_gpcis.engine.document.commit import (
     class_patches,
     committed,
+    diameter_of,
+    found_objects,
     next_label,
     next_object,
     object_patches,
@@ -280,6 +282,35 @@ class Annotation:
         patches = object_patches(masks, self.labels, label, overlap, old)
         self._push(committed(state, masks, label), patches)
         return label
+
+    def commit_found(self, objects: Sequence[tuple[Masks, tuple[Click, ...]]]) -> list[int]:
+        """Write objects that were found, and not clicked one by one, into the labels; one step.
+
+        Pixels that have a label keep it, and of two objects the first gets a pixel. What is
+        worked on is left as it is.
+
+        Parameters
+        ----------
+        objects : sequence of (dict, tuple of Click)
+            Masks of an object by slice, and the clicks with which it can be taken up.
+
+        Returns
+        -------
+        list of int
+            The label of each; 0 for one that was left no pixel.
+
+        Raises
+        ------
+        ValueError
+            If the labels' type holds too few labels. Nothing is changed then.
+        """
+        state = self.state
+        patches, found, labels = found_objects(state, self.labels, objects)
+        if found:
+            diameter = state.diameter or diameter_of(objects)
+            after = replace(state, committed=(*state.committed, *found), diameter=diameter)
+            self._push(after, patches)
+        return labels
 
     def commit_classes(self, classes: Mapping[int, Array]) -> bool:
         """Class mode: write slices' classes, (Y, X) int each, into the labels; one step."""

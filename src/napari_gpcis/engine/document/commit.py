@@ -11,8 +11,9 @@ from napari_gpcis.engine.document.history import Committed, State, StoredMask
 from napari_gpcis.engine.geometry import Box, equivalent_diameter, found_in
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from napari_gpcis.engine.click import Click
     from napari_gpcis.engine.document.label_store import LabelStore, Patch
     from napari_gpcis.engine.options import Overlap
     from napari_gpcis.engine.types import Array
@@ -21,8 +22,8 @@ Masks = dict[int, tuple[Box, "Array"]]
 """Slice → box and mask of an object."""
 
 
-def next_label(state: State, store: LabelStore) -> int:
-    """One above all labels, also of objects that are taken up again.
+def next_label(state: State, store: LabelStore, count: int = 1) -> int:
+    """One above all labels, also of objects that are taken up again; or the last one of several.
 
     Raises
     ------
@@ -30,7 +31,7 @@ def next_label(state: State, store: LabelStore) -> int:
         If the labels' type holds no higher one.
     """
     known = (*state.committed, *state.taken_up.values())
-    label = 1 + max([store.highest, *(done.label for done in known)])
+    label = count + max([store.highest, *(done.label for done in known)])
     if label > store.largest:
         raise ValueError(
             f"expected labels that hold a {label}, got ones up to {store.largest}; convert the "
@@ -68,6 +69,49 @@ def object_patches(
             "commit it with overlap='overwrite'"
         )
     return tuple(patches)
+
+
+def found_objects(
+    state: State, store: LabelStore, objects: Sequence[tuple[Masks, tuple[Click, ...]]]
+) -> tuple[tuple[Patch, ...], tuple[Committed, ...], list[int]]:
+    """Changes that label objects where there is no label yet, the first ones foremost.
+
+    Returns
+    -------
+    patches : tuple of Patch
+    found : tuple of Committed
+        Objects that got a pixel.
+    labels : list of int
+        The label of each object, 0 for one that got none.
+    """
+    first = next_label(state, store)
+    next_label(state, store, len(objects))
+    taken: dict[int, Array] = {}
+    patches: list[Patch] = []
+    found: list[Committed] = []
+    labels: list[int] = []
+    for masks, clicks in objects:
+        label, places = first + len(found), []
+        for z, (box, mask) in sorted(masks.items()):
+            owned = taken.setdefault(z, np.zeros(store.shape[1:], np.bool_))[box.slices]
+            free = mask & ~owned & (store.of_box(z, box) == 0)
+            plan = store.plan(z, box, free, label, "protect")
+            place = found_in(free, box)
+            if plan is not None and place is not None:
+                owned |= free
+                patches.append(plan)
+                places.append((z, place))
+        labels.append(label if places else 0)
+        if places:
+            own = tuple(replace(click, object_id=label) for click in clicks)
+            found.append(Committed(label, own, tuple(places)))
+    return tuple(patches), tuple(found), labels
+
+
+def diameter_of(objects: Sequence[tuple[Masks, tuple[Click, ...]]]) -> float:
+    """Median diameter of objects, each in the slice where it is largest."""
+    areas = [max(int(mask.sum()) for _, mask in masks.values()) for masks, _ in objects]
+    return equivalent_diameter(float(np.median(areas)))
 
 
 def class_patches(store: LabelStore, classes: Mapping[int, Array]) -> tuple[Patch, ...]:

@@ -44,6 +44,8 @@ class ObjectInSlice:
         Mean probability within the mask.
     clicked : bool
         True if it was clicked in this slice, not propagated there.
+    score : float or None
+        Of one that was found without a click: probability that it is an object.
     """
 
     object_id: int
@@ -53,6 +55,14 @@ class ObjectInSlice:
     col: float
     confidence: float
     clicked: bool
+    score: float | None = None
+
+    @property
+    def source(self) -> str:
+        """What brought it about."""
+        if self.clicked:
+            return "clicked"
+        return "propagated" if self.score is None else "found"
 
 
 def slices_path(path: str | os.PathLike[str]) -> Path:
@@ -152,6 +162,8 @@ class _Sums:
     row_moment: float = 0.0
     col_moment: float = 0.0
     uncertainty: float = 0.0
+    scores: float = 0.0
+    scored: int = 0
 
     def add(self, item: ObjectInSlice, depth: int) -> None:
         """Count a slice; `depth` is the number of slices of a volume."""
@@ -168,6 +180,9 @@ class _Sums:
         self.row_moment += item.area * item.row
         self.col_moment += item.area * item.col
         self.uncertainty += item.area * (1 - item.confidence)
+        if item.score is not None:
+            self.scores += item.area * item.score
+            self.scored += item.area
 
 
 class _Measures:
@@ -199,7 +214,8 @@ class _Measures:
             "col": f"{item.col:.2f}",
             "confidence": f"{item.confidence:.4f}",
             "uncertainty": f"{1 - item.confidence:.4f}",
-            "source": "clicked" if item.clicked else "propagated",
+            "source": item.source,
+            "score": None if item.score is None else f"{item.score:.4f}",
             "unit": self._unit,
             "area": _product(item.area, self._y, self._x),
         }
@@ -225,6 +241,7 @@ class _Measures:
             "centroid_row": f"{centre[1]:.2f}",
             "centroid_col": f"{centre[2]:.2f}",
             "mean_uncertainty": f"{sums.uncertainty / area:.4f}",
+            "score": f"{sums.scores / sums.scored:.4f}" if sums.scored else None,
             "unit": self._unit,
             "area": _product(mean_area, self._y, self._x),
             "largest_area": _product(sums.largest, self._y, self._x),

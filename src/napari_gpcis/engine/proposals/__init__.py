@@ -1,0 +1,1 @@
+"""Objects like those that were committed, found without further clicks."""
