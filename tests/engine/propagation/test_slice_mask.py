@@ -49,7 +49,7 @@ def test_of_equally_likely_objects_the_first_has_the_pixel():
 
 
 def test_three_objects_share_no_pixel_whatever_their_order():
-    objects = [seen((40, 50), 30), seen((48, 60), 34), seen((56, 52), 28)]
+    objects = [seen((40, 50), 30), seen((48, 60), 34, 1.01), seen((56, 52), 28, 0.99)]
     found = [on_slice(part) for part in keep_apart(objects)]
     assert np.sum(found, 0).max() == 1
     for part, again in zip(found[::-1], keep_apart(objects[::-1]), strict=True):

@@ -46,7 +46,7 @@ def motion(box: Box, source: ImageSource, z: int, target: int) -> Array | None:
     there, here = (_grey(source, index, box, size) for index in (target, z))
     still = np.zeros((*size, 2), np.float32)
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    flow = cv2.GaussianBlur(search.calc(there, here, still), (0, 0), SMOOTHNESS)
+    flow: Array = cv2.GaussianBlur(search.calc(there, here, still), (0, 0), SMOOTHNESS)
     if shrink < 1.0:
         flow = cv2.resize(flow, (cols, rows)) / shrink
     down, across = np.mgrid[:rows, :cols].astype(np.float32)
