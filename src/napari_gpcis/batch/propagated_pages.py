@@ -22,7 +22,7 @@ from napari_gpcis.engine.document.annotation import Question
 from napari_gpcis.engine.document.history import State, StoredMask
 from napari_gpcis.engine.geometry import Box, Scale
 from napari_gpcis.engine.masks import sigmoid
-from napari_gpcis.engine.propagation.slice_mask import SliceMask
+from napari_gpcis.engine.propagation.slice_mask import Residual, SliceMask
 from napari_gpcis.engine.propagation.step import Appearance
 from napari_gpcis.engine.propagation.sweep import ClickedSlice, Sweep, between
 
@@ -159,9 +159,11 @@ def pack_held(objects: Mapping[int, SliceMask]) -> bytes:
             f"{object_id} place": np.array([found.z, *found.box], np.int64),
             f"{object_id} mask": np.packbits(found.mask),
             f"{object_id} logits": found.logits,
-            f"{object_id} touched": np.array(found.places, np.int64).reshape(-1, 2),
             f"{object_id} sureness": np.array(found.confidence, np.float64),
         }
+        if found.residual is not None:
+            arrays[f"{object_id} residual place"] = np.array(found.residual.box, np.int64)
+            arrays[f"{object_id} residual"] = found.residual.values
     content = io.BytesIO()
     np.savez(content, **arrays)  # type: ignore[arg-type]
     return zlib.compress(content.getvalue(), 1)
@@ -172,7 +174,7 @@ def unpack_held(content: bytes) -> dict[int, SliceMask]:
     objects = {}
     with np.load(io.BytesIO(zlib.decompress(content)), allow_pickle=False) as arrays:
         for name in arrays.files:
-            if name.endswith(" place"):
+            if name.endswith(" place") and not name.endswith(" residual place"):
                 number = name.removesuffix(" place")
                 z, *edges = (int(value) for value in arrays[name])
                 box = Box(*edges)
@@ -183,10 +185,17 @@ def unpack_held(content: bytes) -> dict[int, SliceMask]:
                     box,
                     mask.reshape(box.shape),
                     arrays[f"{number} logits"],
-                    tuple((int(row), int(col)) for row, col in arrays[f"{number} touched"]),
                     float(arrays[f"{number} sureness"]),
+                    _residual(arrays, number),
                 )
     return objects
+
+
+def _residual(arrays: Mapping[str, np.ndarray], number: str) -> Residual | None:
+    name = f"{number} residual"
+    if name not in arrays:
+        return None
+    return Residual(Box(*map(int, arrays[f"{name} place"])), arrays[name])
 
 
 def pack_anchors(anchors: Mapping[int, ClickedSlice]) -> bytes:
@@ -196,6 +205,7 @@ def pack_anchors(anchors: Mapping[int, ClickedSlice]) -> bytes:
             "scale": [anchor.appearance.scale.cell, anchor.appearance.scale.pixels],
             "level": anchor.appearance.level,
             "threshold": anchor.appearance.threshold,
+            "corrected": anchor.appearance.is_corrected,
             "examples": [
                 [click.z, click.row, click.col, click.positive]
                 for click in anchor.appearance.examples
@@ -219,7 +229,12 @@ def unpack_anchors(content: bytes) -> dict[int, ClickedSlice]:
             Click(z, row, col, positive, object_id) for z, row, col, positive in seen["examples"]
         )
         appearance = Appearance(
-            object_id, Scale(*seen["scale"]), seen["level"], seen["threshold"], examples
+            object_id,
+            Scale(*seen["scale"]),
+            seen["level"],
+            seen["threshold"],
+            examples,
+            seen["corrected"],
         )
         anchors[object_id] = ClickedSlice(masks[object_id], appearance)
     return anchors

@@ -101,7 +101,9 @@ class Run:
             self.on_progress("loading the model", 0, 1)
             self._predictor = load_predictor(self.job.options)
         source = ImageSource(
-            self.image, channel_axis=self.image.channel_axis(3 if self.image.slice_axes else 2)
+            self.image,
+            channel_axis=self.image.channel_axis(3 if self.image.slice_axes else 2),
+            spacing=self.image.relative_spacing,
         )
         options = SessionOptions(self.job.options.mode, self.diameter)
         return ImageSegmenter(source, self._predictor, options)

@@ -125,11 +125,14 @@ class ImageSource:
         Percentiles, per slice (the default) or per stack.
     identity : hashable, optional
         Equal for two sources of the same data, so that embeddings are found again in the cache.
+    spacing : float
+        Distance of two slices, by the size of a pixel in them.
 
     Raises
     ------
     ValueError
-        If the axes, the channels or the type are not those of an image.
+        If the axes, the channels or the type are not those of an image, or the spacing is not
+        above 0.
     """
 
     def __init__(
@@ -140,7 +143,14 @@ class ImageSource:
         channels: Sequence[int] | None = None,
         normalisation: Normalisation | None = None,
         identity: Hashable | None = None,
+        spacing: float = 1.0,
     ) -> None:
+        if not 0 < spacing < math.inf:
+            raise ValueError(
+                f"expected a spacing of slices above 0, got {spacing}; "
+                "give their distance by the size of a pixel"
+            )
+        self.spacing = spacing
         self.array = as_array(array)
         self.axes = Axes.find(self.array.shape, channel_axis)
         self.normalisation = normalisation or Normalisation()

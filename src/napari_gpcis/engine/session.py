@@ -15,7 +15,7 @@ from napari_gpcis.engine.image import ImageSource
 from napari_gpcis.engine.options import Options
 from napari_gpcis.engine.predictor import Predictor
 from napari_gpcis.engine.prompts import box_clicks, lasso_clicks, scribble_clicks
-from napari_gpcis.engine.propagation.propagate import propagate
+from napari_gpcis.engine.propagation.propagate import Propagation
 from napari_gpcis.engine.proposals.examples import (
     LabelledObject,
     committed_objects,
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from napari_gpcis.engine.result import Result
     from napari_gpcis.engine.types import Array, ArrayLike
     from napari_gpcis.model import SegmentationNetwork
+
+OBJECTS_WITH_PROPAGATIONS = 8
 
 
 class Session:
@@ -97,6 +99,7 @@ class Session:
         self._segmenter: ImageSegmenter | None = None
         self._result: Result | None = None
         self._rejected: list[LabelledObject] = []
+        self._propagations: dict[int, Propagation] = {}
 
     def set_image(
         self,
@@ -106,6 +109,7 @@ class Session:
         channels: Sequence[int] | None = None,
         normalisation: Normalisation | None = None,
         identity: Hashable | None = None,
+        spacing: float | None = None,
         labels: Array | None = None,
         annotation: Annotation | None = None,
     ) -> None:
@@ -124,6 +128,9 @@ class Session:
             Percentiles, per slice (the default) or per stack.
         identity : hashable, optional
             Equal for the same data, so that going back to it finds its embeddings.
+        spacing : float, optional
+            Distance of two slices by the size of a pixel in them; taken for 1 when not given. In
+            a stack of distant slices, propagation trusts less in what it learned in another one.
         labels : array of int, optional
             Labels to go on from, in the image's shape without channels.
         annotation : Annotation, optional
@@ -133,7 +140,8 @@ class Session:
         Raises
         ------
         ValueError
-            If the image's axes or type, or the labels, do not fit. Nothing is changed then.
+            If the image's axes or type, the spacing, or the labels, do not fit. Nothing is changed
+            then.
         """
         source = ImageSource(
             image,
@@ -141,6 +149,7 @@ class Session:
             channels=channels,
             normalisation=normalisation,
             identity=identity,
+            spacing=1.0 if spacing is None else spacing,
         )
         if annotation is None:
             store = LabelStore(source.shape, labels)
@@ -155,6 +164,7 @@ class Session:
             self._segmenter = ImageSegmenter(source, self._predictor, self.options)
             self._result = None
             self._rejected = []
+            self._propagations.clear()
 
     def add_click(
         self,
@@ -684,6 +694,8 @@ class Session:
     ) -> Iterator[SliceMask]:
         """Masks of an object slice by slice, for `Annotation.carry`; see `propagate`.
 
+        After a further click, only what it ends is carried anew, and comes first.
+
         Parameters
         ----------
         state : State
@@ -709,13 +721,8 @@ class Session:
         for z in slices:
             seed = state.carried.get((object_id, z))
             answers[z] = segmenter.answer(Question(state, object_id, z, None, seed))
-        yield from propagate(
-            answers,
-            source=segmenter.source,
-            predictor=self._predictor,
-            direction=direction,
-            within=within,
-        )
+        newest = next(click.z for click in reversed(state.of(object_id)) if click.z in answers)
+        yield from self._propagation(object_id).run(answers, direction, within, newest)
 
     def prepare(
         self,
@@ -748,6 +755,16 @@ class Session:
             )
             annotation.add(*pixels)
             return self._show(z)
+
+    def _propagation(self, object_id: int) -> Propagation:
+        """Propagation of an object; the last objects' remember what they found."""
+        found = self._propagations.pop(object_id, None)
+        if found is None:
+            found = Propagation(self._of_image[1].source, self._predictor)
+        self._propagations[object_id] = found
+        while len(self._propagations) > OBJECTS_WITH_PROPAGATIONS:
+            self._propagations.pop(next(iter(self._propagations)))
+        return found
 
     def _show(self, z: int) -> Result:
         """Result of the object (class) that is worked on, in a slice."""

@@ -224,7 +224,7 @@ def test_a_stop_rule_that_makes_no_sense_is_refused(wrong):
 def seen(centre, diameter, confidence=0.9):
     mask = disk((60, 80), centre, diameter)
     box = Box(10, 20, 70, 100)
-    return SliceMask(0, box, mask, np.zeros(mask.shape, np.float32), (), confidence)
+    return SliceMask(0, box, mask, np.zeros(mask.shape, np.float32), confidence)
 
 
 @pytest.mark.parametrize(

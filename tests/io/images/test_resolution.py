@@ -228,3 +228,15 @@ def test_a_scale_that_does_not_fit_the_axes_is_named(tmp_path: Path, kind: str) 
 def test_a_micro_sign_is_written_as_imagej_reads_it(unit: str) -> None:
     lines = Resolution(x=(4, 1), y=(4, 1), unit=unit).imagej_lines()
     assert lines == ["unit=um" if unit == "um" else "unit=\\u00B5m"]
+
+
+def test_the_distance_of_slices_is_counted_in_pixels(tmp_path: Path) -> None:
+    axes = [{"name": name, "type": "space", "unit": "micrometer"} for name in "zyx"]
+    scale = [{"type": "scale", "scale": [2.0, 0.5, 0.5]}]
+    with open_image(ome_zarr(tmp_path / "known.zarr", axes, scale)) as image:
+        assert image.relative_spacing == pytest.approx(4.0)
+    with open_image(ome_zarr(tmp_path / "unknown.zarr", axes, [])) as image:
+        assert image.relative_spacing == 1.0
+    # slices of a film are not apart in space
+    with open_image(film_in_zarr(tmp_path / "film.zarr", 5.0, "second")) as image:
+        assert image.relative_spacing == 1.0

@@ -99,7 +99,7 @@ def test_numpy_images_are_viewed() -> None:
     data = numbers(2, 3, 30, 40)
     stack, arguments = image_stack(Image(data), Frame.of((2, 3, 30, 40), (2, 3)))
     assert np.shares_memory(stack, data)
-    assert arguments == {"channel_axis": None}
+    assert arguments["channel_axis"] is None
     assert np.array_equal(stack, data.reshape(6, 30, 40))
 
 
@@ -118,7 +118,7 @@ def test_colours_and_channels_come_last(lazy: bool) -> None:
     stack, arguments = image_stack(Image(wrap(channels)), frame)
     source = ImageSource(stack, **arguments, channels=[1])
     assert source.shape == (5, 30, 40)
-    assert arguments == {"channel_axis": 3}
+    assert arguments["channel_axis"] == 3
     assert np.array_equal(stack[3, 4:6, 7:9, 1], channels[3, 1, 4:6, 7:9])
     assert np.array_equal(stack[3, 4:6, 7:9, 0:2], np.moveaxis(channels[3, :, 4:6, 7:9], 0, -1))
 
@@ -133,6 +133,20 @@ def test_the_engine_reads_channels_wherever_they_are(channel_axis: int) -> None:
     for wrap in (np.asarray, Lazy):
         stack, arguments = image_stack(Image(wrap(data)), frame)
         assert np.array_equal(ImageSource(stack, **arguments).read(4, Box(2, 3, 20, 30)), expected)
+
+
+@pytest.mark.parametrize(
+    ("labels", "scale", "spacing"),
+    [
+        (("z", "y", "x"), (2.0, 0.5, 0.5), 4),
+        (("t", "y", "x"), (2.0, 0.5, 0.5), 1),
+        (("z", "y", "x"), (1.0, 1.0, 1.0), 1),
+    ],
+)
+def test_slices_are_as_far_apart_as_the_layer_says(labels, scale, spacing) -> None:
+    layer = Image(numbers(5, 30, 40), axis_labels=labels, scale=scale)
+    _, arguments = image_stack(layer, Frame.of((5, 30, 40), (1, 2)))
+    assert arguments["spacing"] == pytest.approx(spacing)
 
 
 def test_a_flat_image_is_a_stack_of_one() -> None:

@@ -1,4 +1,4 @@
-"""Motion of a mask from one slice to another: dense optical flow around the object."""
+"""Motion of an object from one slice to another: dense optical flow around it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-
-from napari_gpcis.engine.masks import signed_distance
 
 if TYPE_CHECKING:
     from napari_gpcis.engine.geometry import Box
@@ -19,49 +17,55 @@ SMALLEST_SIDE = 24
 SMOOTHNESS = 4.0
 
 
-def follow(mask: Array, box: Box, source: ImageSource, z: int, target: int) -> Array:
-    """Move a mask of one slice as the image moves from there to another slice.
+def motion(box: Box, source: ImageSource, z: int, target: int) -> Array | None:
+    """Find where each pixel of a slice comes from in another.
 
     Parameters
     ----------
-    mask : bool, shape of `box`
-        The mask, with a margin as wide as the motion to be found.
     box : Box
-        Box of image pixels.
+        Box of image pixels, with a margin as wide as the motion to be found.
     source : ImageSource
         The image.
     z, target : int
-        The slice of the mask, and the one that it is moved to.
+        The slice that pixels come from, and the one that they are moved to.
 
     Returns
     -------
-    bool, shape of `box`
-        The mask itself if the motion would leave nothing of it.
+    float32, shape (rows, columns, 2)
+        Column and row in the box for `move`; None if the box is too narrow to tell.
 
     References
     ----------
     Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016.
     """
-    shrink = min(1.0, LARGEST_SIDE / max(mask.shape))
-    size = [round(side * shrink) for side in mask.shape]
+    rows, cols = box.shape
+    shrink = min(1.0, LARGEST_SIDE / max(rows, cols))
+    size = [round(side * shrink) for side in (rows, cols)]
     if min(size) < SMALLEST_SIDE:
-        return mask
+        return None
     there, here = (_grey(source, index, box, size) for index in (target, z))
     still = np.zeros((*size, 2), np.float32)
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    flow = cv2.GaussianBlur(search.calc(there, here, still), (0, 0), SMOOTHNESS)
+    flow: Array = cv2.GaussianBlur(search.calc(there, here, still), (0, 0), SMOOTHNESS)
     if shrink < 1.0:
-        flow = cv2.resize(flow, mask.shape[::-1]) / shrink
-    rows, cols = np.mgrid[: mask.shape[0], : mask.shape[1]].astype(np.float32)
-    moved = cv2.remap(
-        signed_distance(mask),
-        cols + flow[..., 0],
-        rows + flow[..., 1],
+        flow = cv2.resize(flow, (cols, rows)) / shrink
+    down, across = np.mgrid[:rows, :cols].astype(np.float32)
+    origin: Array = flow + np.stack([across, down], -1)
+    return origin
+
+
+def move(values: Array, origin: Array | None) -> Array:
+    """Move a map of a box, bilinearly, by what `motion` found."""
+    if origin is None:
+        return values
+    moved: Array = cv2.remap(
+        values,
+        origin[..., 0],
+        origin[..., 1],
         cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    found: Array = moved > 0
-    return found if found.any() else mask
+    return moved
 
 
 def _grey(source: ImageSource, z: int, box: Box, size: list[int]) -> Array:

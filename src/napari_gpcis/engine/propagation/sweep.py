@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_gpcis.engine.propagation.slice_mask import SliceMask, joined
+from napari_gpcis.engine.propagation.slice_mask import SliceMask, joined, keep_apart
 from napari_gpcis.engine.propagation.step import Appearance, PropagationStep
 from napari_gpcis.engine.propagation.stop_rule import StopRule
 
@@ -154,7 +154,11 @@ class Sweep:
         tracks = self._tracks_at(self._slices[done - 1], alive or {}) if done else []
         for z in self._slices[done:]:
             going = [track for track in tracks if self._goes_to(track, z)]
-            carried = sorted(self._carried(z, going), key=lambda pair: pair[0].object_id)
+            found = sorted(self._carried(z, going), key=lambda pair: pair[0].object_id)
+            apart = keep_apart([now for _, now in found])
+            carried = [
+                (track, now) for (track, _), now in zip(found, apart, strict=True) if now.mask.any()
+            ]
             yield z, {track.object_id: now for track, now in carried}
             tracks = [
                 ObjectTrack(track.object_id, track.start, now.cropped, track.step, track.in_gap)
@@ -202,7 +206,9 @@ class Sweep:
 
     def _mask(self, track: ObjectTrack, z: int) -> SliceMask | None:
         """The object in a slice; None where it has ended."""
-        now = track.step.apply(track.last, z)
+        # here, as objects of a slice may be shared among threads
+        last = track.step.learn(track.last) if track.last is track.start else track.last
+        now = track.step.apply(last, z)
         if now is None or self._stop.ends(track.start, track.last, now):
             return None
         now = self._correct(track.object_id, now)

@@ -75,6 +75,14 @@ class ImageStack(ABC):
         return math.prod(self.slice_shape)
 
     @property
+    def relative_spacing(self) -> float:
+        """Distance of two slices by the size of a pixel in them; 1 where the file does not say."""
+        size = self.resolution.pixel_size() if self.slice_axes.endswith("Z") else None
+        if size is None or not size.spacing:
+            return 1.0
+        return size.spacing / math.sqrt(size.y * size.x)
+
+    @property
     def axes(self) -> str:
         """Axes in the order of `full_shape`, such as YX, ZYX or TZYXC."""
         return f"{self.slice_axes}YX{'C' if self.channels else ''}"

@@ -9,6 +9,7 @@ import numpy as np
 from napari_gpcis.io.errors import OutputFileError
 from napari_gpcis.io.labels.shapes import shape_writer
 from napari_gpcis.io.labels.slices import Slices
+from napari_gpcis.widget.layers.axis_names import is_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,5 +42,5 @@ def write_shapes_file(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
 def _letters(labels: Sequence[str], count: int) -> str:
     """Letters of the leading axes; none where one would come twice."""
     names = [str(label).lower() for label in labels[:count]] or [""] * count
-    letters = "".join("T" if name in ("t", "time") else "Z" for name in names)
+    letters = "".join("T" if is_time(name) else "Z" for name in names)
     return letters if len(set(letters)) == len(letters) else ""

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import psutil  # type: ignore[import-untyped]
 
+from napari_gpcis.widget.layers.axis_names import is_time
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -147,7 +149,7 @@ def image_stack(layer: Image, frame: Frame) -> tuple[ArrayLike, dict[str, Any]]:
     array : array or StackView
         A numpy view where there can be one.
     arguments : dict
-        For `Session.set_image`, beside it: `channel_axis`, which is None for RGB.
+        For `Session.set_image`, beside it: `channel_axis`, which is None for RGB, and `spacing`.
 
     Raises
     ------
@@ -170,7 +172,19 @@ def image_stack(layer: Image, frame: Frame) -> tuple[ArrayLike, dict[str, Any]]:
     trailing = frame.plane if axis is None else (*frame.plane, axis)
     flat = _flat(data, frame.leading_axes, trailing)
     stack = StackView(data, frame, axis) if flat is None else flat
-    return stack, {"channel_axis": None if frame.channel_axis is None else 3}
+    channel_axis = None if frame.channel_axis is None else 3
+    return stack, {"channel_axis": channel_axis, "spacing": _spacing(layer, frame)}
+
+
+def _spacing(layer: Image, frame: Frame) -> float:
+    """Distance of two slices by the size of a pixel in them; 1 for frames of a film."""
+    if not frame.leading_axes:
+        return 1.0
+    axis = frame.leading_axes[-1]
+    if is_time(str(layer.axis_labels[axis])):
+        return 1.0
+    steps = [abs(float(layer.scale[each])) for each in (axis, *frame.plane)]
+    return steps[0] / math.sqrt(steps[1] * steps[2]) if all(steps) else 1.0
 
 
 def check_image(layer: Image) -> None:

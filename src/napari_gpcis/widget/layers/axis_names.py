@@ -10,14 +10,19 @@ from napari_gpcis.io.images.open import open_image
 if TYPE_CHECKING:
     from napari.layers import Image
 
-__all__ = ["is_named", "name_axes_by_file"]
+__all__ = ["is_named", "is_time", "name_axes_by_file"]
 
 _NAMES = {"T": "t", "C": "c", "S": "c", "Z": "z", "Y": "y", "X": "x"}
 
 
 def is_named(label: str) -> bool:
-    """Whether an axis has a label of its own; napari's are "axis -3" or "-3"."""
+    """True for an axis with a label of its own; napari's are "axis -3" or "-3"."""
     return not label.removeprefix("axis ").lstrip("-").isdigit()
+
+
+def is_time(label: str) -> bool:
+    """True if a label says that an axis is time."""
+    return label.lower() in ("t", "time")
 
 
 def name_axes_by_file(layer: Image) -> None:

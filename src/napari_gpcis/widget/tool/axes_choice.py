@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from napari_gpcis.widget.layers.axis_names import is_named
+from napari_gpcis.widget.layers.axis_names import is_named, is_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +76,7 @@ class AxesChoice:
             if index in frame.plane:
                 continue
             label = str(image.axis_labels[index])
-            kind: AxisKind = "time" if label.lower() in ("t", "time") else "slices"
+            kind: AxisKind = "time" if is_time(label) else "slices"
             kind = "channels" if index == frame.channel_axis else kind
             axes.append(Axis(index, label, size, kind))
         return axes

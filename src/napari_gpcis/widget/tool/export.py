@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from napari_gpcis.io.errors import OutputFileError
 from napari_gpcis.io.labels.shapes import SHAPE_SUFFIXES, shape_writer
 from napari_gpcis.io.labels.slices import ClassStyle, Slices
+from napari_gpcis.widget.layers.axis_names import is_time
 from napari_gpcis.widget.tool.types import counted
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def _slices(document: ImageDocument, classes: ClassList) -> Slices:
         if document.mode == "class"
     }
     axes = [str(image.axis_labels[axis]).lower() for axis in frame.leading_axes]
-    letters = "".join("T" if label in ("t", "time") else "Z" for label in axes)
+    letters = "".join("T" if is_time(label) else "Z" for label in axes)
     # Of two axes of depth nobody knows which is which: slices are numbered in one go.
     return Slices(
         PurePath(name).name,
