@@ -217,7 +217,12 @@ def report_propagation(side: int, slices: int) -> None:
     bench.click(*CELL)
     made = table(f"Propagation, {slices} × {side}² (ms)", ("", "slices", "a slice", "held"))
 
+    def forget() -> None:
+        """Have every slice carried anew: what was found before would be remembered."""
+        tool.loop.engine._session._propagations.clear()
+
     def in_window(name: str) -> None:
+        forget()
         bench.watch.forget()
         started = time.perf_counter()
         tool.propagate_both()
@@ -239,6 +244,7 @@ def report_propagation(side: int, slices: int) -> None:
     times: list[float] = []
 
     def alone(_: Callable[[], bool]) -> int:
+        forget()
         started = time.perf_counter()
         count = sum(1 for _ in tool.loop.engine._session.spread(state, state.active))
         times.append((time.perf_counter() - started) / count)

@@ -16,9 +16,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import PIL.Image
+
 OUTPUT = Path(__file__).resolve().parents[1] / "docs" / "images"
 SIZE = (1280, 800)
 COLOURS = 256
+ANIMATION_WIDTH = 800
+ANIMATION_COLOURS = 64
 SECONDS = 60.0
 
 
@@ -77,6 +81,16 @@ class Stage:
         picture.save(OUTPUT / f"{name}.png", optimize=True)
         print(f"docs/images/{name}.png")
 
+    def frame(self) -> PIL.Image.Image:
+        """The window as it is, for an animation."""
+        from PIL import Image
+
+        self.wait(lambda: True)
+        pixels = self.viewer.screenshot(canvas_only=False, flash=False)
+        picture = Image.fromarray(pixels).convert("RGB")
+        width = ANIMATION_WIDTH
+        return picture.resize((width, round(width * picture.height / picture.width)))
+
     def close(self) -> None:
         """Close the window."""
         self.tool.close()
@@ -112,6 +126,39 @@ def objects() -> None:
     stage.wait(lambda: True)
     sheet = stage.panel.findChild(HelpSheet)
     sheet.grab().save(str(OUTPUT / "help.png"))
+    stage.close()
+
+
+def animation() -> None:
+    """Coins, clicked one after the other: the README's first picture."""
+    import skimage.data
+
+    stage = Stage()
+    tool = stage.tool
+    stage.show(skimage.data.coins(), name="coins")
+    frames = [stage.frame()]
+
+    def step(action: Callable[[], object]) -> None:
+        action()
+        stage.wait(lambda: tool.idle)
+        frames.append(stage.frame())
+
+    step(lambda: stage.click(193, 212))
+    step(lambda: stage.click(176, 190, positive=False))
+    step(tool.commit)
+    for row, col in ((186, 347), (120, 144), (120, 200), (119, 260)):
+        step(lambda row=row, col=col: stage.click(row, col))  # type: ignore[misc]
+        step(tool.commit)
+    small = [frame.quantize(ANIMATION_COLOURS, dither=0) for frame in frames]
+    small[0].save(
+        OUTPUT / "clicks.gif",
+        save_all=True,
+        append_images=small[1:],
+        duration=[1500] + [900] * (len(small) - 2) + [2500],
+        loop=0,
+        optimize=True,
+    )
+    print("docs/images/clicks.gif")
     stage.close()
 
 
@@ -188,7 +235,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_DATA_HOME"] = folder
         os.environ["NAPARI_CONFIG"] = ""
-        scenes = (objects, restored, stack, classes, fine_tuning)
+        scenes = (animation, objects, restored, stack, classes, fine_tuning)
         for scene in scenes:
             if len(sys.argv) < 2 or scene.__name__ in sys.argv[1:]:
                 scene()

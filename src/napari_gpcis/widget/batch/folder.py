@@ -142,7 +142,7 @@ class SegmentFolder(Container[Widget]):
 
     @property
     def is_running(self) -> bool:
-        """Whether a batch is under way."""
+        """True while a batch is under way."""
         return self._thread is not None
 
     def request(self) -> FolderRequest:

@@ -17,7 +17,7 @@ __all__ = ["alike", "combined"]
 
 
 def alike(layers: Sequence[Image]) -> bool:
-    """Whether layers can be the channels of one image: grey ones of one shape, two at least."""
+    """True if layers can be the channels of one image: grey ones of one shape, two at least."""
     shapes = {tuple(_finest(layer).shape) for layer in layers}
     return len(layers) > 1 and len(shapes) == 1 and not any(layer.rgb for layer in layers)
 
