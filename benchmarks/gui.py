@@ -206,8 +206,8 @@ class Bench:
         tool: Any = self.panel.tool
         self.tool = tool
         if model != "default":
-            self.tool.set_model(model)
-        self.watch.run(lambda: bool(self.tool.ready))
+            self.tool.model.choose(model)
+        self.watch.run(lambda: bool(self.tool.model.is_loaded))
         if threads:
             self._set_threads(threads)
         self.watch.rest(self.tool)

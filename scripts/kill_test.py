@@ -222,12 +222,12 @@ def _work(image: str, model: str, seed: float, report: Connection) -> None:
     viewer.window.add_dock_widget(panel, name="GPCIS")
     tool: Any = panel.tool
     if model != "default":
-        tool.set_model(model)
-    while not tool.ready:
+        tool.model.choose(model)
+    while not tool.model.is_loaded:
         QApplication.processEvents()
         time.sleep(0.01)
-    if tool.restorable is not None:
-        tool.restore()
+    if tool.earlier_work.restorable is not None:
+        tool.earlier_work.restore()
     report.send(_restored(tool))
     report.send(Seen.of(tool))
     # after the journal, which is the first observer
@@ -264,7 +264,7 @@ def _act(tool: Any, randomly: random.Random) -> None:
         z = randomly.randrange(SHAPE[0])
         reach = RADIUS - 2 if name == "click" else 2 * RADIUS
         at = (z, row + randomly.uniform(-reach, reach), col + randomly.uniform(-reach, reach))
-        tool.click(at, name == "click")
+        tool.mouse.click(at, name == "click")
     else:
         try:
             getattr(tool, name)()

@@ -45,13 +45,13 @@ class Stage:
     def show(self, image: Any, **arguments: Any) -> None:
         """Open an image and wait for the model."""
         self.viewer.add_image(image, **arguments)
-        self.wait(lambda: self.tool.ready and self.tool.idle)
+        self.wait(lambda: self.tool.model.is_loaded and self.tool.idle)
         self.viewer.reset_view()
 
     def click(self, *place: float, positive: bool = True) -> None:
         """Click on a pixel, and wait for the answer."""
-        image = self.viewer.layers[self.tool.image]
-        self.tool.click(tuple(image.data_to_world(place)), positive)
+        image = self.viewer.layers[self.tool.switcher.image_name]
+        self.tool.mouse.click(tuple(image.data_to_world(place)), positive)
         self.wait(lambda: self.tool.idle and self.tool.status.level != "busy")
 
     def wait(self, until: Callable[[], bool]) -> None:
@@ -122,7 +122,7 @@ def restored() -> None:
     stage = Stage("light")
     stage.show(skimage.data.coins(), name="coins")
     stage.shoot("restore")
-    stage.tool.restore()
+    stage.tool.earlier_work.restore()
     stage.wait(lambda: stage.tool.idle)
     stage.shoot("restored")
     stage.close()
@@ -156,15 +156,15 @@ def classes() -> None:
     stage.show(skimage.data.immunohistochemistry(), name="immunohistochemistry")
     tool.set_mode("class")
     stage.wait(lambda: tool.idle)
-    tool.add_class()
+    tool.classes.add()
     wanted = {
         "Epithelium": ((60, 60), (440, 330), (130, 250), (71, 343), (398, 343), (357, 57)),
         "Connective tissue": ((260, 150), (60, 260), (400, 120), (490, 200)),
         "Lumen": ((125, 358), (20, 480)),
     }
     for number, (name, places) in enumerate(wanted.items(), 1):
-        tool.rename_class(number, name)
-        tool.set_active_class(number)
+        tool.classes.rename(number, name)
+        tool.classes.choose(number)
         for row, col in places:
             stage.click(row, col)
     stage.shoot("classes")

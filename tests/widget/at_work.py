@@ -36,7 +36,7 @@ def settle(tool: Any, timeout: float = 60.0) -> None:
     end = time.monotonic() + timeout
     quiet = 0
     while quiet < 3:
-        quiet = quiet + 1 if tool.idle and tool.ready else 0
+        quiet = quiet + 1 if tool.idle and tool.model.is_loaded else 0
         QApplication.processEvents()
         if not quiet:
             time.sleep(0.002)
@@ -72,7 +72,7 @@ def show_slice(tool: Any, z: int) -> None:
 def click(tool: Any, z: int, row: float, col: float, positive: bool = True) -> None:
     """Click on a pixel of a slice and wait for the answer."""
     show_slice(tool, z)
-    tool.click(world_of(tool, z, row, col), positive)
+    tool.mouse.click(world_of(tool, z, row, col), positive)
     settle(tool)
 
 

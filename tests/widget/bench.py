@@ -134,7 +134,7 @@ class Window:
 
     def at(self, *place: float) -> QPoint:
         """Where on the canvas a pixel of the image is."""
-        image = self.tool._image
+        image = self.tool.switcher.image
         world = np.asarray(image.data_to_world((*self._leading(image, place), *place[-2:])))
         row, col = world[-2:]
         view = self.canvas.view
@@ -144,7 +144,7 @@ class Window:
     def settle(self) -> None:
         """Wait until all is answered and shown."""
         for _ in range(3):  # what comes back may be a reason to ask more
-            self.wait(lambda: self.tool.ready and self.tool.idle)
+            self.wait(lambda: self.tool.model.is_loaded and self.tool.idle)
             QApplication.processEvents()
 
     def wait(self, until: Callable[[], bool]) -> None:
@@ -177,8 +177,8 @@ class Window:
         return (
             tool.mode == "object"
             and tool.document is not None
-            and tool._image.data is image
-            and set(self.viewer.layers) == {tool._image, *tool.loop.layers}
+            and tool.switcher.image.data is image
+            and set(self.viewer.layers) == {tool.switcher.image, *tool.loop.layers}
         )
 
     def _begin_anew(self) -> None:
@@ -207,8 +207,8 @@ class Window:
         tool.set_object_diameter(None)
         for name in tool.options.overlays:
             tool.set_overlay(name, name == "next click")
-        for item in tool.classes[2:]:
-            tool.remove_class(item.number)
+        for item in tool.classes.all[2:]:
+            tool.classes.remove(item.number)
 
 
 @contextmanager

@@ -12,16 +12,18 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
+from napari_gpcis.widget.tool.earlier_work import EarlierWork
 from napari_gpcis.widget.tool.engine_thread import EngineThread, Loaded
 from napari_gpcis.widget.tool.tool import Tool
 from napari_gpcis.widget.tool.types import Restorable, Status
 
 ASKED = (
-    "add_class", "apply_to_all", "cancel", "clear", "commit", "discard_restorable",
-    "estimate_diameter", "export", "jump_to_next", "new_object", "propagate", "recolor_class",
-    "redo", "remove_class", "rename_class", "restore", "set_active", "set_active_class",
-    "set_channels", "set_device", "set_image", "set_labels_layer", "set_mode", "set_model",
-    "set_object_diameter", "set_overlap", "set_overlay", "set_threshold", "swap_sign", "undo",
+    "apply_to_all", "axes.set_channels", "axes.set_kind", "cancel", "classes.add",
+    "classes.choose", "classes.recolor", "classes.remove", "classes.rename", "clear", "commit",
+    "earlier_work.discard", "earlier_work.restore", "estimate_diameter", "export",
+    "jump_to_next", "model.choose", "model.choose_device", "new_object", "propagate", "redo",
+    "set_active", "set_mode", "set_object_diameter", "set_overlap", "set_overlay",
+    "set_threshold", "swap_sign", "switcher.choose_image", "switcher.choose_labels", "undo",
 )  # fmt: skip
 """What the panel may ask for."""
 
@@ -46,6 +48,8 @@ class SilentTool(Tool):
         self.obeys = True
         self._asked_by_itself = True
         super().__init__(viewer, SilentEngine)
+        for name in ASKED:
+            self._keep(name)
         self._asked_by_itself = False
 
     def show(self, text: str, level: Any = "info", done: int = 0, total: int = 0) -> None:
@@ -59,27 +63,25 @@ class SilentTool(Tool):
         self.loop.loaded = replace(self.loop.loaded, **changes)
         self.changed.emit()
 
+    def _keep(self, name: str) -> None:
+        """Let what the panel asks of the tool, or of a part of it, be written down."""
+        *part, method = name.split(".")
+        owner: Any = getattr(self, part[0]) if part else self
+        original = getattr(owner, method)
 
-def _kept(name: str) -> Callable[..., Any]:
-    original = getattr(Tool, name)
+        def asked(*args: Any) -> Any:
+            if self._asked_by_itself:
+                return original(*args)
+            self.calls.append((name, *args))
+            if self.refusal:
+                raise ValueError(self.refusal)
+            self._asked_by_itself = True
+            try:
+                return original(*args) if self.obeys else None
+            finally:
+                self._asked_by_itself = False
 
-    def method(self: SilentTool, *args: Any) -> Any:
-        if self._asked_by_itself:
-            return original(self, *args)
-        self.calls.append((name, *args))
-        if self.refusal:
-            raise ValueError(self.refusal)
-        self._asked_by_itself = True
-        try:
-            return original(self, *args) if self.obeys else None
-        finally:
-            self._asked_by_itself = False
-
-    return method
-
-
-for _name in ASKED:
-    setattr(SilentTool, _name, _kept(_name))
+        setattr(owner, method, asked)
 
 
 @contextmanager
@@ -93,7 +95,7 @@ def silent_tool(*, channels: bool = False) -> Iterator[SilentTool]:
     else:
         viewer.add_image(np.zeros((64, 64)), name="embryo")
     tool = SilentTool(viewer)
-    tool.set_image("embryo")
+    tool.switcher.choose_image("embryo")
     tool.calls.clear()
     yield tool
     tool.close()
@@ -126,7 +128,7 @@ def able(monkeypatch: pytest.MonkeyPatch) -> None:
 def offering(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if there were unsaved work of an earlier session."""
     text = "14 clicks and 3 objects from 20 Nov 22:10"
-    monkeypatch.setattr(Tool, "restorable", Restorable(text))
+    monkeypatch.setattr(EarlierWork, "restorable", Restorable(text))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from napari_gpcis.engine.document.annotation import Annotation, Question, reach
 from napari_gpcis.engine.document.history import StoredMask
 from napari_gpcis.engine.document.label_store import LabelStore
 from napari_gpcis.engine.image import ImageSource
-from napari_gpcis.engine.options import Options, check_diameter
+from napari_gpcis.engine.options import Options
 from napari_gpcis.engine.predictor import Predictor
 from napari_gpcis.engine.propagation.propagate import propagate
 from napari_gpcis.engine.segmenter import ImageSegmenter
@@ -381,7 +381,6 @@ class Session:
 
     @object_diameter.setter
     def object_diameter(self, diameter: float | None) -> None:
-        check_diameter(diameter)
         with self._lock:
             self.options = replace(self.options, object_diameter=diameter)
             if self._segmenter:

@@ -33,7 +33,7 @@ class Palette:
 
 
 def palette_of(theme_id: str) -> Palette:
-    """What we use of a napari theme; the levels' colours can be read on its surface.
+    """Colours and text sizes of a napari theme; every level can be read on its surface.
 
     Parameters
     ----------

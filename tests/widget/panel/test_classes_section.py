@@ -38,11 +38,11 @@ def test_class_mode_shows_classes_in_place_of_objects(view: Any, tool: Any) -> N
 def test_a_selected_class_becomes_the_active_one(view: Any, tool: Any) -> None:
     assert view.table.currentRow() == 0
     view.table.setCurrentCell(1, 1)
-    assert tool.calls == [("set_active_class", 2)]
-    tool.set_active_class(1)
+    assert tool.calls == [("classes.choose", 2)]
+    tool.classes.choose(1)
     tool.changed.emit()
     assert view.table.currentRow() == 0
-    assert tool.calls == [("set_active_class", 2), ("set_active_class", 1)]
+    assert tool.calls == [("classes.choose", 2), ("classes.choose", 1)]
 
 
 def test_a_refused_class_is_selected_no_longer(view: Any, tool: Any) -> None:
@@ -53,7 +53,7 @@ def test_a_refused_class_is_selected_no_longer(view: Any, tool: Any) -> None:
 
 def test_a_name_is_edited_in_place(view: Any, tool: Any) -> None:
     view.table.item(0, 1).setText("  cell ")
-    assert tool.calls == [("rename_class", 1, "cell")]
+    assert tool.calls == [("classes.rename", 1, "cell")]
     assert names(view) == ["cell", "Class 2"]
 
 
@@ -74,7 +74,7 @@ def test_a_click_on_a_colour_changes_it(
     view.table.cellClicked.emit(1, 0)
     view.table.cellClicked.emit(1, 0)
     view.table.cellClicked.emit(1, 1)
-    assert tool.calls == [("recolor_class", 2, "#112233")]
+    assert tool.calls == [("classes.recolor", 2, "#112233")]
 
 
 def test_classes_come_and_go(view: Any, tool: Any) -> None:

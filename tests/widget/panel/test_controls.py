@@ -174,5 +174,5 @@ def test_a_passing_wheel_changes_nothing(panel: Any, tool: Any, qapp: Any) -> No
 def test_a_long_name_is_whole_in_the_tooltip(panel: Any, tool: Any) -> None:
     width = panel.minimumSizeHint().width()
     tool.viewer.layers["embryo"].name = "a very long name " * 20
-    assert tool.image in panel.click.image.image.toolTip()
+    assert tool.switcher.image_name in panel.click.image.image.toolTip()
     assert panel.minimumSizeHint().width() == width

@@ -10,6 +10,7 @@ import pytest
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QLabel
 
+from napari_gpcis.widget.tool.earlier_work import EarlierWork
 from napari_gpcis.widget.tool.tool import Tool
 from napari_gpcis.widget.tool.types import Restorable
 from tests.widget import silent
@@ -39,11 +40,14 @@ def shown(widget: Any) -> bool:
 
 
 CHOICES = {
-    "image": (lambda c: choose(c.image.image, "nuclei"), ("set_image", "nuclei")),
-    "channels": (lambda c: c.image._boxes[1].click(), ("set_channels", (0,))),
+    "image": (lambda c: choose(c.image.image, "nuclei"), ("switcher.choose_image", "nuclei")),
+    "channels": (lambda c: c.image._boxes[1].click(), ("axes.set_channels", (0,))),
     "mode": (lambda c: c.mode.classes.click(), ("set_mode", "class")),
     "active": (lambda c: c.mode.active.click(), ("set_active", False)),
-    "labels": (lambda c: choose(c.options.labels.native, "New layer"), ("set_labels_layer", None)),
+    "labels": (
+        lambda c: choose(c.options.labels.native, "New layer"),
+        ("switcher.choose_labels", None),
+    ),
     "overlap": (
         lambda c: choose(c.options.overlap.native, "Overwrite other objects"),
         ("set_overlap", "overwrite"),
@@ -54,8 +58,8 @@ CHOICES = {
         lambda c: c.options.overlays["next click"].native.click(),
         ("set_overlay", "next click", False),
     ),
-    "model": (lambda c: choose(c.model.model, "paper"), ("set_model", "paper")),
-    "device": (lambda c: choose(c.model.device, "cuda:0"), ("set_device", "cuda:0")),
+    "model": (lambda c: choose(c.model.model, "paper"), ("model.choose", "paper")),
+    "device": (lambda c: choose(c.model.device, "cuda:0"), ("model.choose_device", "cuda:0")),
 }
 
 ACTIONS = {
@@ -71,10 +75,10 @@ ACTIONS = {
     "both": (lambda c: c.propagate.both, ("propagate", "both")),
     "estimate": (lambda c: c.options.estimate.native, ("estimate_diameter",)),
     "cancel": (lambda c: c.status.cancel, ("cancel",)),
-    "restore": (lambda c: c.restore.restore, ("restore",)),
-    "discard": (lambda c: c.restore.discard, ("discard_restorable",)),
-    "add class": (lambda c: c.classes.add, ("add_class",)),
-    "remove class": (lambda c: c.classes.remove, ("remove_class", 1)),
+    "restore": (lambda c: c.restore.restore, ("earlier_work.restore",)),
+    "discard": (lambda c: c.restore.discard, ("earlier_work.discard",)),
+    "add class": (lambda c: c.classes.add, ("classes.add",)),
+    "remove class": (lambda c: c.classes.remove, ("classes.remove", 1)),
     "apply": (lambda c: c.classes.apply, ("apply_to_all",)),
 }
 
@@ -131,16 +135,16 @@ def test_a_button_does_what_it_says(
 def test_showing_the_tool_sends_nothing_back(panel: Any, tool: Any) -> None:
     labels = {"axis_labels": ("c", "y", "x")}
     tool.viewer.add_image(np.zeros((3, 64, 64)), name="other", **labels)
-    tool.set_image("other")
-    tool.set_channels((1, 2))
+    tool.switcher.choose_image("other")
+    tool.axes.set_channels((1, 2))
     tool.set_mode("class")
     tool.set_active(False)
     tool.set_overlap("overwrite")
     tool.set_object_diameter(12.5)
     tool.set_threshold(0.8)
     tool.set_overlay("probability", True)
-    tool.set_model("elsewhere.safetensors")
-    tool.set_device("cpu")
+    tool.model.choose("elsewhere.safetensors")
+    tool.model.choose_device("cpu")
     tool.calls.clear()
     tool.changed.emit()
     assert tool.calls == []
@@ -231,11 +235,11 @@ def test_unsaved_work_is_offered_only_while_there_is_some(
     panel: Any, tool: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert not shown(panel.click.restore)
-    monkeypatch.setattr(Tool, "restorable", Restorable("14 clicks and 3 objects"))
+    monkeypatch.setattr(EarlierWork, "restorable", Restorable("14 clicks and 3 objects"))
     tool.changed.emit()
     assert shown(panel.click.restore)
     assert "14 clicks" in panel.click.restore.text.text()
-    monkeypatch.setattr(Tool, "restorable", None)
+    monkeypatch.setattr(EarlierWork, "restorable", None)
     panel.click.restore.discard.click()
     assert not shown(panel.click.restore)
 
@@ -243,7 +247,7 @@ def test_unsaved_work_is_offered_only_while_there_is_some(
 def test_channels_are_shown_only_when_there_are_some(panel: Any, tool: Any) -> None:
     assert not shown(panel.click.image.channels)
     tool.viewer.add_image(np.zeros((64, 64, 3), np.uint8), name="stained", rgb=True)
-    tool.set_image("stained")
+    tool.switcher.choose_image("stained")
     tool.changed.emit()
     assert shown(panel.click.image.channels)
     assert [box.text() for box in panel.click.image._boxes] == ["red", "green", "blue"]
@@ -289,7 +293,11 @@ def test_files_are_asked_for(panel: Any, tool: Any, monkeypatch: pytest.MonkeyPa
     tool.obeys = True
     panel.click.model.open.click()
     panel.click.model.open.click()
-    assert tool.calls == [("export", "labels.tif"), ("export", "all.csv"), ("set_model", "mine.st")]
+    assert tool.calls == [
+        ("export", "labels.tif"),
+        ("export", "all.csv"),
+        ("model.choose", "mine.st"),
+    ]
     assert panel.click.model.model.currentText() == "mine.st"
 
 
@@ -317,7 +325,7 @@ def test_a_model_that_was_made_is_used(
     made = stand_in_for_fine_tuning(monkeypatch)
     panel.tabs.setCurrentIndex(1)
     made[0].model_made.emit("mine")
-    assert ("set_model", "mine") in tool.calls
+    assert ("model.choose", "mine") in tool.calls
 
 
 def stand_in_for_fine_tuning(monkeypatch: pytest.MonkeyPatch) -> list[Any]:

@@ -122,10 +122,10 @@ def test_a_marker_that_the_user_hides_stays_hidden(on_coins: Window) -> None:
 def test_a_model_file_that_is_broken_leaves_the_old_model(on_coins: Window, tmp_path: Path) -> None:
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(b"not a model")
-    on_coins.tool.set_model(str(broken))
+    on_coins.tool.model.choose(str(broken))
     on_coins.settle()
     assert on_coins.status.level == "error"
-    assert on_coins.tool.model == "default"
+    assert on_coins.tool.model.name == "default"
     assert on_coins.panel.click.model.model.value == "default"
     on_coins.click(*COIN)
     on_coins.settle()
@@ -136,13 +136,13 @@ def test_another_model_answers_the_same_clicks_anew(on_coins: Window, tiny_model
     on_coins.click(*COIN)
     on_coins.settle()
     before = on_coins.mask.copy()
-    on_coins.tool.set_model(str(tiny_model))
-    on_coins.wait(lambda: on_coins.tool.model == str(tiny_model))
+    on_coins.tool.model.choose(str(tiny_model))
+    on_coins.wait(lambda: on_coins.tool.model.name == str(tiny_model))
     on_coins.settle()
     assert on_coins.clicks == [(*COIN, True)]
     assert on_coins.mask[COIN]
     assert (on_coins.mask != before).any()
-    on_coins.tool.set_model("default")
-    on_coins.wait(lambda: on_coins.tool.model == "default")
+    on_coins.tool.model.choose("default")
+    on_coins.wait(lambda: on_coins.tool.model.name == "default")
     on_coins.settle()
     assert (on_coins.mask == before).all()

@@ -58,7 +58,7 @@ def test_two_classes_cover_the_slice_as_soon_as_both_are_clicked(
 ) -> None:
     click_both(classes)
     assert classes.points.features["object"].tolist() == [1, 2]
-    assert classes.tool.active_class == 2
+    assert classes.tool.classes.active == 2
     assert share(classes.preview, stack, HERE) > 0.95
     assert not classes.preview[THERE].any()
     assert not classes.labels.data.any()
@@ -120,14 +120,14 @@ def test_a_class_that_is_removed_takes_its_clicks_along(classes: Window) -> None
     click_both(classes)
     view = classes.panel.click.classes
     classes.push(view.add)
-    assert classes.tool.active_class == 3
+    assert classes.tool.classes.active == 3
     classes.click(20, 100)
     classes.settle()
     assert (classes.preview[HERE] == 3).any()
     classes.push(view.remove)
     classes.settle()
     assert classes.points.features["object"].tolist() == [1, 2]
-    assert [item.number for item in classes.tool.classes] == [1, 2]
+    assert [item.number for item in classes.tool.classes.all] == [1, 2]
     assert not (classes.preview[HERE] == 3).any()
 
 

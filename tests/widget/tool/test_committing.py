@@ -64,7 +64,7 @@ def test_labels_that_are_there_are_gone_on_from_and_protected(
     drawn[185:200, 190:215] = 40
     window.open(image, "coins")
     window.viewer.add_labels(drawn.copy(), name="mine")
-    window.tool.set_labels_layer("mine")
+    window.tool.switcher.choose_labels("mine")
     window.settle()
     (mask,) = commit(window, COIN)
     assert (mask & (drawn == 40)).any()

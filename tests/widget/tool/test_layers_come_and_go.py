@@ -57,7 +57,7 @@ def test_a_layer_of_the_tool_comes_back_with_the_next_click(
     tool.commit()
     click(tool, 0, *TWO)
     if under_way:
-        tool.click(at_work.world_of(tool, 0, 60, 75), True)
+        tool.mouse.click(at_work.world_of(tool, 0, 60, 75), True)
     del tool.viewer.layers[name]
     settle(tool)
     click(tool, 0, 48, 60, positive=False)
@@ -93,32 +93,32 @@ def test_deleting_the_image_leaves_the_labels(tool: Any) -> None:
     tool.commit()
     click(tool, 0, *TWO)
     labels = tool.document.labels
-    tool.click(at_work.world_of(tool, 0, 60, 75), True)
+    tool.mouse.click(at_work.world_of(tool, 0, 60, 75), True)
     del tool.viewer.layers["image"]
     settle(tool)
     assert labels in tool.viewer.layers
     assert labels.data[ONE] == 1
     assert not {"GPCIS clicks", "GPCIS preview"} & set(names(tool))
-    assert tool.image is None
+    assert tool.switcher.image_name is None
     for act in (tool.undo, tool.redo, tool.clear, tool.jump_to_next, tool.swap_sign, tool.cancel):
         act()
     for refused in (tool.commit, tool.propagate, tool.new_object, tool.apply_to_all):
         with pytest.raises(ValueError, match="Open an image"):
             refused()
     with pytest.raises(ValueError, match="Open an image"):
-        tool.click((1, 1), True)
+        tool.mouse.click((1, 1), True)
     assert tool.click_counts == (0, 0)
 
 
 def test_another_image_is_taken_when_the_first_is_deleted(tool: Any) -> None:
     tool.viewer.add_image(disks((70, 80)), name="other")
     settle(tool)
-    tool.set_image("image")
+    tool.switcher.choose_image("image")
     settle(tool)
     click(tool, 0, *ONE)
     del tool.viewer.layers["image"]
     settle(tool)
-    assert tool.image == "other"
+    assert tool.switcher.image_name == "other"
     click(tool, 0, 48, 40)
     assert tool.document.preview.layer.data.shape == (70, 80)
     assert tool.document.preview.layer.data[48, 40] == 1
@@ -126,14 +126,14 @@ def test_another_image_is_taken_when_the_first_is_deleted(tool: Any) -> None:
 
 def test_all_layers_may_go_and_an_image_come(tool: Any) -> None:
     click(tool, 0, *ONE)
-    tool.click(at_work.world_of(tool, 0, *TWO), True)
+    tool.mouse.click(at_work.world_of(tool, 0, *TWO), True)
     tool.viewer.layers.clear()
     settle(tool)
     assert names(tool) == []
-    assert tool.images == []
+    assert tool.switcher.image_names == []
     tool.viewer.add_image(disks(), name="later")
     settle(tool)
-    assert tool.image == "later"
+    assert tool.switcher.image_name == "later"
     click(tool, 0, 48, 40)
     assert tool.document.preview.layer.data[48, 40] == 1
 
@@ -150,12 +150,12 @@ def test_layers_may_be_renamed_reordered_and_duplicated(tool: Any) -> None:
         tool.viewer._add_layer_from_data(np.array(data), state, kind)
     layers.selection.clear()
     settle(tool)
-    assert tool.image == "mine 0"
+    assert tool.switcher.image_name == "mine 0"
     click(tool, 0, 48, 50, positive=False)
     tool.commit()
     settle(tool)
     assert labels_of(tool)[ONE] == 1
-    assert not next(iter(layers[f"copy of {tool.labels_layer}"].data[ONE].flat))
+    assert not next(iter(layers[f"copy of {tool.switcher.labels_name}"].data[ONE].flat))
     copy = next(layer for layer in layers if isinstance(layer, Points) and "copy" in layer.name)
     copy.data = np.zeros((0, 2))
     click(tool, 0, *TWO)
@@ -231,12 +231,12 @@ def test_labels_that_were_there_are_never_erased(tool: Any) -> None:
     given = np.zeros((96, 110), np.uint16)
     given[30:60, 20:30] = 5
     layer = tool.viewer.add_labels(given.copy(), name="mine")
-    tool.set_labels_layer("mine")
+    tool.switcher.choose_labels("mine")
     settle(tool)
     click(tool, 0, *ONE)
     tool.commit()
     settle(tool)
-    assert tool.labels_layer == "mine"
+    assert tool.switcher.labels_name == "mine"
     assert (layer.data[given > 0] == 5).all()
     assert (layer.data == 6).any()
     tool.undo()
@@ -248,7 +248,7 @@ def test_labels_that_are_full_say_what_to_do(tool: Any) -> None:
     full = np.zeros((96, 110), np.uint8)
     full[0, 0] = 255
     tool.viewer.add_labels(full, name="full")
-    tool.set_labels_layer("full")
+    tool.switcher.choose_labels("full")
     settle(tool)
     click(tool, 0, *ONE)
     tool.commit()
@@ -266,11 +266,11 @@ def test_labels_that_are_full_say_what_to_do(tool: Any) -> None:
 
 def test_labels_that_cannot_be_written_to_are_refused(tool: Any) -> None:
     tool.viewer.add_labels(da.zeros((96, 110), dtype=np.uint16), name="lazy")
-    assert "lazy" not in tool.label_layers
-    before = tool.labels_layer
+    assert "lazy" not in tool.switcher.labels_names
+    before = tool.switcher.labels_name
     with pytest.raises(ValueError, match="choose"):
-        tool.set_labels_layer("lazy")
-    assert tool.labels_layer == before
+        tool.switcher.choose_labels("lazy")
+    assert tool.switcher.labels_name == before
     click(tool, 0, *ONE)
     assert tool.click_counts == (1, 0)
 
@@ -280,9 +280,9 @@ def test_read_only_labels_are_refused_without_harm(tool: Any) -> None:
     locked.flags.writeable = False
     tool.viewer.add_layer(Labels(locked, name="locked"))
     with pytest.raises(ValueError, match="choose"):
-        tool.set_labels_layer("locked")
+        tool.switcher.choose_labels("locked")
     settle(tool)
-    assert tool.labels_layer == "GPCIS labels"
+    assert tool.switcher.labels_name == "GPCIS labels"
     click(tool, 0, *ONE)
     tool.commit()
     settle(tool)
@@ -330,7 +330,7 @@ def propagating(open_tool: OpenTool) -> Any:
 
 def answering(open_tool: OpenTool) -> Any:
     tool = open_tool(disks((96, 110), ONE))
-    tool.click(ONE, True)
+    tool.mouse.click(ONE, True)
     return tool
 
 
@@ -363,7 +363,7 @@ def test_a_panel_ends_its_tool_whichever_way_it_is_closed(
     tool: Any = panel.tool
     if ready:
         settle(tool)
-        tool.click(ONE, True)
+        tool.mouse.click(ONE, True)
     assert engine_threads()
     if how == "window":
         viewer.close()
@@ -380,7 +380,7 @@ def test_a_panel_ends_its_tool_whichever_way_it_is_closed(
         again = GPCISPanel(viewer)
         assert again.tool is not tool
         settle(again.tool)
-        again.tool.click(ONE, True)
+        again.tool.mouse.click(ONE, True)
         settle(again.tool)
         assert again.tool.click_counts == (1, 0)
         again.deleteLater()
@@ -414,7 +414,7 @@ def test_two_panels_of_a_window_share_one_tool(make_napari_viewer: Any, journals
     tool: Any = first.tool
     assert second.tool is tool
     settle(tool)
-    tool.click(ONE, True)
+    tool.mouse.click(ONE, True)
     settle(tool)
     assert tool.click_counts == (1, 0)
     assert names(tool).count("GPCIS clicks") == 1
@@ -465,8 +465,8 @@ def test_classes_survive_what_happens_to_layers(tool: Any) -> None:
     tool.set_mode("class")
     settle(tool)
     click(tool, 0, *ONE)
-    tool.set_active_class(2)
-    tool.click(at_work.world_of(tool, 0, 5, 5), True)
+    tool.classes.choose(2)
+    tool.mouse.click(at_work.world_of(tool, 0, 5, 5), True)
     for name in ("GPCIS classes", "GPCIS preview", "GPCIS clicks"):
         del tool.viewer.layers[name]
     settle(tool)
@@ -479,7 +479,7 @@ def test_classes_survive_what_happens_to_layers(tool: Any) -> None:
     tool.apply_to_all()
     del tool.viewer.layers["image"]
     settle(tool)
-    assert tool.image is None
+    assert tool.switcher.image_name is None
 
 
 def test_what_napari_hands_to_plugins_is_a_viewer_like_any(

@@ -113,10 +113,10 @@ def test_classes_are_seen_in_their_own_colour_and_the_image_through_them(
     on_coins.push(on_coins.panel.click.mode.classes)
     on_coins.settle()
     on_coins.click(*FIRST)
-    on_coins.tool.set_active_class(2)
+    on_coins.tool.classes.choose(2)
     on_coins.click(20, 20)
     on_coins.settle()
-    colours = [transform_color(item.color)[0] for item in on_coins.tool.classes[:2]]
+    colours = [transform_color(item.color)[0] for item in on_coins.tool.classes.all[:2]]
     np.testing.assert_allclose(on_coins.points.face_color, colours, atol=0.01)
     on_coins.press(ENTER)
     on_coins.settle()
@@ -135,11 +135,11 @@ def test_a_short_axis_without_a_name_is_asked_about(window: Window, coins: tuple
     assert "slices or channels" in window.status.text
     (chooser,) = window.panel.click.image.axes
     assert chooser.value == "slices"
-    assert window.tool.channels == []
+    assert window.tool.axes.channels == []
     chooser.setCurrentIndex(1)
     chooser.activated.emit(1)
     window.settle()
-    assert window.tool.channels == ["channel 0", "channel 1", "channel 2"]
+    assert window.tool.axes.channels == ["channel 0", "channel 1", "channel 2"]
     window.click(*FIRST)
     window.settle()
     assert not window.tool.can_propagate

@@ -85,9 +85,9 @@ def test_colours_are_seen(open_tool: OpenTool) -> None:
     gray = disks()
     image = np.stack([gray, gray * 0.5, 1 - gray], axis=-1).clip(0, 1)
     tool = open_tool(image, rgb=True, scale=(2, 3))
-    assert tool.channels == ["red", "green", "blue"]
+    assert tool.axes.channels == ["red", "green", "blue"]
     check(tool, 0, DISK, (48, 90))
-    tool.set_channels((0,))
+    tool.axes.set_channels((0,))
     check_next(tool)
 
 
@@ -150,14 +150,14 @@ def test_clicks_that_are_not_committed_stay_in_their_plane(open_tool: OpenTool) 
     click(tool, 2, *DISK)
     tool.viewer.dims.order = (0, 1, 2)
     settle(tool)
-    tool.click(tuple(tool.viewer.dims.point), True)
+    tool.mouse.click(tuple(tool.viewer.dims.point), True)
     settle(tool)
     assert tool.click_counts == (1, 0)
     assert tool.status.level == "warning"
     assert "commit or clear" in tool.status.text
     tool.commit()
     settle(tool)
-    tool.click((48, 2, 40), True)
+    tool.mouse.click((48, 2, 40), True)
     assert tool.document.frame.plane == (1, 2)
     assert tool.click_counts == (1, 0)
     assert tool.document.labels.data[48, 2, 40] == 1
@@ -202,9 +202,9 @@ def test_another_layer_may_have_more_axes(open_tool: OpenTool) -> None:
     tool.viewer.add_image(np.zeros((3, 4, 50, 60)), name="other")
     tool.viewer.dims.set_point(0, 2)
     settle(tool)
-    tool.set_image("image")
+    tool.switcher.choose_image("image")
     settle(tool)
-    assert tool.image == "image"
+    assert tool.switcher.image_name == "image"
     check(tool, 0, DISK, (48, 90))
 
 
@@ -212,7 +212,7 @@ def test_an_axis_of_channels_is_no_axis_of_slices(open_tool: OpenTool) -> None:
     image = np.stack([disks(), 1 - disks()])[None].repeat(3, 0)
     tool = open_tool(image, axis_labels=("z", "c", "y", "x"), scale=(2, 1, 1, 1))
     assert tool.document.frame.shape == (3, 96, 110)
-    assert tool.channels == ["channel 0", "channel 1"]
+    assert tool.axes.channels == ["channel 0", "channel 1"]
     check(tool, 1, DISK, (48, 90))
     for channel in (0, 1):
         tool.viewer.dims.set_point(1, channel)
@@ -225,7 +225,7 @@ def test_clicks_are_refused_in_the_3d_view(open_tool: OpenTool) -> None:
     tool = open_tool(disks()[None].repeat(3, 0))
     click(tool, 1, *DISK)
     tool.viewer.dims.ndisplay = 3
-    tool.click((1, *DISK), True)
+    tool.mouse.click((1, *DISK), True)
     assert tool.click_counts == (1, 0)
     assert tool.status.level == "warning"
     assert "2-D" in tool.status.text
@@ -237,5 +237,5 @@ def test_clicks_are_refused_in_the_3d_view(open_tool: OpenTool) -> None:
 def test_a_click_beside_the_image_is_none(open_tool: OpenTool) -> None:
     tool = open_tool(disks(), scale=(2, 2))
     for world in ((-5.0, 40.0), (50.0, 1e6), (float("nan"), 3.0)):
-        tool.click(world, True)
+        tool.mouse.click(world, True)
     assert tool.click_counts == (0, 0)

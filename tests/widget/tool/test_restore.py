@@ -57,18 +57,18 @@ def steps_back(tool: Any) -> list[tuple[Any, ...]]:
 
 def test_restoring_brings_clicks_labels_and_the_way_back(open_tool: OpenTool) -> None:
     first = open_tool(IMAGE)
-    assert first.restorable is None
+    assert first.earlier_work.restorable is None
     work(first)
     before = seen(first)
     first.close()
 
     second = open_tool(IMAGE)
-    assert second.restorable is not None
-    assert second.restorable.text.startswith("1 object and 2 clicks from ")
+    assert second.earlier_work.restorable is not None
+    assert second.earlier_work.restorable.text.startswith("1 object and 2 clicks from ")
     assert not labels_of(second).any()
-    second.restore()
+    second.earlier_work.restore()
     settle(second)
-    assert second.restorable is None
+    assert second.earlier_work.restorable is None
     assert seen(second) == before
     assert second.document.preview.layer.data[TWO] == 1
     assert second.can_redo
@@ -89,7 +89,7 @@ def test_what_was_restored_goes_on_in_the_same_journal(open_tool: OpenTool, jour
     first.close()
     for clicks in (1, 2, 3):
         tool = open_tool(IMAGE)
-        tool.restore()
+        tool.earlier_work.restore()
         settle(tool)
         click(tool, 0, 48, 60 + 5 * clicks)
         assert len(clicks_of(tool)) == clicks
@@ -103,14 +103,16 @@ def test_discarded_work_is_offered_no_more_but_kept(open_tool: OpenTool, journal
     work(first)
     first.close()
     second = open_tool(IMAGE)
-    second.discard_restorable()
-    assert second.restorable is None
+    second.earlier_work.discard()
+    assert second.earlier_work.restorable is None
     click(second, 0, *TWO)
     second.undo()
     settle(second)
     second.close()
     third = open_tool(IMAGE)
-    assert third.restorable is None or "object" not in third.restorable.text
+    assert (
+        third.earlier_work.restorable is None or "object" not in third.earlier_work.restorable.text
+    )
     assert len(list(journals.iterdir())) == 2
 
 
@@ -119,7 +121,7 @@ def test_what_is_in_a_file_is_not_offered(open_tool: OpenTool, tmp_path: Path) -
     work(first)
     first.export(str(tmp_path / "work.gpcis"))
     first.close()
-    assert open_tool(IMAGE).restorable is None
+    assert open_tool(IMAGE).earlier_work.restorable is None
 
 
 def test_labels_alone_in_a_file_are_not_all_of_it(open_tool: OpenTool, tmp_path: Path) -> None:
@@ -127,7 +129,7 @@ def test_labels_alone_in_a_file_are_not_all_of_it(open_tool: OpenTool, tmp_path:
     work(first)
     first.export(str(tmp_path / "labels.tif"))
     first.close()
-    assert open_tool(IMAGE).restorable is not None
+    assert open_tool(IMAGE).earlier_work.restorable is not None
 
 
 def test_a_saved_annotation_is_gone_on_with(open_tool: OpenTool, tmp_path: Path) -> None:
@@ -151,7 +153,7 @@ def test_a_saved_annotation_is_gone_on_with(open_tool: OpenTool, tmp_path: Path)
     np.testing.assert_array_equal(labels_of(second), before)
     assert second.object_count == 1
     assert {item.place for item in clicks_of(second)} == {(0, *TWO), (0, 48, 60)}
-    second.double_click((48.0, 25.0))
+    second.mouse.double_click((48.0, 25.0))
     settle(second)
     assert second.click_counts == (1, 0)
     assert clicks_of(second)[-1].place == (0, *ONE)
@@ -173,15 +175,15 @@ def test_restoring_adds_to_what_has_been_done_since(open_tool: OpenTool) -> None
     first.close()
 
     second = open_tool(image)
-    offered = second.restorable
+    offered = second.earlier_work.restorable
     click(second, 0, *THREE)
     second.commit()
     settle(second)
     click(second, 0, 22, 52)
-    assert second.restorable == offered
-    second.restore()
+    assert second.earlier_work.restorable == offered
+    second.earlier_work.restore()
     settle(second)
-    assert second.restorable is None
+    assert second.earlier_work.restorable is None
     places = [item.place for item in clicks_of(second)]
     assert places == [(0, 22, 52), *(item.place for item in before)]
     assert len(second.document.annotation.state.objects()) == 2
@@ -190,7 +192,7 @@ def test_restoring_adds_to_what_has_been_done_since(open_tool: OpenTool) -> None
     assert labels[ONE] == 2
     second.close()
     third = open_tool(image)
-    third.restore()
+    third.earlier_work.restore()
     settle(third)
     assert [item.place for item in clicks_of(third)] == places
 
@@ -203,21 +205,21 @@ def test_nothing_is_offered_when_all_was_taken_back(open_tool: OpenTool) -> None
     first.clear()
     settle(first)
     first.close()
-    assert open_tool(IMAGE).restorable is None
+    assert open_tool(IMAGE).earlier_work.restorable is None
 
 
 def test_another_image_and_another_mode_have_their_own_work(open_tool: OpenTool) -> None:
     first = open_tool(IMAGE)
     work(first)
     first.close()
-    assert open_tool(disks((96, 110), THREE)).restorable is None
+    assert open_tool(disks((96, 110), THREE)).earlier_work.restorable is None
     second = open_tool(IMAGE)
     second.set_mode("class")
     settle(second)
-    assert second.restorable is None
+    assert second.earlier_work.restorable is None
     second.set_mode("object")
     settle(second)
-    assert second.restorable is not None
+    assert second.earlier_work.restorable is not None
 
 
 def test_another_plane_of_a_cube_is_not_offered(open_tool: OpenTool) -> None:
@@ -227,10 +229,10 @@ def test_another_plane_of_a_cube_is_not_offered(open_tool: OpenTool) -> None:
     click(first, 30, 30, 30)
     first.close()
     second = open_tool(cube)
-    assert second.restorable is not None
+    assert second.earlier_work.restorable is not None
     second.viewer.dims.roll()
     settle(second)
-    assert second.restorable is None
+    assert second.earlier_work.restorable is None
 
 
 def test_a_stack_is_restored_slice_by_slice(open_tool: OpenTool) -> None:
@@ -243,7 +245,7 @@ def test_a_stack_is_restored_slice_by_slice(open_tool: OpenTool) -> None:
     click(first, 1, *TWO)
     first.close()
     second = open_tool(stack)
-    second.restore()
+    second.earlier_work.restore()
     settle(second)
     assert second.document.shown_slice == 1
     assert labels_of(second)[0][ONE] == 1
@@ -264,8 +266,8 @@ def test_a_torn_last_line_costs_only_itself(open_tool: OpenTool, journals: Path)
     lines = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(b"".join(lines[:-2]) + lines[-2][: len(lines[-2]) // 2])
     second = open_tool(IMAGE)
-    assert second.restorable is not None
-    second.restore()
+    assert second.earlier_work.restorable is not None
+    second.earlier_work.restore()
     settle(second)
     assert second.click_counts == (1, 2)
     assert labels_of(second)[ONE] == 1

@@ -91,7 +91,7 @@ def test_labels_of_the_user_are_gone_on_in_and_protected(on_coins: Window) -> No
     given[FIRST[0] - 20 : FIRST[0] + 20, FIRST[1] - 20 : FIRST[1]] = 5
     layer = on_coins.viewer.add_labels(given.copy(), name="mine")
     on_coins.settle()
-    assert on_coins.tool.labels_layer == "mine"
+    assert on_coins.tool.switcher.labels_name == "mine"
     assert layers_of_work(on_coins) == [layer, on_coins.tool.document.clicks.layer]
     on_coins.click(FIRST[0], FIRST[1] + 10)
     on_coins.press(ENTER)
@@ -113,10 +113,10 @@ def test_of_several_labels_layers_the_user_chooses(window: Window, coins: tuple[
     window.viewer.add_image(coins[0], name="coins")
     assert "choose one under Options" in window.status.text
     window.settle()
-    assert window.tool.labels_layer == "GPCIS labels"
-    window.tool.set_labels_layer("mine 0")
+    assert window.tool.switcher.labels_name == "GPCIS labels"
+    window.tool.switcher.choose_labels("mine 0")
     window.settle()
-    assert window.tool.labels_layer == "mine 0"
+    assert window.tool.switcher.labels_name == "mine 0"
     window.viewer.layers.clear()
 
 

@@ -51,7 +51,7 @@ def test_an_image_that_is_opened_is_the_one_that_is_clicked(on_coins: Window) ->
     upside_down = np.ascontiguousarray(on_coins.viewer.layers["coins"].data[::-1, :350])
     on_coins.viewer.add_image(upside_down, name="other")
     on_coins.settle()
-    assert on_coins.tool.image == on_coins.panel.click.image.image.value == "other"
+    assert on_coins.tool.switcher.image_name == on_coins.panel.click.image.image.value == "other"
     assert "other" in on_coins.status.text
     assert on_coins.clicks == []
     place = (303 - FIRST[0], FIRST[1])
@@ -65,7 +65,7 @@ def test_an_image_that_is_opened_is_the_one_that_is_clicked(on_coins: Window) ->
 
     on_coins.viewer.layers.selection = {on_coins.viewer.layers["coins"]}
     on_coins.settle()
-    assert on_coins.tool.image == "coins"
+    assert on_coins.tool.switcher.image_name == "coins"
     assert on_coins.viewer.layers["coins"].visible
     assert not on_coins.viewer.layers["other"].visible  # it lay over the coins
     assert not labels.visible
@@ -102,7 +102,7 @@ def test_classes_and_back_keeps_drafts_and_undo(on_coins: Window) -> None:
     on_coins.push(mode.objects)
     on_coins.settle()
     assert not on_coins.viewer.layers["GPCIS classes"].visible
-    assert on_coins.tool.restorable is None
+    assert on_coins.tool.earlier_work.restorable is None
     assert is_as_annotated(on_coins)
     on_coins.push(mode.classes)
     on_coins.settle()
@@ -114,13 +114,13 @@ def test_classes_and_back_keeps_drafts_and_undo(on_coins: Window) -> None:
 
 def test_another_labels_layer_and_back_keeps_drafts_and_undo(on_coins: Window) -> None:
     annotate(on_coins)
-    first = on_coins.tool.labels_layer
-    on_coins.tool.set_labels_layer(None)
+    first = on_coins.tool.switcher.labels_name
+    on_coins.tool.switcher.choose_labels(None)
     on_coins.settle()
     assert on_coins.clicks == []
     on_coins.click(*THIRD)
     on_coins.settle()
-    on_coins.tool.set_labels_layer(first)
+    on_coins.tool.switcher.choose_labels(first)
     on_coins.settle()
     assert is_as_annotated(on_coins)
     assert on_coins.tool.can_undo
@@ -129,7 +129,7 @@ def test_another_labels_layer_and_back_keeps_drafts_and_undo(on_coins: Window) -
 def test_the_same_image_chosen_again_changes_nothing(on_coins: Window) -> None:
     annotate(on_coins)
     document = on_coins.tool.document
-    on_coins.tool.set_image("coins")
+    on_coins.tool.switcher.choose_image("coins")
     on_coins.tool.set_mode("object")
     on_coins.settle()
     assert on_coins.tool.document is document
@@ -144,7 +144,7 @@ def test_drafts_keep_their_masks_while_another_image_is_worked_on(on_coins: Wind
     on_coins.viewer.add_image(np.zeros((60, 70), np.uint8), name="other")
     on_coins.settle()
     on_coins.tool.set_threshold(0.6)  # all masks are asked for anew
-    on_coins.tool.set_image("coins")
+    on_coins.tool.switcher.choose_image("coins")
     on_coins.settle()
     assert on_coins.preview[FIRST] == 2
     assert on_coins.preview[SECOND] == 1

@@ -1,4 +1,4 @@
-"""What napari opens with this plugin: clicks files and saved annotations."""
+"""Readers that napari calls: clicks files and saved annotations."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def _add_ellipsoid(
 def _seen(
     generator: np.random.Generator, light: NDArray[np.float32], blur: Sequence[float]
 ) -> NDArray[np.uint16]:
-    """What a camera sees: blur, uneven background, shot noise and read noise, 12 bit."""
+    """Image of a camera: blur, uneven background, shot noise and read noise, 12 bit."""
     from scipy import ndimage
 
     haze = ndimage.gaussian_filter(light, [12 * sigma for sigma in blur])

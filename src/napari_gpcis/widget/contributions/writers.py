@@ -1,4 +1,4 @@
-"""What napari saves with this plugin: clicks files and saved annotations."""
+"""Writers that napari calls: clicks files and saved annotations."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["COMMAND", "FineTuneJob", "Plan"]
 
 COMMAND = (sys.executable, "-m", "napari_gpcis.cli", "finetune")
-"""What is run; a test may put a program of its own in its place."""
+"""Command that is run; a test may put a program of its own in its place."""
 
 _GRACE_MS = 60_000
 _LAST_WORDS = 600
@@ -59,7 +59,7 @@ class FineTuneJob(QObject):
     told = Signal(object)
     """An event of the command: "start", "progress", "validation" or "done"."""
     ended = Signal(str)
-    """What went wrong; empty when all went well or it was cancelled."""
+    """The error message; empty if all went well or the run was cancelled."""
     _written = Signal(str)
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -80,12 +80,12 @@ class FineTuneJob(QObject):
 
     @property
     def running(self) -> bool:
-        """Whether it has been started and not ended."""
+        """True from the start of a run to its end."""
         return self._plan is not None
 
     @property
     def cancelled(self) -> bool:
-        """Whether the present run, or the last one, was told to stop."""
+        """True if the present run, or the last one, was told to stop."""
         return self._cancelled
 
     def start(self, plan: Plan) -> None:

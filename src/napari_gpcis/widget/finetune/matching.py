@@ -47,7 +47,7 @@ def match(images: Sequence[Image], labels: Sequence[Labels]) -> list[tuple[Image
 
 
 def has_objects(layer: Labels) -> bool:
-    """Whether any pixel is labelled; taken for granted of labels too large to look through."""
+    """True if any pixel is labelled, or if the labels are too large to look through."""
     data: Any = layer.data[0] if layer.multiscale else layer.data
     if not isinstance(data, np.ndarray) or data.size > LARGEST:
         return True
@@ -55,7 +55,7 @@ def has_objects(layer: Labels) -> bool:
 
 
 def follows_edges(pair: LayerPair) -> bool:
-    """Whether the image changes at the outlines of its labels more than elsewhere.
+    """True if the image changes more at the outlines of its labels than elsewhere.
 
     The outlines are compared with themselves, moved by parts of the image's size: labels of
     another image, or in another order, are no better than those.

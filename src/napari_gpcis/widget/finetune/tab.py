@@ -155,7 +155,7 @@ class FineTuneTab(QWidget):
         # connecting once more does not connect twice
         for layer in layers:
             layer.events.name.connect(self._refresh)
-        own = [] if self._tool is None else self._tool.own_layers
+        own = [] if self._tool is None else self._tool.switcher.own_layers
         images = [layer for layer in layers if isinstance(layer, Image) and layer not in own]
         labels = [layer for layer in layers if isinstance(layer, Labels) and layer not in own]
         labels = [layer for layer in labels if has_objects(layer)]
@@ -170,8 +170,8 @@ class FineTuneTab(QWidget):
         return Plan(
             pairs=self._layer_pairs(),
             output=self._free_output(),
-            model=tool.model if tool is not None else "default",
-            device=tool.device if tool is not None else "auto",
+            model=tool.model.name if tool is not None else "default",
+            device=tool.model.device if tool is not None else "auto",
             minutes=self._minutes.value(),
         )
 

@@ -190,7 +190,7 @@ def check_image(layer: Image) -> None:
 
 
 def holds_labels_of(layer: Labels, frame: Frame) -> bool:
-    """Whether a labels layer can be written to, pixel for pixel of an image."""
+    """True if a labels layer can be written to, pixel for pixel of an image."""
     data: Any = layer.data
     in_memory = isinstance(data, np.ndarray) and bool(data.flags.writeable)
     return in_memory and data.shape == frame.data_shape

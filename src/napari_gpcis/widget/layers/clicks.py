@@ -161,7 +161,7 @@ class ClicksLayer:
             ]
 
     def _set_defaults(self) -> None:
-        """What a point gets that the user adds with napari's own tool."""
+        """Set the features of points that the user adds with napari's own tool."""
         layer, defaults = self.layer, {"object": self._object_id, "positive": True}
         if layer.feature_defaults.to_dict("records") != [defaults]:
             layer.feature_defaults = defaults
@@ -182,12 +182,12 @@ class ClicksLayer:
             self._take()
 
     def _meanings(self) -> list[Any]:
-        """What the points say, wherever they are."""
+        """Object and sign of each point, without its position."""
         known: list[Any] = self.layer.features.reindex(columns=_MEANINGS).to_numpy().tolist()
         return known
 
     def _paste(self, layer: Points) -> None:
-        """What napari does on Ctrl-V, of which it tells nobody."""
+        """Paste as napari does on Ctrl-V, and take note: napari emits no event."""
         layer._paste_data()
         self._take()
 

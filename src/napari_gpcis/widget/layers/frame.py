@@ -119,11 +119,11 @@ class Frame:
         return cls.of(sizes, displayed, channel_axis)
 
     def is_shown(self, layer: Layer, viewer: ViewerModel) -> bool:
-        """Whether the viewer shows the layer in this frame's plane."""
+        """True if the viewer shows the layer in this frame's plane."""
         return tuple(sorted(displayed_axes(viewer.dims.order, layer.ndim))) == self.plane
 
     def fits(self, shape: Sequence[int], *, rgb: bool = False) -> bool:
-        """Whether data of this shape, with its colours if they are RGB, are in this frame."""
+        """True if data of this shape, with its colours if they are RGB, fit this frame."""
         return tuple(shape)[: -1 if rgb else None] == self.sizes
 
     @property

@@ -42,7 +42,7 @@ _LOOKS: dict[str, tuple[str, tuple[float, float]]] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Extras:
-    """What is shown besides the mask: maps of the result's box, and the next click.
+    """Maps of a result's box, and the next click: all that is shown besides the mask.
 
     Attributes
     ----------

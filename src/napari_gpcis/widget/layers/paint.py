@@ -1,4 +1,4 @@
-"""What the user paints into a labels layer, as patches of the annotation."""
+"""Strokes of the user's brush in a labels layer, as patches of the annotation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be done with clicks: the mode, the counts, the action buttons."""
+"""Actions on clicks: the mode, the counts, the action buttons."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class ObjectActions(Part):
     def refresh(self) -> None:
         """Enable what can be done."""
         self.commit.setEnabled(self.tool.can_commit)
-        self.new_object.setEnabled(self.tool.image is not None)
+        self.new_object.setEnabled(self.tool.switcher.image is not None)
 
 
 class StepActions(Part):
@@ -160,7 +160,7 @@ class StepActions(Part):
         self.undo.setEnabled(tool.can_undo)
         self.redo.setEnabled(tool.can_redo)
         self.clear.setEnabled(sum(tool.click_counts) > 0)
-        self.next.setEnabled(tool.ready and tool.image is not None)
+        self.next.setEnabled(tool.model.is_loaded and tool.switcher.image is not None)
 
 
 class PropagateActions(Part):

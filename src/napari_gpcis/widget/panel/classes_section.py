@@ -43,12 +43,12 @@ class ClassesView(Part):
         self.table.cellClicked.connect(self._clicked)
         self.table.cellActivated.connect(self._clicked)
         self.add = push_button(
-            "Add", "Add a class", lambda: attempt(tool.add_class), name="Add class"
+            "Add", "Add a class", lambda: attempt(tool.classes.add), name="Add class"
         )
         self.remove = push_button(
             "Remove",
             "Remove the selected class, with its clicks",
-            lambda: attempt(lambda: tool.remove_class(tool.active_class)),
+            lambda: attempt(lambda: tool.classes.remove(tool.classes.active)),
             name="Remove class",
         )
         self.commit = push_button(
@@ -77,26 +77,26 @@ class ClassesView(Part):
     def refresh(self) -> None:
         """Show the classes."""
         tool = self.tool
-        classes = tool.classes
+        classes = tool.classes.all
         with QSignalBlocker(self.table):
             if [info.number for info in classes] != self._numbers:
                 self._lay_out(classes)
             for row, info in enumerate(classes):
                 self._show(row, info)
-            if tool.active_class in self._numbers:
-                row = self._numbers.index(tool.active_class)
+            if tool.classes.active in self._numbers:
+                row = self._numbers.index(tool.classes.active)
                 if row != self.table.currentRow():
                     self.table.setCurrentCell(row, _NAME)
         self.remove.setEnabled(len(classes) > 0)
         self.commit.setEnabled(tool.can_commit)
-        self.apply.setEnabled(tool.ready and tool.image is not None)
+        self.apply.setEnabled(tool.model.is_loaded and tool.switcher.image is not None)
 
     def edit_color(self, row: int) -> None:
         """Ask for another colour of the class in this row."""
-        info = self.tool.classes[row]
+        info = self.tool.classes.all[row]
         color = QColorDialog.getColor(QColor(info.color), self, f"Colour of {info.name}")
         if color.isValid():
-            self.attempt(lambda: self.tool.recolor_class(info.number, color.name()))
+            self.attempt(lambda: self.tool.classes.recolor(info.number, color.name()))
 
     def _make_table(self) -> QTableWidget:
         table = QTableWidget(0, 2)
@@ -153,12 +153,12 @@ class ClassesView(Part):
     def _activate(self, row: int, _column: int, before: int, _before_column: int) -> None:
         if row != before and 0 <= row < len(self._numbers):
             number = self._numbers[row]
-            self.attempt(lambda: self.tool.set_active_class(number))
+            self.attempt(lambda: self.tool.classes.choose(number))
 
     def _rename(self, item: QTableWidgetItem) -> None:
         if item.column() == _NAME:
             number, text = self._numbers[item.row()], item.text().strip()
-            self.attempt(lambda: self.tool.rename_class(number, text))
+            self.attempt(lambda: self.tool.classes.rename(number, text))
 
     def _clicked(self, row: int, column: int) -> None:
         if column == _SWATCH:

@@ -18,9 +18,10 @@ from napari_gpcis.widget.panel.classes_section import ClassesView
 from napari_gpcis.widget.panel.collapsible import Section
 from napari_gpcis.widget.panel.controls import Attempt, Part, push_button
 from napari_gpcis.widget.panel.image_section import ImageChoice, RestoreBar
-from napari_gpcis.widget.panel.model_section import ModelChoice
+from napari_gpcis.widget.panel.model_section import ModelSection
 from napari_gpcis.widget.panel.options_section import OptionsSection
 from napari_gpcis.widget.panel.status_line import StatusLine
+from napari_gpcis.widget.tool.export import suggested_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +63,7 @@ class ClickTab(Part):
         self.steps = StepActions(tool, attempt)
         self.propagate = PropagateActions(tool, attempt)
         self.options = OptionsSection(tool, attempt)
-        self.model = ModelChoice(tool, attempt)
+        self.model = ModelSection(tool, attempt)
         self.options_section = Section(
             "Options", self.options, "Labels layer, overlap, diameter, threshold, overlays"
         )
@@ -84,7 +85,7 @@ class ClickTab(Part):
         self.objects.setVisible(in_objects)
         self.propagate.setVisible(in_objects)
         self.classes.setVisible(not in_objects)
-        self.export.setEnabled(self.tool.image is not None)
+        self.export.setEnabled(self.tool.switcher.image is not None)
 
     def set_palette(self, palette: Palette) -> None:
         """Take up a theme."""
@@ -94,7 +95,7 @@ class ClickTab(Part):
     def export_labels(self) -> None:
         """Ask for a file, and write the labels to it."""
         path, kind = QFileDialog.getSaveFileName(
-            self, "Export", self.tool.export_path, ";;".join(_KINDS)
+            self, "Export", suggested_path(self.tool.switcher.image), ";;".join(_KINDS)
         )
         if path and not PurePath(path).suffix:
             path += _KINDS.get(kind, "")

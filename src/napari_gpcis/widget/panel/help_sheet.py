@@ -23,11 +23,11 @@ class ShortcutLike(Protocol):
 
     @property
     def keys(self) -> str:
-        """What to press."""
+        """Keys to press."""
 
     @property
     def text(self) -> str:
-        """What happens."""
+        """Their effect."""
 
     @property
     def group(self) -> str:

@@ -22,8 +22,8 @@ from napari_gpcis.widget.panel.controls import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_gpcis.widget.tool.axes_choice import Axis, AxisKind
     from napari_gpcis.widget.tool.tool import Tool
-    from napari_gpcis.widget.tool.types import Axis, AxisKind
 
 __all__ = ["ImageChoice", "RestoreBar"]
 
@@ -39,12 +39,12 @@ class RestoreBar(Part):
         self.restore = push_button(
             "Restore",
             "Take up the unsaved work, its undo history too",
-            lambda: attempt(tool.restore),
+            lambda: attempt(tool.earlier_work.restore),
         )
         self.discard = push_button(
             "Discard",
             "Do not offer the unsaved work again; its file is kept",
-            lambda: attempt(tool.discard_restorable),
+            lambda: attempt(tool.earlier_work.discard),
         )
         buttons = QHBoxLayout()
         buttons.addWidget(self.restore, 1)
@@ -57,7 +57,7 @@ class RestoreBar(Part):
 
     def refresh(self) -> None:
         """Appear when there is something to restore."""
-        restorable = self.tool.restorable
+        restorable = self.tool.earlier_work.restorable
         if restorable is not None:
             self.text.setText(f"Unsaved work: {restorable.text}")
         self.setVisible(restorable is not None)
@@ -71,7 +71,7 @@ class ImageChoice(Part):
         self.image = Chooser(
             "Image",
             "The image layer to click on",
-            lambda name: attempt(lambda: tool.set_image(name)),
+            lambda name: attempt(lambda: tool.switcher.choose_image(name)),
             empty="Open an image first",
         )
         self.channels = QWidget()
@@ -87,16 +87,16 @@ class ImageChoice(Part):
 
     def refresh(self) -> None:
         """Show the images and the channels that there are."""
-        tool = self.tool
-        self.image.show_items([(name, name) for name in tool.images], tool.image)
-        if [box.text() for box in self._boxes] != [*tool.channels]:
-            self._offer(tool.channels)
+        switcher, axes = self.tool.switcher, self.tool.axes
+        self.image.show_items([(name, name) for name in switcher.image_names], switcher.image_name)
+        if [box.text() for box in self._boxes] != axes.channels:
+            self._offer(axes.channels)
         for index, box in enumerate(self._boxes):
-            box.setChecked(index in tool.chosen_channels)
-        self._form.setRowVisible(self.channels, bool(tool.channels))
-        if [chooser.accessibleName() for chooser in self.axes] != [a.title for a in tool.axes]:
-            self._ask_for_axes(tool.axes)
-        for chooser, axis in zip(self.axes, tool.axes, strict=True):
+            box.setChecked(index in axes.chosen_channels)
+        self._form.setRowVisible(self.channels, bool(axes.channels))
+        if [chooser.accessibleName() for chooser in self.axes] != [axis.title for axis in axes.all]:
+            self._ask_for_axes(axes.all)
+        for chooser, axis in zip(self.axes, axes.all, strict=True):
             kinds = [(kind, kind) for kind in ("slices", "channels", "time")]
             chooser.show_items(kinds, axis.kind)
 
@@ -128,8 +128,8 @@ class ImageChoice(Part):
         tab_through(self.image, [*self.axes, *self._boxes])
 
     def _say_axis(self, index: int, kind: AxisKind) -> None:
-        self.attempt(lambda: self.tool.set_axis(index, kind))
+        self.attempt(lambda: self.tool.axes.set_kind(index, kind))
 
     def _choose(self) -> None:
         chosen = tuple(index for index, box in enumerate(self._boxes) if box.isChecked())
-        self.attempt(lambda: self.tool.set_channels(chosen))
+        self.attempt(lambda: self.tool.axes.set_channels(chosen))

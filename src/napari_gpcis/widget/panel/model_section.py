@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from napari_gpcis.widget.theme import Palette
     from napari_gpcis.widget.tool.tool import Tool
 
-__all__ = ["ModelChoice"]
+__all__ = ["ModelSection"]
 
 
-class ModelChoice(Part):
+class ModelSection(Part):
     """The model, its card, the device."""
 
     def __init__(self, tool: Tool, attempt: Attempt) -> None:
@@ -24,7 +24,7 @@ class ModelChoice(Part):
         self.model = Chooser(
             "Model",
             "The model that answers the clicks",
-            lambda name: attempt(lambda: tool.set_model(name)),
+            lambda name: attempt(lambda: tool.model.choose(name)),
         )
         self.open = push_button(
             "Open file…",
@@ -41,7 +41,7 @@ class ModelChoice(Part):
         self.device = Chooser(
             "Device",
             "Where the model computes; auto takes the fastest there is",
-            lambda name: attempt(lambda: tool.set_device(name)),
+            lambda name: attempt(lambda: tool.model.choose_device(name)),
         )
         self.in_use = QLabel()
         self.in_use.setToolTip("The device that computes now")
@@ -65,21 +65,21 @@ class ModelChoice(Part):
     def title(self) -> str:
         """Model and device in a few words."""
         name = self.model.value or "none"
-        device = self.tool.device_in_use
+        device = self.tool.model.device_in_use
         return f"Model: {name} on {device}" if device else f"Model: {name}"
 
     def refresh(self) -> None:
         """Show the model and the device in use."""
-        tool = self.tool
-        items = [(info.title, info.name) for info in tool.models]
-        current = next((m.name for m in tool.models if tool.model in (m.name, m.path)), tool.model)
+        model = self.tool.model
+        items = [(info.title, info.name) for info in model.known]
+        current = next((m.name for m in model.known if model.name in (m.name, m.path)), model.name)
         if current and current not in [name for _, name in items]:
             items.append((current, current))
         self.model.show_items(items, current)
-        self.device.show_items([(name, name) for name in tool.devices], tool.device)
-        self.in_use.setText(f"in use: {tool.device_in_use}" if tool.device_in_use else "")
+        self.device.show_items([(name, name) for name in model.devices], model.device)
+        self.in_use.setText(f"in use: {model.device_in_use}" if model.device_in_use else "")
         if self._dialog is not None and self._dialog.isVisible():
-            self._dialog.show_card(self.model.currentText(), tool.model_card)
+            self._dialog.show_card(self.model.currentText(), model.card)
 
     def set_palette(self, palette: Palette) -> None:
         """Take up the colours of a theme."""
@@ -93,7 +93,7 @@ class ModelChoice(Part):
             self, "Open a model", "", "Models (*.safetensors);;All files (*)"
         )
         if path:
-            self.attempt(lambda: self.tool.set_model(path))
+            self.attempt(lambda: self.tool.model.choose(path))
 
     def show_card(self) -> None:
         """Open the model's card beside the panel."""
@@ -101,6 +101,6 @@ class ModelChoice(Part):
             self._dialog = ModelDialog(self)
             if self._palette is not None:
                 self._dialog.set_palette(self._palette)
-        self._dialog.show_card(self.model.currentText(), self.tool.model_card)
+        self._dialog.show_card(self.model.currentText(), self.tool.model.card)
         self._dialog.show()
         self._dialog.raise_()

@@ -108,14 +108,14 @@ class OptionsSection(Part):
     def refresh(self) -> None:
         """Show the options as they are."""
         options = self.tool.options
-        layers = [(name, name) for name in self.tool.label_layers]
-        _show(self.labels, self.tool.labels_layer, [("New layer", ""), *layers])
+        layers = [(name, name) for name in self.tool.switcher.labels_names]
+        _show(self.labels, self.tool.switcher.labels_name, [("New layer", ""), *layers])
         _show(self.overlap, options.overlap)
         # Set only when it differs: what is being typed is not a value yet.
         diameter = options.object_diameter or 0.0
         if abs(self.diameter.value - diameter) > 0.05:
             _show(self.diameter, diameter)
-        self.estimate.enabled = self.tool.image is not None
+        self.estimate.enabled = self.tool.switcher.image is not None
         if abs(self.threshold.value - options.threshold) > 0.005:
             _show(self.threshold, options.threshold)
         for name, box in self.overlays.items():
@@ -127,7 +127,7 @@ class OptionsSection(Part):
         def ask(setter: Callable[[Any], None]) -> Callable[[Any], None]:
             return lambda value: attempt(lambda: setter(value))
 
-        self.labels.changed.connect(ask(lambda name: tool.set_labels_layer(name or None)))
+        self.labels.changed.connect(ask(lambda name: tool.switcher.choose_labels(name or None)))
         self.overlap.changed.connect(ask(lambda overlap: tool.set_overlap(overlap)))
         self.diameter.changed.connect(ask(lambda px: tool.set_object_diameter(px or None)))
         self.estimate.changed.connect(ask(lambda _: tool.estimate_diameter()))

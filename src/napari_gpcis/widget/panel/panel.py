@@ -165,7 +165,7 @@ class GPCISPanel(QWidget):
             self.deleteLater()
 
     def _is_news(self, status: Status) -> bool:
-        """Whether the tool has something to say since the complaint; progress is not."""
+        """True if the tool has said something new since the complaint; progress does not count."""
         return status.level != "busy" and status != self._overheard
 
     def _follow_theme(self) -> None:
@@ -205,7 +205,7 @@ class GPCISPanel(QWidget):
 
     def _use_model(self, name: str) -> None:
         """Click with the model that was just made."""
-        self.attempt(lambda: self.tool.set_model(name))
+        self.attempt(lambda: self.tool.model.choose(name))
 
 
 def _scrolling(content: QWidget) -> QScrollArea:

@@ -1,4 +1,4 @@
-"""What the tool is doing, how far it is, and the way to stop it."""
+"""The state of the tool, the progress of its work, and the button that stops it."""
 
 from __future__ import annotations
 

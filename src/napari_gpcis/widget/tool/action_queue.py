@@ -30,23 +30,24 @@ class ActionQueue:
         Whether an answer is awaited.
     attempt : callable
         Does an action that had to wait, and shows what stands in its way.
+    show : callable
+        Shows the clicks that wait.
     """
 
     def __init__(
-        self, is_waiting: Callable[[], bool], attempt: Callable[[Callable[[], object]], None]
+        self,
+        is_waiting: Callable[[], bool],
+        attempt: Callable[[Callable[[], object]], None],
+        show: Callable[[tuple[Click, ...]], None],
     ) -> None:
         self._is_waiting = is_waiting
         self._attempt = attempt
+        self._show = show
         self._actions: deque[_Action] = deque()
         self._at_it = False
 
     def __bool__(self) -> bool:
         return bool(self._actions)
-
-    @property
-    def clicks(self) -> tuple[Click, ...]:
-        """Clicks that wait, to be shown meanwhile."""
-        return tuple(action.click for action in self._actions if action.click is not None)
 
     def do(self, action: Callable[[], object], click: Click | None = None) -> None:
         """Do something now, or when its turn comes.
@@ -67,6 +68,14 @@ class ActionQueue:
             action()
         else:
             self._actions.append(_Action(action, click))
+        self._show_clicks()
+
+    def do_now(self, action: Callable[[], object]) -> None:
+        """Do something that needs no answer, though not before what was asked for earlier."""
+        if self:
+            self.do(action)
+        else:
+            action()
 
     def go_on(self) -> None:
         """Do what waits, until an answer is awaited again."""
@@ -85,3 +94,7 @@ class ActionQueue:
                 self._attempt(self._actions.popleft().do)
         finally:
             self._at_it = False
+        self._show_clicks()
+
+    def _show_clicks(self) -> None:
+        self._show(tuple(action.click for action in self._actions if action.click is not None))

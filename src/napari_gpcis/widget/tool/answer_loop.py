@@ -121,17 +121,17 @@ class AnswerLoop(QObject):
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is under way, encoding ahead included."""
+        """True if nothing is under way, encoding ahead included."""
         return self.engine.idle and not (self._settle.isActive() or self._painted.isActive())
 
     @property
     def awaiting(self) -> bool:
-        """Whether an answer about an object is under way."""
+        """True while an answer about an object is awaited."""
         return self._asked is not None
 
     @property
     def _conditions(self) -> tuple[object, ...]:
-        """What an answer depends on besides the clicks."""
+        """All that an answer depends on besides the clicks."""
         options = self.options
         model = options.model, options.device
         return *model, options.channels, options.object_diameter, options.threshold
@@ -360,7 +360,7 @@ class AnswerLoop(QObject):
         self.next_click = None if place is None else (extras.result.z, *place)
 
     def _go_on(self) -> None:
-        """What an answer leads to once it is painted: overlays, and what may be asked next."""
+        """Go on once an answer is painted: overlays, and what may be asked next."""
         self.ask_extras()
         document = self.document
         if document is None or not self.settings.encode_ahead:

@@ -58,7 +58,7 @@ class CanvasFreeze(QObject):
 
     @property
     def held(self) -> bool:
-        """Whether nothing is painted now."""
+        """True while nothing is painted."""
         return self._timer.isActive()
 
     def _end(self) -> None:

@@ -151,7 +151,7 @@ class DocumentJournal:
 
 
 def identity_of(image: Layer, source: str | None) -> str:
-    """What an image is known by, from its name, its size and a few of its pixels."""
+    """Identity of an image, from its name, its size and a few of its pixels."""
     data = image.data[0] if image.multiscale else image.data
     shape = tuple(int(size) for size in data.shape)
     middle = tuple(

@@ -58,6 +58,18 @@ class Documents:
         preview, clicks = self._shared
         return [preview.layer, clicks.layer]
 
+    def open_or_raise(self) -> ImageDocument:
+        """The open document.
+
+        Raises
+        ------
+        ValueError
+            If none is open.
+        """
+        if self.open is None:
+            raise ValueError("Open an image first, or choose one above")
+        return self.open
+
     def frame_of(self, image: Image) -> Frame:
         """Where an image's slices are, as the viewer shows it and the user says."""
         if image not in self._channel_axes:
@@ -81,7 +93,7 @@ class Documents:
         self._channels.pop(image, None)
 
     def is_said(self, image: Image) -> bool:
-        """Whether the user has said which axis holds channels."""
+        """True if the user has said which axis holds channels."""
         return image in self._channel_axes
 
     def find(self, image: Image, mode: Mode, labels: Labels | None = None) -> ImageDocument | None:
@@ -164,7 +176,7 @@ class Documents:
             self._shared = None
 
     def writes_to(self, labels: Labels) -> bool:
-        """Whether a document is known that writes to a labels layer."""
+        """True if a known document writes to a labels layer."""
         return any(known.labels is labels for known in self._known)
 
     def labels_in_use(self, image: Image) -> list[Labels]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What is known once torch and a model are there.
+    """Facts that are known once torch and a model are loaded.
 
     Attributes
     ----------
@@ -269,12 +269,12 @@ class EngineThread:
 
     @property
     def busy(self) -> bool:
-        """Whether a long work is under way, which `cancel` stops."""
+        """True while a long job is under way, which `cancel` stops."""
         return self.worker.busy_long
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is under way or waits."""
+        """True if nothing is under way or waiting."""
         return self.worker.idle
 
     def cancel(self) -> None:
@@ -296,7 +296,7 @@ class EngineThread:
 
 
 def _holds(mask: Array, result: Result, place: tuple[int, int]) -> bool:
-    """Whether a mask of a result's box holds a pixel of the image."""
+    """True if a mask of a result's box holds a pixel of the image."""
     row, col = place[0] - result.box.r0, place[1] - result.box.c0
     inside = 0 <= row < mask.shape[0] and 0 <= col < mask.shape[1]
     return inside and bool(mask[row, col])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_gpcis.io.errors import OutputFileError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from napari.layers import Image
 
     from napari_gpcis.widget.tool.class_list import ClassList
     from napari_gpcis.widget.tool.image_document import ImageDocument
@@ -56,9 +58,19 @@ def export(path: Path, document: ImageDocument, classes: ClassList, diameter: fl
 
 
 def left_out_of(path: Path, document: ImageDocument) -> str:
-    """What an export leaves out, to be said after "Saved …"; empty if nothing."""
+    """Note for after "Saved …" on what an export leaves out; empty if nothing."""
     drafts = len(document.annotation.state.objects())
     if path.suffix.lower() in (".gpcis", ".csv") or document.mode == "class" or not drafts:
         return ""
     noun = "1 draft" if drafts == 1 else f"{drafts} drafts"
     return f" without {noun}: commit them to have them in it, or export the annotation (.gpcis)"
+
+
+def suggested_path(image: Image | None) -> str:
+    """Where an export is suggested to go: beside the image, under its name."""
+    if image is None:
+        return ""
+    source = image.source.path
+    folder = Path(source).parent if source else Path.home()
+    name = re.sub(r"[^\w.-]+", "_", Path(str(image.name)).stem)
+    return str(folder / f"{name}_labels.tif")

@@ -185,7 +185,7 @@ class ImageDocument:
 
     @property
     def is_untouched(self) -> bool:
-        """Whether nothing has been done in it, and its labels are empty."""
+        """True if nothing has been done in it, and its labels are empty."""
         done = self.annotation.can_undo or self.annotation.can_redo
         return (
             not done and not self.annotation.state.committed and self.annotation.labels.highest == 0
@@ -197,7 +197,7 @@ class ImageDocument:
 
     @property
     def is_shown(self) -> bool:
-        """Whether the viewer shows the plane that is worked in."""
+        """True if the viewer shows the plane that is worked in."""
         return self.viewer.dims.ndisplay == 2 and self.frame.is_shown(self.image, self.viewer)
 
     @property
@@ -299,7 +299,7 @@ class ImageDocument:
         self.labels.refresh()
 
     def fits(self, labels: Labels) -> bool:
-        """Whether a labels layer can be written to, pixel for pixel of the image."""
+        """True if a labels layer can be written to, pixel for pixel of the image."""
         return holds_labels_of(labels, self.frame)
 
     def check_labels(self, labels: Labels) -> None:
@@ -488,7 +488,7 @@ class ImageDocument:
             self.annotation.edit(changed, written=True)
 
     def _painted(self, event: Any) -> None:
-        """What the user paints by hand can be undone like everything else."""
+        """Make a step of what the user paints by hand, so that it can be undone."""
         patches: list[Patch] = paint.patches(event.value, self.frame, self.labels.data)
         if patches:
             self.annotation.edit(patches, written=True)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
 
+    from napari_gpcis.widget.tool.action_queue import ActionQueue
     from napari_gpcis.widget.tool.answer_loop import AnswerLoop
     from napari_gpcis.widget.tool.documents import Documents
     from napari_gpcis.widget.tool.image_document import ImageDocument
@@ -36,8 +37,7 @@ class ImageSwitcher(QObject):
     loop : AnswerLoop
     events : ViewerEvents
     reporter : StatusReporter
-    in_turn : callable
-        Does something once all answers are there that it builds on.
+    queue : ActionQueue
     parent : QObject, optional
     """
 
@@ -54,7 +54,7 @@ class ImageSwitcher(QObject):
         loop: AnswerLoop,
         events: ViewerEvents,
         reporter: StatusReporter,
-        in_turn: Callable[[Callable[[], object]], None],
+        queue: ActionQueue,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -65,13 +65,21 @@ class ImageSwitcher(QObject):
         self.events = events
         self.reporter = reporter
         self.image: Image | None = None
-        self._in_turn = in_turn
+        self._queue = queue
         self._closed = False
         events.image_selected.connect(self._image_selected)
         events.layer_added.connect(self._layer_added)
         events.layer_removed.connect(self._layer_removed)
         events.image_removed.connect(self._image_removed)
         events.image_data_changed.connect(self._image_data_changed)
+
+    @property
+    def own_layers(self) -> list[Layer]:
+        """Layers that only show what the tool does: clicks, preview, overlays."""
+        document = self.documents.open
+        labels = None if document is None else document.labels
+        shown = [layer for layer in self.loop.layers if layer is not labels]
+        return [*shown, *self.documents.own_layers]
 
     @property
     def image_layers(self) -> list[Image]:
@@ -87,6 +95,55 @@ class ImageSwitcher(QObject):
         own = self.documents.own_layers
         layers = self.viewer.layers
         return [layer for layer in layers if isinstance(layer, Labels) and layer not in own]
+
+    # what the user chooses by name
+
+    @property
+    def image_names(self) -> list[str]:
+        """Names of the image layers."""
+        return [layer.name for layer in self.image_layers]
+
+    @property
+    def image_name(self) -> str | None:
+        """Name of the image layer that clicks are taken on."""
+        return None if self.image is None else str(self.image.name)
+
+    def choose_image(self, name: str) -> None:
+        """Take clicks on another image layer."""
+        image = _named(name, self.image_layers, "image")
+        self._queue.do(lambda: self.open(image))
+        self.select_clicks()
+
+    @property
+    def labels_names(self) -> list[str]:
+        """Names of the labels layers that fit the image."""
+        document = self.documents.open
+        if document is None:
+            return []
+        return [layer.name for layer in self.label_layers if document.fits(layer)]
+
+    @property
+    def labels_name(self) -> str | None:
+        """Name of the labels layer written to."""
+        document = self.documents.open
+        return None if document is None else str(document.labels.name)
+
+    def choose_labels(self, name: str | None) -> None:
+        """Write to another labels layer; None: to a new one."""
+        chosen = None if name is None else _named(name, self.label_layers, "labels")
+        document = self.documents.open
+        if chosen is not None and document is not None:
+            document.check_labels(chosen)
+        if document is not None and chosen is document.labels:
+            return
+        self._queue.do(lambda: self._open_on(chosen))
+        self.select_clicks()
+
+    def _open_on(self, labels: Labels | None) -> None:
+        if self.image is not None:
+            self.open(self.image, labels, new=labels is None)
+
+    # what is open
 
     def open(self, image: Image, labels: Labels | None = None, *, new: bool = False) -> None:
         """Go on in a document of an image, in the present mode.
@@ -209,8 +266,8 @@ class ImageSwitcher(QObject):
     def _go_on_with_saved_work(self) -> None:
         """Take over labels and clicks that were opened from files, whenever they were."""
         if self.documents.open is not None:
-            self._in_turn(self._take_over_labels)
-            self._in_turn(self._take_over_clicks)
+            self._queue.do(self._take_over_labels)
+            self._queue.do(self._take_over_clicks)
 
     def _take_over_labels(self) -> None:
         document = self.documents.open
@@ -277,7 +334,7 @@ class ImageSwitcher(QObject):
         """Work on the image that the user selects in the list of layers."""
         active = self.viewer.layers.selection.active
         if active is not self.image and active in self.image_layers:
-            self._in_turn(lambda: self.open(active))
+            self._queue.do(lambda: self.open(active))
 
     def _layer_added(self, layer: Layer) -> None:
         if isinstance(layer, Image):
@@ -331,3 +388,10 @@ class ImageSwitcher(QObject):
                 self.reporter.attempt(action)
 
         QTimer.singleShot(0, act)
+
+
+def _named(name: str, layers: list[Any], kind: str) -> Any:
+    for layer in layers:
+        if layer.name == name:
+            return layer
+    raise ValueError(f"There is no {kind} layer “{name}” any more; choose one in the list")

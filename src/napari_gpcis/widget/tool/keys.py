@@ -107,7 +107,7 @@ def _caller(tool: Any, action: str) -> Callable[[Any], None]:
 
 def _class_chooser(tool: Any, number: int) -> Callable[[Any], None]:
     def choose(_: Any) -> None:
-        if tool.mode == "class" and number in [item.number for item in tool.classes]:
-            tool.reporter.attempt(lambda: tool.set_active_class(number))
+        if tool.mode == "class" and number in [item.number for item in tool.classes.all]:
+            tool.reporter.attempt(lambda: tool.classes.choose(number))
 
     return choose

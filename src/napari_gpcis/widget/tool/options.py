@@ -1,4 +1,4 @@
-"""What the user chooses: the mode, how masks are made, and what is shown of them; no Qt."""
+"""The user's choices: the mode, how masks are made, and what is shown of them; no Qt."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ __all__ = ["are_saved_clicks", "clicks_to_add"]
 
 
 def are_saved_clicks(layer: Points, document: ImageDocument) -> bool:
-    """Whether a points layer was read from a file of clicks that may be this document's."""
+    """True if a points layer was read from a file of clicks that may be this document's."""
     metadata = layer.metadata.get("gpcis")
     if not isinstance(metadata, dict) or not metadata.get("clicks"):
         return False

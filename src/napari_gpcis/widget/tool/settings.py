@@ -19,7 +19,7 @@ JournalPlace: TypeAlias = Literal["beside the image", "user folder"]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What is chosen once for all images.
+    """Preferences, chosen once for all images.
 
     Attributes
     ----------

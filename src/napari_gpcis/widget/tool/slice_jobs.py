@@ -41,7 +41,7 @@ class SliceJobs:
 
     @property
     def running(self) -> bool:
-        """Whether a job is under way."""
+        """True while a job is under way."""
         return self._engine.busy
 
     def cancel(self) -> None:

@@ -1,4 +1,4 @@
-"""What happens in the viewer: clicks, layers that come and go, another slice, another plane."""
+"""Events of the viewer: clicks, layers that come and go, another slice, another plane."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class ViewerEvents(QObject):
             self.double_clicked.emit(tuple(event.position))
 
     def _is_ours(self) -> bool:
-        """Whether a click means a click: not while a layer's own tool has the mouse."""
+        """True if a click is meant for the tool: not while a layer's own tool has the mouse."""
         active = self.viewer.layers.selection.active
         mode = str(getattr(active, "mode", "pan_zoom"))
         return self.takes_clicks and (active is None or mode == "pan_zoom")

@@ -93,12 +93,12 @@ class Worker(QObject):
 
     @property
     def busy_long(self) -> bool:
-        """Whether a long job is under way."""
+        """True while a long job is under way."""
         return self._long is not None
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is under way or waits."""
+        """True if nothing is under way or waiting."""
         with self._wake:
             return not (self._queue or self._slots or self._long or self._running)
 
@@ -202,7 +202,7 @@ class Worker(QObject):
             self._returned.emit(job.then, result)
 
     def _is_stale(self, job: Job) -> bool:
-        """Whether the next click waits, or, for what is done ahead of need, anything at all."""
+        """True if the next click waits or, for a job done ahead of need, anything at all."""
         if job.ahead:
             return self._ends or bool(self._queue or self._slots or self._long)
         return self._ends or "answer" in self._slots
