@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import glob
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -59,6 +59,7 @@ def find_jobs(
     table: Path | None = None,
     suffix: str = ".tif",
     options: SegmentOptions | None = None,
+    boxes: Path | None = None,
 ) -> DiscoveredJobs:
     """Tell one stack from many, and pair each image with its clicks and its output.
 
@@ -80,11 +81,29 @@ def find_jobs(
         Ending of the label files of many: .tif, or .ome.zarr.
     options : SegmentOptions, optional
         Options of all jobs.
+    boxes : Path, optional
+        Boxes file, or the folder of such, in place of the clicks or besides them.
 
     Raises
     ------
     UserError
     """
+    if boxes is not None:
+        if clicks is None:
+            clicks = boxes
+        else:
+            return _with_boxes(
+                boxes,
+                find_jobs(
+                    images,
+                    clicks,
+                    output,
+                    preview=preview,
+                    table=table,
+                    suffix=suffix,
+                    options=options,
+                ),
+            )
     options = options or SegmentOptions()
     if len(images) == 1 and images[0].suffix.lower() == ".csv":
         return _of_manifest(images[0], clicks, output, preview, table, suffix, options)
@@ -111,6 +130,23 @@ def find_jobs(
     pairs = [(path, (clicks or path.parent) / f"{_name(path)}.csv", None) for path in found.images]
     jobs = _many(pairs, output, preview, table, suffix, options)
     return jobs._replace(skipped=found.skipped())
+
+
+def _with_boxes(boxes: Path, found: DiscoveredJobs) -> DiscoveredJobs:
+    """Jobs with their boxes; in a folder, those of images without a file there have none."""
+    if not boxes.is_dir():
+        if not found.is_single:
+            raise OptionError(
+                f"there are {len(found.jobs)} images, but {boxes} is no folder; give the folder "
+                "that holds NAME.csv for each NAME.tif"
+            )
+        return found._replace(jobs=[replace(job, boxes=boxes) for job in found.jobs])
+    files = [boxes / f"{_name(job.image)}.csv" for job in found.jobs]
+    jobs = [
+        replace(job, boxes=path) if path.is_file() else job
+        for job, path in zip(found.jobs, files, strict=True)
+    ]
+    return found._replace(jobs=jobs)
 
 
 @dataclass(slots=True)
@@ -191,7 +227,9 @@ def _single(
     options: SegmentOptions,
 ) -> DiscoveredJobs:
     if clicks is None:
-        raise OptionError("--clicks is missing, which one image needs; give its file")
+        raise OptionError(
+            "--clicks (or --boxes) is missing, which one image needs; give its file"
+        )
     if output is None:
         raise OptionError("--output is missing, which one image needs; give its file")
     job = Job(image, clicks, output, preview, table, options)

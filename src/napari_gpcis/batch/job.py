@@ -67,9 +67,12 @@ class Job:
     Attributes
     ----------
     image, clicks, output : Path
+        `clicks` may be a boxes file.
     preview, table : Path or None
         Further outputs.
     options : SegmentOptions
+    boxes : Path or None
+        Boxes file besides the clicks.
     """
 
     image: Path
@@ -78,6 +81,7 @@ class Job:
     preview: Path | None = None
     table: Path | None = None
     options: SegmentOptions = field(default_factory=SegmentOptions)
+    boxes: Path | None = None
 
     @property
     def further_outputs(self) -> tuple[Path, ...]:
@@ -102,7 +106,7 @@ class Job:
                 raise OptionError(
                     "a table lists objects, and class mode has none; leave the table out"
                 )
-        taken = {path.resolve() for path in (self.image, self.clicks)}
+        taken = {path.resolve() for path in (self.image, self.clicks, self.boxes) if path}
         for path in (self.output, *self.further_outputs):
             if path.resolve() in taken:
                 raise OutputFileError(
@@ -130,6 +134,8 @@ class Job:
             if self.clicks.is_file()
             else None,
         }
+        if self.boxes is not None and self.boxes.is_file():
+            seen["boxes"] = _content(self.boxes, self.boxes.stat().st_mtime_ns)
         return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
 
 

@@ -13,6 +13,7 @@ from napari_gpcis.batch.outputs import Page
 from napari_gpcis.engine.document.annotation import Question
 from napari_gpcis.engine.document.history import State
 from napari_gpcis.engine.geometry import Box, equivalent_diameter, found_in, paste
+from napari_gpcis.engine.prompts import says_where
 from napari_gpcis.io.labels.encode import encode_page
 from napari_gpcis.io.labels.object_table import ObjectInSlice
 from napari_gpcis.io.labels.writer import label_dtype
@@ -180,7 +181,7 @@ class SliceOfObjects:
 
 
 def by_object(clicks: Iterable[Click]) -> dict[int, tuple[Click, ...]]:
-    """Clicks of each object that has a positive one, by id.
+    """Clicks of each object that has a positive one, or a box, by id.
 
     Of two clicks of an object on one pixel, the later one counts.
     """
@@ -192,7 +193,7 @@ def by_object(clicks: Iterable[Click]) -> dict[int, tuple[Click, ...]]:
     return {
         object_id: tuple(own.values())
         for object_id, own in sorted(objects.items())
-        if any(click.positive for click in own.values())
+        if any(says_where(click) for click in own.values())
     }
 
 

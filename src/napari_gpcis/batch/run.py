@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from napari_gpcis.engine.image import ImageSource
 from napari_gpcis.engine.options import Options as SessionOptions
+from napari_gpcis.engine.prompts import says_where
 from napari_gpcis.engine.predictor import Predictor
 from napari_gpcis.engine.segmenter import ImageSegmenter
 from napari_gpcis.io.annotations.clicks import read_clicks_for
@@ -124,8 +125,13 @@ def open_stack(job: Job) -> Iterator[tuple[ImageStack, tuple[Click, ...]]]:
     """
     options = job.options
     with open_image(job.image, options.channels, axes=options.axes, series=options.series) as image:
-        clicks = tuple(read_clicks_for(job.clicks, image))
+        clicks = tuple(read_clicks_for(job.clicks, image, job.boxes))
         if options.mode == "class":
+            if any(click.prompt == "box" for click in clicks):
+                raise OptionError(
+                    "class mode takes clicks, scribbles and lassos, and no boxes, which hold one "
+                    "object each; use object mode"
+                )
             _check_classes(job, clicks)
         yield image, clicks
 
@@ -150,7 +156,7 @@ def notes_on_clicks(clicks: Sequence[Click], options: SegmentOptions) -> tuple[s
             notes.append(f"{where} click of object {click.object_id}; the later one counts")
     if options.mode == "object":
         ids = {click.object_id for click in clicks}
-        left = sorted(ids - {click.object_id for click in clicks if click.positive})
+        left = sorted(ids - {click.object_id for click in clicks if says_where(click)})
         if left:
             many = "s" if len(left) > 1 else ""
             named = ", ".join(map(str, left[:_NAMED])) + (", …" if len(left) > _NAMED else "")

@@ -18,6 +18,7 @@ from napari_gpcis.batch.propagated_pages import propagated_pages
 from napari_gpcis.batch.run import Run, notes_on_clicks, open_stack
 from napari_gpcis.batch.threads import WorkerThreads, available_cores
 from napari_gpcis.engine.device import find_device
+from napari_gpcis.engine.prompts import rounds
 from napari_gpcis.io.errors import StoppedError, UserError
 from napari_gpcis.model import ModelFileError
 
@@ -47,7 +48,7 @@ class Report:
     labels : int
         Number of labels in them, without background.
     clicks : int
-        Number of clicks used.
+        Number of clicks used; scribbles, boxes and lassos count once.
     object_diameter : float or None
         Object diameter in pixels, as given or as estimated.
     seconds : float
@@ -113,7 +114,7 @@ def segment_stack(
     image : path
         An image that `open_image` reads: a TIFF, a zarr or OME-Zarr, a folder of pages, a picture.
     clicks : path
-        Clicks file, see `read_clicks_for`.
+        Clicks file or boxes file, see `read_clicks_for`.
     output : path
         Label TIFF (tiled, compressed BigTIFF) or, ending in .zarr, OME-Zarr to write; an older
         one is replaced.
@@ -236,7 +237,7 @@ def run_job(
         output=job.output,
         slices=image.slices,
         labels=len(outputs.labels),
-        clicks=len(clicks),
+        clicks=len(rounds(clicks)),
         object_diameter=run.diameter,
         seconds=time.perf_counter() - start,
         notes=notes_on_clicks(clicks, job.options),

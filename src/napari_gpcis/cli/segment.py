@@ -50,8 +50,17 @@ def segment(
         typer.Option(
             metavar="CLICKS.csv",
             help="Clicks as napari saves points (axis-0,axis-1[,axis-2]), with the optional "
-            "columns object and positive. For many: the folder with NAME.csv for each NAME.tif; "
+            "columns object, positive, prompt and stroke. For many: the folder with NAME.csv for each NAME.tif; "
             "by default their own.",
+        ),
+    ] = None,
+    boxes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="BOXES.csv",
+            help="Boxes around objects, in place of clicks or besides them: columns r0,c0,r1,c1 "
+            "(or top,left,bottom,right, or y0,x0,y1,x1), for stacks z, and optionally label. For "
+            "many: the folder with NAME.csv for each NAME.tif.",
         ),
     ] = None,
     output: Annotated[
@@ -152,6 +161,7 @@ def segment(
         table=table,
         suffix=_SUFFIXES[format],
         options=options,
+        boxes=boxes,
     )
     if discovered.skipped:
         typer.echo(f"napari-gpcis: {discovered.skipped}", err=True)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from napari_gpcis.engine.click_patches import ClickPatch, attach, cut_patch
 from napari_gpcis.engine.embedding import join
+from napari_gpcis.engine.prompts import thinned
 from napari_gpcis.engine.request import Request, class_of, place_in
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class ClassFeatures:
         source, scale, window = request.source, request.scale, request.decoded
         here: list[Click] = []
         elsewhere: list[Click] = []
-        for click in request.clicks:
+        for click in thinned(request.clicks):
             inside = window.times(scale.pixels).holds(click.row, click.col)
             (here if inside and click.z == request.z else elsewhere).append(click)
         deep, colour = self.of_window(source, request.z, scale, window)

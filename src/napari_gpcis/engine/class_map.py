@@ -16,6 +16,7 @@ import torch
 from napari_gpcis.engine.class_gp import ColourTerm, condition
 from napari_gpcis.engine.click_patches import cut_patch
 from napari_gpcis.engine.geometry import Box
+from napari_gpcis.engine.prompts import thinned
 from napari_gpcis.engine.request import class_of, place_in
 from napari_gpcis.engine.result import to_pixels
 from napari_gpcis.gp.raster import upsample
@@ -153,7 +154,7 @@ class ClassMap:
     def _condition(self) -> FunctionUpdate:
         network = self.embedder.network
         tiles: dict[tuple[int, Box], list[Click]] = {}
-        for click in self._clicks:
+        for click in thinned(self._clicks):
             row, col = click.row // self.scale.pixels, click.col // self.scale.pixels
             tiles.setdefault((click.z, self.tile_grid.tile_at(row, col)), []).append(click)
         patches, classes = [], []

@@ -1,10 +1,12 @@
-"""A click: the only thing that a user ever tells the engine."""
+"""A click: the only thing that a user ever tells the engine. Other prompts are many of them."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
+Prompt: TypeAlias = Literal["click", "scribble", "box", "lasso"]
 
 @dataclass(frozen=True, slots=True)
 class Click:
@@ -20,6 +22,11 @@ class Click:
         Whether the pixel belongs to the object (or class).
     object_id : int
         The object that the click outlines; in class mode, the class.
+    prompt : {"click", "scribble", "box", "lasso"}
+        What the pixel was labelled with; see `engine.prompts`.
+    stroke : int
+        Number, from 1, that the pixels of one scribble, box or lasso share within the image; 0
+        for a single click.
     """
 
     z: int
@@ -27,6 +34,8 @@ class Click:
     col: int
     positive: bool = True
     object_id: int = 1
+    prompt: Prompt = "click"
+    stroke: int = 0
 
     @classmethod
     def at(
@@ -78,6 +87,13 @@ class Click:
     def place(self) -> tuple[int, int, int]:
         """Slice, row and column."""
         return self.z, self.row, self.col
+
+    def in_one_stroke(self, other: Click) -> bool:
+        """Tell whether two pixels were labelled by the same scribble, box or lasso."""
+        return (
+            self.stroke > 0
+            and (self.stroke, self.z, self.object_id) == (other.stroke, other.z, other.object_id)
+        )
 
 
 def _nearest(value: float) -> int:

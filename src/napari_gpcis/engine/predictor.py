@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_gpcis.engine.box_search import BoxSearch
 from napari_gpcis.engine.cache import EmbeddingCache
 from napari_gpcis.engine.class_features import ClassFeatures
 from napari_gpcis.engine.device import (
@@ -21,15 +22,19 @@ from napari_gpcis.engine.device import (
     is_out_of_memory,
 )
 from napari_gpcis.engine.embedding import LARGEST_TILE, SMALLEST_TILE, Embedder
+from napari_gpcis.engine.prompts import thinned, worst_of_each_run
 from napari_gpcis.engine.request import Request, clicks_in_window
-from napari_gpcis.engine.result import Result
+from napari_gpcis.engine.result import Result, within_limits
 from napari_gpcis.engine.scale_search import ScaleSearch
+from napari_gpcis.gp.raster import flatten, raster_taps, read
 from napari_gpcis.model.inference import inference_copy, memory_format
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
+    from napari_gpcis.engine.box_search import Guess
     from napari_gpcis.engine.class_gp import ConditionedGP
+    from napari_gpcis.engine.click import Click
     from napari_gpcis.engine.geometry import Box, Scale
     from napari_gpcis.engine.image import ImageSource
     from napari_gpcis.engine.scale_search import Candidate
@@ -37,6 +42,11 @@ if TYPE_CHECKING:
     from napari_gpcis.model.heads import Prediction
 
 T = TypeVar("T")
+
+AGREEING_ROUNDS = 4
+"""Most times that a stroke's pixels are looked at again; the last time all wrong ones are added."""
+DOUBT = 0.05
+"""Logit by which a pixel has to be on its side, as interpolation rounds."""
 
 
 class Predictor:
@@ -85,6 +95,7 @@ class Predictor:
         self._class_features = ClassFeatures(self.embedder)
         self._window: tuple[Hashable, tuple[Tensor, ...]] | None = None
         self._search = ScaleSearch(self.embedder)
+        self._box_search = BoxSearch(self.embedder)
 
     @property
     def cache(self) -> EmbeddingCache:
@@ -117,6 +128,10 @@ class Predictor:
         """Choose among requests that differ in scale alone; see `ScaleSearch.find`."""
         return self._with_less_memory(lambda: self._search.find(requests, expected=expected))
 
+    def find_in_box(self, request: Request) -> Guess:
+        """Choose the place in a box that the object lies on; see `BoxSearch.find`."""
+        return self._with_less_memory(lambda: self._box_search.find(request))
+
     def encode_slice(
         self,
         source: ImageSource,
@@ -148,6 +163,8 @@ class Predictor:
             parts = self._classify(request, watch)
             latent = parts.logits.float().contiguous()
         watch.lap("gp")
+        if request.limits is not None:
+            latent = within_limits(latent, request, temperature)
         result = Result(request, latent, parts, self._parts, {}, temperature)
         result.fill()
         watch.lap("resample")
@@ -167,11 +184,55 @@ class Predictor:
             return CroppedPrediction(self.network.classify(deep, colour, [clicks]), inner)
         colour, *pyramid = self._features(request)
         watch.lap("encode")
-        clicks = torch.tensor(clicks_in_window(request), device=self.cache.device)
+        chosen = thinned(request.clicks)
+        places = clicks_in_window(request, chosen)
+        clicks = torch.tensor(places, device=self.cache.device)
         previous = previous_probability(request, self.cache.device)
         deep = self.network.decode(tuple(pyramid), [clicks], previous)
         watch.lap("decode")
-        return self.network.classify(deep, colour, [clicks])
+        parts = self.network.classify(deep, colour, [clicks])
+        if len(chosen) == len(request.clicks) or self.network.config.head != "gp":
+            return parts
+        return self._agreeing(request, chosen, deep, colour, parts)
+
+    def _agreeing(
+        self,
+        request: Request,
+        chosen: tuple[Click, ...],
+        deep: Tensor,
+        colour: Tensor,
+        parts: Prediction,
+    ) -> Prediction:
+        """Condition the GP on more pixels of strokes until it contradicts none of them.
+
+        The decoder is shown the pixels that were `chosen` first, as in training; the features that
+        it made of them stay.
+        """
+        device = self.cache.device
+        cut = request.latent_cut(self.network.config.temperature)
+        everywhere = torch.tensor(clicks_in_window(request), device=device)
+        inducing = {*chosen}
+        places = raster_taps(everywhere[None, :, :2], *colour.shape[-2:])
+        for turn in range(AGREEING_ROUNDS):
+            values = read(flatten(parts.logits.float()), places)[0, :, 0]
+            short = (DOUBT - (values - cut) * everywhere[:, 2]).tolist()
+            wrong = [
+                lack > 0 and click not in inducing
+                for click, lack in zip(request.clicks, short, strict=True)
+            ]
+            if not any(wrong):
+                break
+            is_last = turn == AGREEING_ROUNDS - 1
+            added = (
+                [index for index, is_wrong in enumerate(wrong) if is_wrong]
+                if is_last
+                else worst_of_each_run(request.clicks, wrong, short)
+            )
+            inducing |= {request.clicks[index] for index in added}
+            own = [click for click in request.clicks if click in inducing]
+            clicks = torch.tensor(clicks_in_window(request, own), device=device)
+            parts = self.network.classify(deep, colour, [clicks])
+        return parts
 
     def _features(self, request: Request) -> tuple[Tensor, ...]:
         """Colour and pyramid of the window; kept, as most clicks fall into the last one."""

@@ -12,6 +12,7 @@ from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.document.history import StoredMask
 from napari_gpcis.engine.geometry import paste
 from napari_gpcis.engine.masks import depth, signed_distance
+from napari_gpcis.engine.prompts import thinned
 from napari_gpcis.engine.request import Latent
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def sample(answer: Result) -> list[Click]:
     inside = distance >= min(2 * MARGIN, 0.6 * float(distance.max()))
     outside = (distance < -MARGIN) & (distance > -BAND)
     rng = np.random.default_rng(0)  # the same click gives the same mask, always
-    chosen = {(click.row, click.col): click for click in answer.clicks}
+    chosen = {(click.row, click.col): click for click in thinned(answer.clicks)}
     for region, positive in ((inside & answer.box_mask, True), (outside, False)):
         places = np.argwhere(region) + np.array(answer.box[:2])
         for row, col in rng.permutation(places)[:SAMPLES].tolist():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from napari_gpcis.engine.click import Click
@@ -64,6 +67,8 @@ class Request:
         Probability above which a pixel is in the mask.
     anchors : tuple of Click
         Those of `clicks` that stand for the mask that the first round started from.
+    limits : Box or None
+        Image pixels outside of which nothing belongs to the object, as a box says.
     """
 
     source: ImageSource = field(repr=False)
@@ -79,11 +84,16 @@ class Request:
     class_mode: bool = False
     threshold: float = 0.5
     anchors: tuple[Click, ...] = ()
+    limits: Box | None = None
 
     @property
     def decoded(self) -> Box:
         """The window with its halo, in cells."""
         return self.window.grow(self.halo).clip(self.scale.canvas(self.source.shape[1:]))
+
+    def latent_cut(self, temperature: float) -> float:
+        """Latent at which the probability of a model of this temperature is the threshold."""
+        return temperature * math.log(self.threshold / (1 - self.threshold))
 
     @property
     def class_ids(self) -> tuple[int, ...]:
@@ -104,9 +114,11 @@ def place_in(click: Click, scale: Scale, window: Box) -> tuple[float, float]:
     return scale.to_network(click.row) - corner.r0, scale.to_network(click.col) - corner.c0
 
 
-def clicks_in_window(request: Request) -> list[tuple[float, float, float]]:
-    """Clicks of a request as the network takes them: row, column, ±1."""
+def clicks_in_window(
+    request: Request, clicks: Sequence[Click] | None = None
+) -> list[tuple[float, float, float]]:
+    """Clicks of a request (or some of them) as the network takes them: row, column, ±1."""
     return [
         (*place_in(click, request.scale, request.window), 1.0 if click.positive else -1.0)
-        for click in request.clicks
+        for click in (request.clicks if clicks is None else clicks)
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     from napari_gpcis.model.heads import Prediction
 
 NUDGE = 0.1
+OUTSIDE = 4.0
+"""Minus the calibrated logit, at most, of a pixel that a box leaves out."""
 
 
 class Result:
@@ -120,6 +121,12 @@ class Result:
     def _logits(self) -> tuple[Array, int]:
         """Logits in the box, (K, rows, columns), and how many clicks had to be put right."""
         logits = to_pixels(self.latent, self.scale, self.request.window, self.box)
+        if self.request.limits is not None:
+            # interpolation reaches a pixel beyond those of the network
+            inside = self.request.limits.within(self.box).clip(self.box.shape).slices
+            limited = np.minimum(logits, -OUTSIDE * self.temperature)
+            limited[(slice(None), *inside)] = logits[(slice(None), *inside)]
+            logits = limited
         corrections = []
         for click in self.clicks:
             if click.z == self.z and self.box.holds(click.row, click.col):
@@ -150,8 +157,7 @@ class Result:
     @property
     def _cut(self) -> float:
         """Latent at which the probability is the threshold."""
-        threshold = self.request.threshold
-        return self.temperature * math.log(threshold / (1 - threshold))
+        return self.request.latent_cut(self.temperature)
 
     @property
     def _target(self) -> Array:
@@ -276,6 +282,19 @@ class Result:
         whole = np.zeros(self.shape, values.dtype)
         whole[self.box.slices] = values
         return whole
+
+
+def within_limits(latent: Tensor, request: Request, temperature: float) -> Tensor:
+    """Latent of a request's window, (1, K, H, W), with nothing of the object outside its box."""
+    if request.limits is None:
+        return latent
+    scale, corner = request.scale, request.window.times(request.scale.pixels)
+    r0, c0, r1, c1 = (edge * scale.factor for edge in request.limits.within(corner))
+    rows, cols = (
+        torch.arange(count, device=latent.device) + 0.5 for count in (latent.shape[-2:])
+    )
+    inside = ((rows > r0) & (rows < r1))[:, None] & ((cols > c0) & (cols < c1))
+    return torch.where(inside, latent, latent.clamp(max=-OUTSIDE * temperature))
 
 
 @torch.inference_mode()

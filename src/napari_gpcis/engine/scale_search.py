@@ -202,7 +202,7 @@ class ScaleSearch:
         Parameters
         ----------
         requests : sequence of Request
-            One a level, each with the one click.
+            One a level, each with the one click, or the one stroke.
         expected : bool
             Whether objects of level 0 are expected.
         """
@@ -237,18 +237,22 @@ def candidate_of(request: Request, values: Tensor, temperature: float) -> Candid
     Parameters
     ----------
     request : Request
-        Its only click is positive.
+        Its clicks are one positive one, or those of one stroke.
     values : Tensor, shape (1, 1, H, W)
         Logits of its window.
     temperature : float
         Of the model.
     """
-    [click] = request.clicks
     logits = values[0, 0].cpu().numpy()
-    row, col = (round(place) for place in place_in(click, request.scale, request.window))
-    place = min(max(row, 0), logits.shape[0] - 1), min(max(col, 0), logits.shape[1] - 1)
+    places = []
+    for click in request.clicks:
+        row, col = (round(place) for place in place_in(click, request.scale, request.window))
+        if click.positive:
+            places.append(
+                (min(max(row, 0), logits.shape[0] - 1), min(max(col, 0), logits.shape[1] - 1))
+            )
     mask, low, high = (
-        _piece(logits > threshold * temperature, place) for threshold in (0.0, -SURE, SURE)
+        _piece(logits > threshold * temperature, places) for threshold in (0.0, -SURE, SURE)
     )
     padded = np.pad(mask, 1).view(np.uint8)
     distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_3)[1:-1, 1:-1]
@@ -258,10 +262,11 @@ def candidate_of(request: Request, values: Tensor, temperature: float) -> Candid
         latent=Latent(values.clone(), request.scale, request.window),
         mask=mask,
         stability=int(high.sum()) / max(1, int(low.sum())),
-        depth=float(distance[place]) / max(1.0, float(distance.max())),
+        depth=max((float(distance[place]) for place in places), default=0.0)
+        / max(1.0, float(distance.max())),
     )
 
 
-def _piece(mask: Array, place: tuple[int, int]) -> Array:
-    """Connected piece of a mask that a pixel lies on; none if it lies on none."""
-    return keep_clicked_components(np.ascontiguousarray(mask), [place])
+def _piece(mask: Array, places: Sequence[tuple[int, int]]) -> Array:
+    """Connected pieces of a mask that pixels lie on; none if they lie on none."""
+    return keep_clicked_components(np.ascontiguousarray(mask), places)

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from napari_gpcis.engine.box_search import places_in, with_anchor
 from napari_gpcis.engine.geometry import Box, Scale, equivalent_diameter, found_in
+from napari_gpcis.engine.prompts import box_limits, extent, rounds, thinned
 from napari_gpcis.engine.pseudo_clicks import seed_click, seed_latent, trim_by_negative_clicks
 from napari_gpcis.engine.request import Latent, Request
 from napari_gpcis.engine.scale_search import FOUND_WINDOW, WINDOW, levels
-from napari_gpcis.engine.window import better_level, keep_window, object_box, open_window
+from napari_gpcis.engine.window import (
+    LARGEST_WINDOW,
+    MARGIN,
+    better_level,
+    keep_window,
+    object_box,
+    open_window,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,6 +37,8 @@ if TYPE_CHECKING:
     from napari_gpcis.engine.types import Array
 
 NOTHING = Box(0, 0, 0, 0)
+LARGEST_SEARCH = 512
+"""Longest side of a window in which a scribble's scale is looked for, network pixels."""
 
 
 class ObjectView(NamedTuple):
@@ -79,8 +92,8 @@ class ImageSegmenter:
     def answer(self, question: Question, is_stale: Callable[[], bool] = lambda: False) -> Result:
         """Mask of an object (class) in a slice.
 
-        An object of which no earlier answer is left is clicked again, click by click, because
-        each round of the network starts from the last one's mask.
+        An object of which no earlier answer is left is clicked again, click by click and stroke by
+        stroke, because each round of the network starts from the last one's mask.
 
         Parameters
         ----------
@@ -101,11 +114,14 @@ class ImageSegmenter:
         clicks, last, seed = question.clicks, question.last, question.seed
         if clicks and last is None and seed is not None and seed.mask.any():
             return self._ask_from_seed(question, seed)
-        result = self._ask_object(question, clicks if last else clicks[:1], last)
-        for count in range(2, len(clicks) + 1) if last is None else ():
+        if last is not None:
+            return self._ask_object(question, clicks, last)
+        made = rounds(clicks)
+        result = self._ask_object(question, made[0] if made else (), None)
+        for count in range(2, len(made) + 1):
             if is_stale():
                 break
-            result = self._ask_object(question, clicks[:count], result)
+            result = self._ask_object(question, tuple(chain(*made[:count])), result)
         return result
 
     def class_tiles(
@@ -297,6 +313,7 @@ class ImageSegmenter:
             alone=view.alone,
             threshold=self.threshold,
             anchors=anchors,
+            limits=box_limits(clicks, self.source.shape[1:]),
         )
 
     def class_request(
@@ -348,9 +365,14 @@ class ImageSegmenter:
         self, question: Question, clicks: tuple[Click, ...], last: Result | None
     ) -> Result:
         newest = clicks[-1] if clicks and _is_added(clicks, last) else None
+        if clicks and clicks[0].prompt == "box" and len(rounds(clicks)) == 1:
+            return self._ask_box(question, clicks)
         anchors = last.request.anchors if last is not None and clicks else ()
-        if self.searches and not anchors and len(clicks) == 1 and clicks[0].positive:
-            return self._ask_first(question, clicks[0])
+        if clicks and clicks[0].positive and not anchors and len(rounds(clicks)) == 1:
+            if clicks[0].prompt == "lasso":
+                return self._ask_sized(question, clicks)
+            if self.searches:
+                return self._ask_first(question, clicks)
         request = self.object_request(
             question.object_id,
             question.z,
@@ -362,23 +384,58 @@ class ImageSegmenter:
         )
         return self.predictor.predict(request)
 
-    def _ask_first(self, question: Question, click: Click) -> Result:
-        """Answer to an object's one click, at the scale that suits it best."""
+    def _ask_first(self, question: Question, clicks: tuple[Click, ...]) -> Result:
+        """Answer to an object's one click, or one scribble, at the scale that suits it best."""
         diameter, expected = self.base_diameter(question.state), self.expects(question.state)
         object_id, z, shape = question.object_id, question.z, self.source.shape[1:]
-        requests = self.scale_requests(object_id, z, click, diameter)
+        requests = self.scale_requests(object_id, z, thinned(clicks), diameter)
         found = self.predictor.find_scale(requests, expected=expected)
-        box = object_box(found.box, [click]).clip(shape)
-        window = open_window(box, found.scale, shape, FOUND_WINDOW, (click,))
+        box = object_box(found.box, clicks).clip(shape)
+        window = open_window(box, found.scale, shape, FOUND_WINDOW, clicks)
         # tiles of the expected scale serve many objects
         alone = not (expected and found.level == 0)
         view = ObjectView(found.scale, found.level, window, alone)
-        return self.predictor.predict(self._request_in(view, object_id, z, (click,), found.latent))
+        return self.predictor.predict(self._request_in(view, object_id, z, clicks, found.latent))
+
+    def _ask_box(self, question: Question, clicks: tuple[Click, ...]) -> Result:
+        """Answer to a box alone: the best place in it is clicked as well."""
+        shape = self.source.shape[1:]
+        limits = box_limits(clicks, shape)
+        if limits is None:
+            return self._ask_sized(question, clicks)
+        view = self._view_of(question, limits, limits.grow(1).clip(shape))
+        request = self._request_in(view, question.object_id, question.z, clicks, None)
+        if self.predictor.network.config.fusion != "cached":
+            return self.predictor.predict(with_anchor(request, places_in(request)[0]))
+        guess = self.predictor.find_in_box(request)
+        return self.predictor.predict(replace(guess.request, previous=guess.latent))
+
+    def _ask_sized(self, question: Question, clicks: tuple[Click, ...]) -> Result:
+        """Answer to pixels that say by themselves how large the object is."""
+        around = extent(clicks)
+        view = self._view_of(question, around, around)
+        return self.predictor.predict(
+            self._request_in(view, question.object_id, question.z, clicks, None)
+        )
+
+    def _view_of(self, question: Question, around: Box, held: Box) -> ObjectView:
+        """View in which an object that fills a box is as large as those of the training."""
+        diameter = self.base_diameter(question.state)
+        level = 0
+        if self.predictor.network.config.fusion == "cached":
+            level = self.level_for(math.sqrt(math.prod(around.shape)), diameter)
+            while max(held.shape) * self.scale(diameter, level).factor * MARGIN > LARGEST_WINDOW:
+                level += 1
+        scale = self.scale(diameter, level)
+        window = open_window(held, scale, self.source.shape[1:], FOUND_WINDOW)
+        return ObjectView(scale, level, window, alone=True)
 
     def scale_requests(
-        self, object_id: int, z: int, click: Click, diameter: float | None
+        self, object_id: int, z: int, clicks: tuple[Click, ...], diameter: float | None
     ) -> list[Request]:
-        """Requests that ask for an object's first click at every scale, finest first.
+        """Requests that ask for an object's first click, or scribble, at every scale, finest first.
+
+        Scales at which a scribble does not fit into a window are left out.
 
         Parameters
         ----------
@@ -386,19 +443,21 @@ class ImageSegmenter:
             Number of the object.
         z : int
             Slice index.
-        click : Click
-            Its one click, a positive one.
+        clicks : tuple of Click
+            Its one click, a positive one, or the pixels of one scribble.
         diameter : float or None
             Diameter of the objects that were committed, in image pixels.
         """
         requests = []
         for level in self.levels(diameter):
             scale = self.scale(diameter, level)
-            box = object_box(None, [click])
-            window = open_window(box, scale, self.source.shape[1:], WINDOW, (click,))
+            box = object_box(None, clicks)
+            window = open_window(box, scale, self.source.shape[1:], WINDOW, clicks)
             view = ObjectView(scale, level, window, alone=True)
-            requests.append(self._request_in(view, object_id, z, (click,), None))
-        return requests
+            requests.append(self._request_in(view, object_id, z, clicks, None))
+        longest = [max(request.window.times(request.scale.cell).shape) for request in requests]
+        most = max(LARGEST_SEARCH, min(longest))
+        return [request for request, side in zip(requests, longest, strict=True) if side <= most]
 
     def _ask_from_seed(self, question: Question, seed: StoredMask) -> Result:
         """Answer that starts from a mask: a propagated one, or that of a committed object."""

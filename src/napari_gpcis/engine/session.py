@@ -13,6 +13,7 @@ from napari_gpcis.engine.document.label_store import LabelStore
 from napari_gpcis.engine.image import ImageSource
 from napari_gpcis.engine.options import Options
 from napari_gpcis.engine.predictor import Predictor
+from napari_gpcis.engine.prompts import box_clicks, lasso_clicks, scribble_clicks
 from napari_gpcis.engine.propagation.propagate import propagate
 from napari_gpcis.engine.segmenter import ImageSegmenter
 
@@ -183,8 +184,120 @@ class Session:
             )
             return self._show(z)
 
+    def add_scribble(
+        self,
+        path: Sequence[tuple[float, float]],
+        positive: bool = True,
+        z: int = 0,
+        object_id: int | None = None,
+    ) -> Result:
+        """Draw a stroke: every pixel that it runs over is labelled, in one step.
+
+        Up to 64 pixels along it train the GP at first; the others are looked at afterwards, and
+        those that came out wrong are added.
+
+        Parameters
+        ----------
+        path : sequence of (row, column)
+            Corners of the stroke in pixels, as drawn. What lies outside the image is left out.
+        positive : bool
+            Whether its pixels belong to the object; in class mode, False for the background.
+        z : int
+            Slice index.
+        object_id : int, optional
+            Object (in class mode: class) of the stroke; the last one when not given.
+
+        Returns
+        -------
+        Result
+            Result of the slice.
+
+        Raises
+        ------
+        ValueError
+            If no pixel of it lies in the image. Nothing is changed then.
+        """
+        return self._add(
+            z,
+            object_id,
+            lambda **known: scribble_clicks(path, positive=positive, **known),
+        )
+
+    def add_box(
+        self,
+        r0: float,
+        c0: float,
+        r1: float,
+        c1: float,
+        z: int = 0,
+        object_id: int | None = None,
+    ) -> Result:
+        """Draw a box: the object is in it, touches all its sides, and has no pixel outside.
+
+        Its frame is labelled as not the object. A later positive pixel outside the box takes the
+        word about the outside back.
+
+        Parameters
+        ----------
+        r0, c0, r1, c1 : float
+            Rows and columns of two opposite corners, in pixels; both belong to the box.
+        z : int
+            Slice index.
+        object_id : int, optional
+            Object; the last one when not given.
+
+        Returns
+        -------
+        Result
+            Result of the slice.
+
+        Raises
+        ------
+        ValueError
+            If the box lies outside the image or covers all of it, or in class mode. Nothing is
+            changed then.
+        """
+        if self.mode == "class":
+            raise ValueError(
+                "expected a scribble or a lasso in class mode, got a box, which holds one object; "
+                "draw over pixels of the class instead"
+            )
+        return self._add(z, object_id, lambda **known: box_clicks(r0, c0, r1, c1, **known))
+
+    def add_lasso(
+        self,
+        polygon: Sequence[tuple[float, float]],
+        positive: bool = True,
+        z: int = 0,
+        object_id: int | None = None,
+    ) -> Result:
+        """Draw an outline: what is inside belongs to the object (class).
+
+        Parameters
+        ----------
+        polygon : sequence of (row, column)
+            Corners of the outline in pixels; it is closed from the last to the first.
+        positive, z, object_id
+            As for `add_scribble`.
+
+        Returns
+        -------
+        Result
+            Result of the slice.
+
+        Raises
+        ------
+        ValueError
+            If nothing of the image lies inside. Nothing is changed then.
+        """
+        return self._add(
+            z, object_id, lambda **known: lasso_clicks(polygon, positive=positive, **known)
+        )
+
     def move_click(self, index: int, row: float, col: float) -> Result:
         """Move a click, given by its index in `clicks`, to another pixel of its slice.
+
+        A pixel of a scribble, box or lasso takes all of that along.
 
         Raises
         ------
@@ -206,7 +319,7 @@ class Session:
             return self._show(old.z)
 
     def remove_click(self, index: int) -> Result:
-        """Remove a click, given by its index in `clicks`.
+        """Remove a click, given by its index in `clicks`, or the stroke that it belongs to.
 
         Raises
         ------
@@ -224,7 +337,7 @@ class Session:
             return self._show(self.annotation.state.z)
 
     def undo(self) -> Result:
-        """Take back the last click, move, removal, clearing or commit; nothing if there is none."""
+        """Take back the last click, stroke, move, removal, clearing or commit; nothing if there is none."""
         with self._lock:
             step = self.annotation.undo()
             return self._show(step.after.z if step else self.annotation.state.z)
@@ -513,6 +626,19 @@ class Session:
         """
         annotation, segmenter = self._of_image
         segmenter.prepare(annotation.state, z, place, is_stale)
+
+    def _add(
+        self, z: int, object_id: int | None, draw: Callable[..., tuple[Click, ...]]
+    ) -> Result:
+        """Add a stroke, whose pixels `draw` makes of what is known of the image."""
+        with self._lock:
+            annotation = self.annotation
+            meant = annotation.state.active if object_id is None else object_id
+            pixels = draw(
+                shape=annotation.shape, stroke=annotation.next_stroke, z=z, object_id=meant
+            )
+            annotation.add(*pixels)
+            return self._show(z)
 
     def _show(self, z: int) -> Result:
         """Result of the object (class) that is worked on, in a slice."""

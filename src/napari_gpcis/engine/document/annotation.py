@@ -6,6 +6,7 @@ Nothing here needs the network: every change is made at once, whether or not it 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from napari_gpcis.engine.document.commit import (
@@ -17,7 +18,7 @@ from napari_gpcis.engine.document.commit import (
     taken_up,
 )
 from napari_gpcis.engine.document.history import Committed, History, State, Step
-from napari_gpcis.engine.geometry import bounding_box
+from napari_gpcis.engine.geometry import Box, bounding_box
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -155,21 +156,40 @@ class Annotation:
         self._replace(clicks, active, z)
         return True
 
-    def add(self, click: Click) -> None:
-        """Add a click, in place of an older one of its object on the same pixel."""
-        self._replace((*self.state.clicks, click), click.object_id, click.z)
+    def add(self, *clicks: Click) -> None:
+        """Add a click, or all pixels of a stroke, as one step.
+
+        An older click of the object on the same pixel goes.
+        """
+        newest = clicks[-1]
+        self._replace((*self.state.clicks, *clicks), newest.object_id, newest.z)
+
+    @property
+    def next_stroke(self) -> int:
+        """Number that no scribble, box or lasso of the image has."""
+        state = self.state
+        done = (*state.committed, *state.taken_up.values())
+        earlier = (click for each in done for click in each.clicks)
+        return 1 + max((click.stroke for click in chain(state.clicks, earlier)), default=0)
 
     def move(self, index: int, click: Click) -> None:
-        """Put another click in place of one, given by its index."""
+        """Put another click in place of one, given by its index; a stroke moves as a whole.
+
+        Pixels of the stroke that would leave the image are left out.
+        """
         old, clicks = self.click(index), self.state.clicks
+        if old.stroke and (click.z, click.object_id) == (old.z, old.object_id):
+            self._move_stroke(old, click.row - old.row, click.col - old.col)
+            return
         rest = [other for other in clicks if other is not old and not self._same(other, click)]
         rest.insert(sum(other in rest for other in clicks[:index]), click)
         self._replace(rest, click.object_id, click.z)
 
     def remove(self, index: int) -> None:
-        """Remove a click, given by its index."""
+        """Remove a click, given by its index; one of a stroke's pixels takes the stroke along."""
         old, clicks = self.click(index), self.state.clicks
-        self._replace(clicks[:index] + clicks[index + 1 :], old.object_id, old.z)
+        rest = [other for other in clicks if other is not old and not other.in_one_stroke(old)]
+        self._replace(rest, old.object_id, old.z)
 
     def click(self, index: int) -> Click:
         """Click of an index.
@@ -392,6 +412,22 @@ class Annotation:
         """
         if not self.class_mode and question.clicks and {*question.clicks} <= {*result.clicks}:
             question.state.answers[question.object_id, question.z] = result
+
+    def _move_stroke(self, old: Click, rows: int, cols: int) -> None:
+        """Shift all pixels of the stroke that a pixel belongs to."""
+        whole = Box(0, 0, *self.shape[1:])
+        shifted = (
+            replace(click, row=click.row + rows, col=click.col + cols)
+            if click.in_one_stroke(old)
+            else click
+            for click in self.state.clicks
+        )
+        kept = [
+            click
+            for click in shifted
+            if not click.in_one_stroke(old) or whole.holds(click.row, click.col)
+        ]
+        self._replace(kept, old.object_id, old.z)
 
     def _replace(self, clicks: Iterable[Click], active: int, z: int) -> None:
         self._push(self.state.after(self._one_per_pixel(clicks), active, z))

@@ -50,7 +50,7 @@ def sign_column(path: Path, columns: Mapping[str, Sequence[str]]) -> str | None:
         return "positive"
     found = []
     for name, cells in columns.items():
-        if name in ("index", "object") or name.startswith("axis-") or not cells:
+        if name in ("index", "object", "prompt", "stroke") or name.startswith("axis-") or not cells:
             continue
         plain, values = re.sub(r"[\W_]", "", name.lower()), {cell.lower() for cell in cells}
         if values <= _WORDS.keys() or (plain in _NAMES and values <= _SIGNS.keys()):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from itertools import combinations
+from itertools import combinations, groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast, get_args
 
-from napari_gpcis.engine.click import Click
+from napari_gpcis.engine.click import Click, Prompt
+from napari_gpcis.io.annotations.boxes import boxes_in, is_box_column, is_boxes_table
 from napari_gpcis.io.annotations.click_signs import read_sign, sign_column
 from napari_gpcis.io.errors import ClicksFileError
 from napari_gpcis.io.files import atomic_write, os_errors_as_output_errors
@@ -36,6 +37,8 @@ __all__ = [
 ]
 
 _OURS = ("object", "positive")
+# Written and read only where there are scribbles, boxes or lassos.
+_DRAWN = ("prompt", "stroke")
 # Beyond this, no number is one of pixels.
 _FARTHEST = 2.0**53
 _REMEDY = (
@@ -56,12 +59,17 @@ class PlacedClick:
         Pixel along each axis of the file.
     positive : bool
     object_id : int
+    prompt : {"click", "scribble", "box", "lasso"}
+    stroke : int
+        As for `Click`.
     """
 
     line: int
     place: tuple[int, ...]
     positive: bool
     object_id: int
+    prompt: Prompt = "click"
+    stroke: int = 0
 
     def click(self, slice_shape: tuple[int, ...], axes: Sequence[int] | None = None) -> Click:
         """Click in the slice that its place has among all of them, the last axis fastest.
@@ -77,7 +85,7 @@ class PlacedClick:
         z = 0
         for index, size in zip(leading, slice_shape, strict=True):
             z = z * size + index
-        return Click(z, row, col, positive=self.positive, object_id=self.object_id)
+        return Click(z, row, col, self.positive, self.object_id, self.prompt, self.stroke)
 
 
 def read_clicks(path: str | os.PathLike[str], ndim: int) -> list[Click]:
@@ -88,7 +96,9 @@ def read_clicks(path: str | os.PathLike[str], ndim: int) -> list[Click]:
     path : path
         CSV with the columns ``axis-0,axis-1`` (row, column) or ``axis-0,axis-1,axis-2`` (slice,
         row, column), and optionally ``index``, ``object`` (1 by default; in class mode the
-        class) and ``positive`` (1 or 0; 1 by default). Other columns are left aside, unless they
+        class), ``positive`` (1 or 0; 1 by default), ``prompt`` (click, scribble, box or lasso) and
+        ``stroke`` (number that the pixels of one scribble, box or lasso share; lines that follow
+        one another when not given). Other columns are left aside, unless they
         may be the sign under another name (`sign_column`). Commas, semicolons or tabs are between
         values.
     ndim : int
@@ -119,15 +129,33 @@ def read_placed_clicks(path: str | os.PathLike[str]) -> list[PlacedClick]:
     return _some(Path(path), _placed(Path(path), table))
 
 
-def read_clicks_for(path: str | os.PathLike[str], image: ImageStack) -> list[Click]:
+def read_clicks_for(
+    path: str | os.PathLike[str], image: ImageStack, boxes: str | os.PathLike[str] | None = None
+) -> list[Click]:
     """Read a clicks file and check that every click lies inside `image`.
 
     It has a column for each of the image's `slice_axes` before row and column, such as time,
     depth, row, column for TZYX; the indices become the number of the slice. Columns for axes of
     one element and for channels, as napari saves them where it shows such axes, are taken too.
+    A file of boxes (`io.annotations.boxes`) may stand in its place, or be given as well: an
+    object's boxes come before its clicks then.
     """
+    if boxes is not None:
+        clicks = read_clicks_for(path, image)
+        box_path, taken = Path(boxes), max(click.object_id for click in clicks)
+        table = _read(box_path)
+        if not is_boxes_table(table.header):
+            raise ClicksFileError(f"{box_path} has no columns r0,c0,r1,c1; write them for each box")
+        drawn = boxes_in(box_path, table, image, taken)
+        count = len(table.rows)
+        return drawn + [
+            replace(click, stroke=click.stroke + count) if click.stroke else click
+            for click in clicks
+        ]
     path, stored = Path(path), image.stored_axes
     table = _read(path)
+    if is_boxes_table(table.header):
+        return boxes_in(path, table, image)
     names = _names(image.slice_axes)
     kind = f"{image.path} with the axes {image.axes} {image.full_shape}"
     orders = _column_orders(stored, is_rgb=image.is_rgb)
@@ -259,16 +287,20 @@ def clicks_text(
     places: Sequence[Sequence[float]] | None = None,
 ) -> str:
     """Text of a clicks file; parameters as for `write_clicks`."""
-    others = others or {}
+    others, clicks = others or {}, tuple(clicks)
+    drawn = any(click.stroke for click in clicks)
+    if drawn:
+        others = {name: column for name, column in others.items() if name not in _DRAWN}
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     axes = [f"axis-{axis}" for axis in range(ndim)]
-    writer.writerow(["index", *axes, *_OURS, *others])
+    writer.writerow(["index", *axes, *_OURS, *(_DRAWN if drawn else ()), *others])
     for index, click in enumerate(clicks):
         position = places[index] if places is not None else click.place[-ndim:]
         more = (column[index] for column in others.values())
         pixels = (math.floor(value + 0.5) for value in position)
-        writer.writerow([index, *pixels, click.object_id, int(click.positive), *more])
+        by = (click.prompt, click.stroke) if drawn else ()
+        writer.writerow([index, *pixels, click.object_id, int(click.positive), *by, *more])
     return text.getvalue()
 
 
@@ -290,7 +322,7 @@ def click_axes(path: str | os.PathLike[str]) -> int | None:
 
 
 def _is_known(name: str) -> bool:
-    return name.startswith("axis-") or name in _OURS
+    return name.startswith("axis-") or name in _OURS or is_box_column(name)
 
 
 def _some(path: Path, placed: list[PlacedClick]) -> list[PlacedClick]:
@@ -310,7 +342,7 @@ def _placed(path: Path, table: Table) -> list[PlacedClick]:
         for index, name in enumerate(table.header)
     }
     sign = sign_column(path, columns)
-    return [
+    placed = [
         _click(
             f"{path}, line {line}",
             line,
@@ -320,6 +352,16 @@ def _placed(path: Path, table: Table) -> list[PlacedClick]:
         )
         for index, (line, _) in enumerate(table.rows)
     ]
+    return placed if "stroke" in columns else _numbered(placed)
+
+
+def _numbered(placed: list[PlacedClick]) -> list[PlacedClick]:
+    """Give each run of pixels of one prompt, object and slice a number as a stroke."""
+    numbered: list[PlacedClick] = []
+    runs = groupby(placed, lambda one: (one.prompt, one.object_id, one.place[:-2], one.positive))
+    for number, ((prompt, *_), run) in enumerate(runs, start=1):
+        numbered += [one if prompt == "click" else replace(one, stroke=number) for one in run]
+    return numbered
 
 
 def _read(path: Path) -> Table:
@@ -398,7 +440,35 @@ def _click(
         _coordinate(where, f"axis-{axis}", values[f"axis-{axis}"]) for axis in range(ndim)
     )
     positive = True if sign is None else read_sign(where, sign, values[sign])
-    return PlacedClick(line, place, positive, _object(where, values.get("object")))
+    prompt, stroke = _drawn(where, values)
+    if prompt == "box" and positive:
+        raise ClicksFileError(
+            f"{where}: a box is a frame of negative pixels, but positive is 1; give boxes by their "
+            "corners (--boxes)"
+        )
+    return PlacedClick(line, place, positive, _object(where, values.get("object")), prompt, stroke)
+
+
+def _drawn(where: str, values: Mapping[str, str]) -> tuple[Prompt, int]:
+    """Prompt and stroke of a line."""
+    prompt = values.get("prompt", "").lower() or "click"
+    if prompt not in get_args(Prompt):
+        raise ClicksFileError(
+            f"{where}: prompt is {prompt!r}; write {', '.join(get_args(Prompt)[:-1])} or "
+            f"{get_args(Prompt)[-1]}"
+        )
+    text = values.get("stroke") or "0"
+    try:
+        stroke = float(decimal_point(text))
+    except ValueError:
+        stroke = math.nan
+    is_click = prompt == "click"
+    if not (stroke.is_integer() and 0 <= stroke < 2**32) or (
+        "stroke" in values and (stroke == 0) != is_click
+    ):
+        wanted = "0 for a click" if is_click else f"a whole number from 1 on for a {prompt}"
+        raise ClicksFileError(f"{where}: stroke is {text!r}; write {wanted}")
+    return cast("Prompt", prompt), int(stroke)
 
 
 def _coordinate(where: str, name: str, text: str) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from napari_gpcis.engine.click import Click
+from napari_gpcis.engine.click import Click, Prompt
 from napari_gpcis.engine.document.history import Committed
 from napari_gpcis.engine.geometry import Box
 from napari_gpcis.engine.options import Mode
@@ -56,12 +56,17 @@ class NamedClass(_Model):
 
 class _CommittedObject(_Model):
     label: _Number
-    clicks: list[tuple[_Whole, _Whole, _Whole, bool]] = []
+    clicks: list[
+        tuple[_Whole, _Whole, _Whole, bool] | tuple[_Whole, _Whole, _Whole, bool, Prompt, _Number]
+    ] = []
     places: list[tuple[_Whole, _Whole, _Whole, _Whole, _Whole]] = []
 
     def committed(self) -> Committed:
         """The engine's form of it; its clicks have the label as their object."""
-        clicks = tuple(Click(*click, object_id=self.label) for click in self.clicks)
+        clicks = tuple(
+            Click(z, row, col, positive, self.label, *drawn)
+            for z, row, col, positive, *drawn in self.clicks
+        )
         return Committed(self.label, clicks, tuple((z, Box(*box)) for z, *box in self.places))
 
 
@@ -175,7 +180,8 @@ def to_metadata(saved: SavedAnnotation) -> dict[str, Any]:
     -------
     dict
         ``committed``: for each object ``{"label": int, "clicks": [[z, row, col, positive], …],
-        "places": [[z, r0, c0, r1, c1], …]}``, places being the boxes that were written; ``mode``,
+        "places": [[z, r0, c0, r1, c1], …]}``, places being the boxes that were written. Pixels of
+        a stroke are ``[z, row, col, positive, prompt, stroke]``. ``mode``,
         ``object_diameter``, ``classes`` (``{"number", "name", "color"}`` each), ``image``,
         ``image_identity`` and ``plane_axes`` as in `SavedAnnotation`.
     """
@@ -186,7 +192,7 @@ def to_metadata(saved: SavedAnnotation) -> dict[str, Any]:
         "committed": [
             {
                 "label": int(done.label),
-                "clicks": [[*map(int, c.place), bool(c.positive)] for c in done.clicks],
+                "clicks": [_pixel(click) for click in done.clicks],
                 "places": [[int(z), *map(int, box)] for z, box in done.places],
             }
             for done in saved.committed
@@ -266,6 +272,12 @@ def first_complaint(error: Exception) -> str:
         return str(error)
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     return f"{'.'.join(map(str, first['loc'])) or 'it'}: {first['msg']}"
+
+
+def _pixel(click: Click) -> list[Any]:
+    """One click of a committed object."""
+    drawn = [click.prompt, int(click.stroke)] if click.stroke else []
+    return [*map(int, click.place), bool(click.positive), *drawn]
 
 
 def _plain(value: Any) -> Any:

@@ -191,13 +191,15 @@ def _same_mask(one: StoredMask, other: StoredMask) -> bool:
     )
 
 
-def _pack_click(click: Click) -> list[int]:
-    return [click.z, click.row, click.col, int(click.positive), click.object_id]
+def _pack_click(click: Click) -> list[Any]:
+    """Five numbers; of a stroke's pixel, its prompt and its stroke as well."""
+    packed = [click.z, click.row, click.col, int(click.positive), click.object_id]
+    return [*packed, click.prompt, click.stroke] if click.stroke else packed
 
 
-def _unpack_click(packed: list[int]) -> Click:
-    z, row, col, positive, object_id = packed
-    return Click(z, row, col, bool(positive), object_id)
+def _unpack_click(packed: list[Any]) -> Click:
+    z, row, col, positive, object_id, *drawn = packed
+    return Click(z, row, col, bool(positive), object_id, *drawn)
 
 
 def _pack_committed(item: Committed) -> list[Any]:

@@ -121,6 +121,9 @@ def _as_rgb(image: NDArray[Any]) -> NDArray[np.uint8]:
 
 def _draw_click(canvas: NDArray[np.uint8], click: Click, row: int, col: int) -> None:
     radius = max(4, round(max(canvas.shape) / 160))
+    if click.stroke:
+        cv2.circle(canvas, (col, row), radius // 4, _POSITIVE if click.positive else _NEGATIVE, -1)
+        return
     if click.positive:
         cv2.circle(canvas, (col, row), radius + 2, (0, 0, 0), -1, cv2.LINE_AA)
         cv2.circle(canvas, (col, row), radius, _POSITIVE, -1, cv2.LINE_AA)
