@@ -17,6 +17,7 @@ from napari_gpcis.widget.panel.actions import (
 from napari_gpcis.widget.panel.classes_section import ClassesView
 from napari_gpcis.widget.panel.collapsible import Section
 from napari_gpcis.widget.panel.controls import Attempt, Part, push_button
+from napari_gpcis.widget.panel.draw_bar import DrawBar
 from napari_gpcis.widget.panel.image_section import ImageChoice, RestoreBar
 from napari_gpcis.widget.panel.model_section import ModelSection
 from napari_gpcis.widget.panel.options_section import OptionsSection
@@ -56,6 +57,7 @@ class ClickTab(Part):
         self.restore = RestoreBar(tool, attempt)
         self.image = ImageChoice(tool, attempt)
         self.mode = ModeBar(tool, attempt)
+        self.draw = DrawBar(tool, attempt)
         self.status = StatusLine(tool, attempt)
         self.counts = Counts(tool, attempt)
         self.objects = ObjectActions(tool, attempt)
@@ -107,6 +109,7 @@ class ClickTab(Part):
             self.restore,
             self.image,
             self.mode,
+            self.draw,
             self.counts,
             self.objects,
             self.classes,
@@ -120,7 +123,7 @@ class ClickTab(Part):
         column = QVBoxLayout(self)
         column.setContentsMargins(8, 8, 8, 8)
         column.setSpacing(8)
-        for widget in (self.restore, self.image, self.mode, self.status, self.counts):
+        for widget in (self.restore, self.image, self.mode, self.draw, self.status, self.counts):
             column.addWidget(widget)
         actions = QVBoxLayout()
         actions.setSpacing(4)
