@@ -127,6 +127,7 @@ def test_a_box_is_around_its_object(on_coins: Window, coins: tuple[Any, Any], ke
     on_coins.settle()
     state = on_coins.tool.document.annotation.state
     assert {click.prompt for click in state.clicks} == {"box"}
+    assert {(click.row, click.col) for click in state.clicks} >= {(170, 248), (218, 299)}
     assert iou(on_coins.mask, coins[1], NEIGHBOUR) > 0.8
     rows, cols = on_coins.mask.nonzero()
     assert (rows.min(), cols.min()) >= BOX[0]

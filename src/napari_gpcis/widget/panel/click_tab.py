@@ -16,9 +16,11 @@ from napari_gpcis.widget.panel.actions import (
 )
 from napari_gpcis.widget.panel.classes_section import ClassesView
 from napari_gpcis.widget.panel.collapsible import Section
-from napari_gpcis.widget.panel.controls import Attempt, Part, push_button
+from napari_gpcis.widget.panel.controls import Attempt, Part, keys_of, push_button
 from napari_gpcis.widget.panel.draw_bar import DrawBar
+from napari_gpcis.widget.panel.guide import Guide
 from napari_gpcis.widget.panel.image_section import ImageChoice, RestoreBar
+from napari_gpcis.widget.panel.instructions_strip import InstructionsStrip
 from napari_gpcis.widget.panel.model_section import ModelSection
 from napari_gpcis.widget.panel.options_section import OptionsSection
 from napari_gpcis.widget.panel.status_line import StatusLine
@@ -54,10 +56,12 @@ class ClickTab(Part):
 
     def __init__(self, tool: Tool, attempt: Attempt, show_help: Callable[[], object]) -> None:
         super().__init__(tool, attempt)
+        self.guide = Guide(tool, attempt)
         self.restore = RestoreBar(tool, attempt)
         self.image = ImageChoice(tool, attempt)
         self.mode = ModeBar(tool, attempt)
         self.draw = DrawBar(tool, attempt)
+        self.instructions = InstructionsStrip(tool, attempt)
         self.status = StatusLine(tool, attempt)
         self.counts = Counts(tool, attempt)
         self.objects = ObjectActions(tool, attempt)
@@ -75,7 +79,13 @@ class ClickTab(Part):
             "Write the labels, the whole annotation, or the clicks to a file",
             self.export_labels,
         )
-        self.help = push_button("Help", "All keys and ways to click", show_help, action="show_help")
+        self.help = push_button(
+            f"Help ({keys_of('show_help')})",
+            "All keys and ways to click",
+            show_help,
+            action="show_help",
+            name="Help",
+        )
         self._lay_out()
 
     def refresh(self) -> None:
@@ -91,6 +101,7 @@ class ClickTab(Part):
 
     def set_palette(self, palette: Palette) -> None:
         """Take up a theme."""
+        self.guide.set_palette(palette)
         self.status.set_palette(palette)
         self.model.set_palette(palette)
 
@@ -106,10 +117,12 @@ class ClickTab(Part):
 
     def _parts(self) -> tuple[Part, ...]:
         return (
+            self.guide,
             self.restore,
             self.image,
             self.mode,
             self.draw,
+            self.instructions,
             self.counts,
             self.objects,
             self.classes,
@@ -123,7 +136,16 @@ class ClickTab(Part):
         column = QVBoxLayout(self)
         column.setContentsMargins(8, 8, 8, 8)
         column.setSpacing(8)
-        for widget in (self.restore, self.image, self.mode, self.draw, self.status, self.counts):
+        for widget in (
+            self.guide,
+            self.restore,
+            self.image,
+            self.mode,
+            self.draw,
+            self.instructions,
+            self.status,
+            self.counts,
+        ):
             column.addWidget(widget)
         actions = QVBoxLayout()
         actions.setSpacing(4)

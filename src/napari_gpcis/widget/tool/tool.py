@@ -23,6 +23,7 @@ from napari_gpcis.widget.tool.earlier_work import EarlierWork
 from napari_gpcis.widget.tool.engine_thread import EngineThread
 from napari_gpcis.widget.tool.export import export, left_out_of
 from napari_gpcis.widget.tool.image_switcher import ImageSwitcher
+from napari_gpcis.widget.tool.instructions import hints, in_words
 from napari_gpcis.widget.tool.model_choice import ModelChoice
 from napari_gpcis.widget.tool.mouse import Mouse
 from napari_gpcis.widget.tool.options import ToolOptions
@@ -82,6 +83,7 @@ class Tool(QObject):
         self.options = ToolOptions.from_settings(self.settings)
         self._class_list = ClassList()
         self._closed = False
+        self._told = ""
         self.reporter = StatusReporter(self)
         self.reporter.changed.connect(self.changed)
         self.documents = Documents(viewer, self.settings, self.reporter.tell)
@@ -147,6 +149,8 @@ class Tool(QObject):
         events.slice_changed.connect(self.loop.look_at_slice_later)
         events.view_moved.connect(self._view_moved)
         events.plane_changed.connect(self._plane_changed)
+        events.mouse_taken.connect(self._mouse_taken)
+        self.changed.connect(self._tell_napari)
 
     # the image under work
 
@@ -169,6 +173,20 @@ class Tool(QObject):
         if self.document is not None:
             drawing = self.options.draws != "click" and self.options.takes_clicks
             self.document.clicks.layer.cursor = "crosshair" if drawing else "standard"
+
+    def _mouse_taken(self) -> None:
+        if self._told != self.viewer.help:
+            self.changed.emit()
+
+    def _tell_napari(self) -> None:
+        """Say in napari's status line what the panel says, where napari's own tools are off."""
+        document = self.document
+        if document is None or self._closed:
+            return
+        active = self.viewer.layers.selection.active
+        if active in document.layers and active.mode == "pan_zoom":
+            self._told = active.help = in_words(hints(self))
+            self.viewer.help = self._told
 
     def _bind_keys(self) -> None:
         """Take the keys, or leave them to napari together with the clicks."""

@@ -66,6 +66,8 @@ class ViewerEvents(QObject):
     view_moved = Signal()
     """The camera, not the slice."""
     plane_changed = Signal()
+    mouse_taken = Signal()
+    """Another layer is selected, or another of its tools: the mouse may be somebody else's."""
 
     def __init__(self, viewer: ViewerModel, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -83,6 +85,7 @@ class ViewerEvents(QObject):
             (layers.selection.events.active, self._selected),
             (viewer.dims.events.current_step, self._stepped),
             (viewer.scene.camera.events.center, self._moved),
+            (viewer.events.help, self._help_changed),
             (viewer.dims.events.order, self._turned),
             (viewer.dims.events.ndisplay, self._turned),
         ]
@@ -210,6 +213,9 @@ class ViewerEvents(QObject):
 
     def _moved(self, _: Event) -> None:
         self.view_moved.emit()
+
+    def _help_changed(self, _: Event) -> None:
+        self.mouse_taken.emit()  # napari says so with other words in its status line
 
     def _turned(self, _: Event) -> None:
         self.plane_changed.emit()
