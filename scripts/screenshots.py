@@ -39,6 +39,7 @@ class Stage:
         self.viewer.theme = theme
         self.viewer.window._qt_window.resize(*SIZE)
         self.panel = GPCISPanel(self.viewer)
+        self.panel.click.guide.dismiss()
         self.viewer.window.add_dock_widget(self.panel, name="Click to mask", area="right")
         self.tool: Any = self.panel.tool
 
@@ -115,6 +116,30 @@ def objects() -> None:
     stage.close()
 
 
+def strokes() -> None:
+    """A scribble while it is drawn; a box and its mask."""
+    import skimage.data
+
+    from napari_gpcis.widget.tool.types import Drag
+
+    stage = Stage()
+    tool = stage.tool
+    stage.show(skimage.data.coins(), name="coins")
+    tool.draw_scribbles()
+    scribble = ((193.0, 200.0), (190.0, 215.0), (203.0, 222.0))
+    tool.mouse.drag(Drag("scribble", scribble))
+    stage.wait(lambda: bool(stage.viewer.layers["GPCIS preview"].data.any()))
+    stage.shoot("scribble")
+    tool.mouse.draw(Drag("scribble", scribble))
+    stage.wait(lambda: tool.idle)
+    tool.commit()
+    tool.draw_boxes()
+    tool.mouse.draw(Drag("box", ((172.0, 250.0), (216.0, 297.0))))
+    stage.wait(lambda: tool.idle)
+    stage.shoot("box")
+    stage.close()
+
+
 def restored() -> None:
     """The offer after the window was closed with work in it (the coins, above)."""
     import skimage.data
@@ -188,7 +213,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_DATA_HOME"] = folder
         os.environ["NAPARI_CONFIG"] = ""
-        scenes = (objects, restored, stack, classes, fine_tuning)
+        scenes = (objects, strokes, restored, stack, classes, fine_tuning)
         for scene in scenes:
             if len(sys.argv) < 2 or scene.__name__ in sys.argv[1:]:
                 scene()
