@@ -124,7 +124,7 @@ def strokes() -> None:
 
     stage = Stage()
     tool = stage.tool
-    stage.show(skimage.data.coins(), name="coins")
+    stage.show(skimage.data.coins(), name="Greek coins")
     tool.draw_scribbles()
     scribble = ((193.0, 200.0), (190.0, 215.0), (203.0, 222.0))
     tool.mouse.drag(Drag("scribble", scribble))
@@ -213,7 +213,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_DATA_HOME"] = folder
         os.environ["NAPARI_CONFIG"] = ""
-        scenes = (objects, strokes, restored, stack, classes, fine_tuning)
+        scenes = (objects, restored, strokes, stack, classes, fine_tuning)
         for scene in scenes:
             if len(sys.argv) < 2 or scene.__name__ in sys.argv[1:]:
                 scene()
