@@ -67,7 +67,7 @@ COINS = ((193, 212), (194, 274), (198, 154))
 
 @pytest.mark.gui
 def test_a_field_of_objects_is_click_click_click(on_coins: Window) -> None:
-    on_coins.push(on_coins.panel.click.draw.auto_commit)
+    on_coins.push(on_coins.panel.click.counts.auto_commit)
     for place in COINS:
         on_coins.click(*place)  # faster than the masks
     on_coins.settle()
@@ -96,7 +96,7 @@ def test_without_it_a_click_elsewhere_is_the_same_object(on_coins: Window) -> No
 def test_undo_takes_an_object_back_that_was_committed_by_a_click(on_coins: Window) -> None:
     from qtpy.QtCore import Qt
 
-    on_coins.push(on_coins.panel.click.draw.auto_commit)
+    on_coins.push(on_coins.panel.click.counts.auto_commit)
     for place in COINS[:2]:
         on_coins.click(*place)
         on_coins.settle()

@@ -34,7 +34,7 @@ def add_shapes(window: Window, *shapes: Any, kinds: list[str], **kwargs: Any) ->
 
 
 def test_each_shape_becomes_a_draft_and_shift_enter_commits_them(on_coins: Window) -> None:
-    button = on_coins.panel.click.draw.shapes
+    button = on_coins.panel.click.shapes
     assert not button.isEnabled()
     kinds = ["rectangle", "polygon", "path", "polygon"]
     layer = add_shapes(on_coins, RECTANGLE, POLYGON, PATH, BESIDE, kinds=kinds)
@@ -77,7 +77,7 @@ def test_shapes_are_of_the_active_class_in_class_mode(on_coins: Window) -> None:
     on_coins.settle()
     on_coins.tool.classes.choose(2)
     layer = add_shapes(on_coins, RECTANGLE, PATH, kinds=["rectangle", "path"])
-    on_coins.push(on_coins.panel.click.draw.shapes)
+    on_coins.push(on_coins.panel.click.shapes)
     on_coins.settle()
     clicks = on_coins.tool.document.annotation.state.clicks
     assert {(click.object_id, click.positive) for click in clicks} == {(2, True)}

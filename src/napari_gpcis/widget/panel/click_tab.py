@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout
+from napari.layers import Shapes
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QSizePolicy, QVBoxLayout
 
 from napari_gpcis.widget.panel.actions import (
     Counts,
@@ -74,6 +75,13 @@ class ClickTab(Part):
             "Options", self.options, "Labels layer, overlap, diameter, threshold, overlays"
         )
         self.model_section = Section("Model", self.model, "Model, its card, device")
+        self.shapes = push_button(
+            "Use shapes",
+            "Make a draft of each shape in the Shapes layer: rectangles are boxes, polygons and "
+            "ellipses lassos, paths scribbles",
+            lambda: attempt(tool.use_shapes),
+            name="Use shapes as prompts",
+        )
         self.export = push_button(
             "Export…",
             "Write the labels, the whole annotation, or the clicks to a file",
@@ -97,6 +105,8 @@ class ClickTab(Part):
         self.objects.setVisible(in_objects)
         self.propagate.setVisible(in_objects)
         self.classes.setVisible(not in_objects)
+        layers = self.tool.viewer.layers
+        self.shapes.setEnabled(any(isinstance(layer, Shapes) for layer in layers))
         self.export.setEnabled(self.tool.switcher.image is not None)
 
     def set_palette(self, palette: Palette) -> None:
@@ -135,7 +145,7 @@ class ClickTab(Part):
     def _lay_out(self) -> None:
         column = QVBoxLayout(self)
         column.setContentsMargins(8, 8, 8, 8)
-        column.setSpacing(8)
+        column.setSpacing(6)
         for widget in (
             self.guide,
             self.restore,
@@ -152,11 +162,11 @@ class ClickTab(Part):
         for part in (self.objects, self.classes, self.steps, self.propagate):
             actions.addWidget(part)
         column.addLayout(actions)
-        column.addSpacing(4)
         column.addWidget(self.options_section)
         column.addWidget(self.model_section)
         column.addStretch(1)
         bottom = QHBoxLayout()
-        bottom.addWidget(self.export, 1)
-        bottom.addWidget(self.help, 1)
+        for button in (self.shapes, self.export, self.help):
+            button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            bottom.addWidget(button, 1)
         column.addLayout(bottom)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari.layers import Shapes
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QButtonGroup, QCheckBox, QHBoxLayout, QVBoxLayout
+from qtpy.QtWidgets import QButtonGroup, QHBoxLayout
 
-from napari_gpcis.widget.panel.controls import Attempt, Part, describe, push_button, tight
+from napari_gpcis.widget.panel.controls import Attempt, Part, push_button, tight
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,34 +50,9 @@ class DrawBar(Part):
             )
             for prompt, text, tip, action in _BUTTONS
         }
-        self.auto_commit = QCheckBox("Auto-commit")
-        describe(
-            self.auto_commit,
-            "Auto-commit",
-            "A click well outside the object commits it and begins the next:\n"
-            "a field of cells is click, click, click",
-        )
-        self.auto_commit.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.auto_commit.clicked.connect(
-            lambda: attempt(lambda: tool.set_auto_commit(self.auto_commit.isChecked()))
-        )
-        self.shapes = push_button(
-            "Use shapes",
-            "Make a draft of each shape in the Shapes layer: rectangles are boxes, polygons and "
-            "ellipses lassos, paths scribbles",
-            lambda: attempt(tool.use_shapes),
-            name="Use shapes as prompts",
-        )
         group = QButtonGroup(self)
-        row, below = QHBoxLayout(), QHBoxLayout()
+        row = QHBoxLayout(self)
         tight(row, spacing=1)
-        tight(below)
-        below.addWidget(self.auto_commit, 1)
-        below.addWidget(self.shapes)
-        column = QVBoxLayout(self)
-        tight(column, spacing=4)
-        column.addLayout(row)
-        column.addLayout(below)
         for button in self.buttons.values():
             button.setCheckable(True)
             group.addButton(button)
@@ -90,9 +63,6 @@ class DrawBar(Part):
         for prompt, button in self.buttons.items():
             button.setChecked(prompt == self.tool.options.draws)
             button.setEnabled(prompt != "box" or self.tool.mode == "object")
-        self.auto_commit.setChecked(self.tool.options.auto_commit)
-        self.auto_commit.setEnabled(self.tool.mode == "object")
-        self.shapes.setEnabled(any(isinstance(layer, Shapes) for layer in self.tool.viewer.layers))
 
     def _chooser(self, prompt: Prompt) -> Callable[[], None]:
         return lambda: self.attempt(lambda: self.tool.set_draws(prompt))

@@ -74,8 +74,11 @@ class Guide(Part):
 
     def refresh(self) -> None:
         """Tick what has been done."""
-        self.setVisible(self._wanted)
-        if not self._wanted:
+        # somebody who has work to restore, or classes, is past these steps; it comes back later
+        tool = self.tool
+        wanted = self._wanted and tool.mode == "object" and not tool.earlier_work.restorable
+        self.setVisible(wanted)
+        if not wanted:
             return
         self._look()
         following = self.done.index(False) if False in self.done else -1
