@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel
 
 from napari_gpcis.widget.layers.clicks import COLORS
 from napari_gpcis.widget.panel.controls import Attempt, Part, keys_of, tight
-from napari_gpcis.widget.tool.instructions import hints, in_words
+from napari_gpcis.widget.tool.instructions import in_words
 
 if TYPE_CHECKING:
     from napari_gpcis.widget.tool.instructions import Hint
@@ -38,7 +38,7 @@ class InstructionsStrip(Part):
 
     def refresh(self) -> None:
         """Show what can be done now."""
-        shown = hints(self.tool)
+        shown = self.tool.hints
         self.text.setMinimumHeight(self.text.fontMetrics().lineSpacing() * _LINES + 2)
         written = " &nbsp; ".join(map(_rich, shown))
         if self.text.text() != written:

@@ -23,7 +23,7 @@ from napari_gpcis.widget.tool.earlier_work import EarlierWork
 from napari_gpcis.widget.tool.engine_thread import EngineThread
 from napari_gpcis.widget.tool.export import export, left_out_of
 from napari_gpcis.widget.tool.image_switcher import ImageSwitcher
-from napari_gpcis.widget.tool.instructions import hints, in_words
+from napari_gpcis.widget.tool.instructions import Hint, hints, in_words
 from napari_gpcis.widget.tool.model_choice import ModelChoice
 from napari_gpcis.widget.tool.mouse import Mouse
 from napari_gpcis.widget.tool.options import ToolOptions
@@ -185,7 +185,7 @@ class Tool(QObject):
             return
         active = self.viewer.layers.selection.active
         if active in document.layers and active.mode == "pan_zoom":
-            self._told = active.help = in_words(hints(self))
+            self._told = active.help = in_words(self.hints)
             self.viewer.help = self._told
 
     def _bind_keys(self) -> None:
@@ -523,6 +523,11 @@ class Tool(QObject):
     def status(self) -> Status:
         """State of the tool, as the status line shows it."""
         return self.reporter.status
+
+    @property
+    def hints(self) -> tuple[Hint, ...]:
+        """What can be done now."""
+        return hints(self.viewer, self.options, self.document, self._class_list)
 
     @property
     def click_counts(self) -> tuple[int, int]:
