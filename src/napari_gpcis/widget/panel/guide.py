@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout
+from qtpy.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout
 
 from napari_gpcis.widget.panel.controls import Attempt, Part, push_button, tight
 from napari_gpcis.widget.tool.settings import keep_setting
@@ -53,6 +53,8 @@ class Guide(Part):
         self.close_button.setFixedWidth(26)
         self.marks = [QLabel() for _ in STEPS]
         self.steps = [QLabel(text) for text in STEPS]
+        for label in (self.title, *self.steps):
+            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         head = QHBoxLayout()
         head.addWidget(self.title, 1)
         head.addWidget(self.sample)

@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QHBoxLayout, QLabel
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy
 
 from napari_gpcis.widget.layers.clicks import COLORS
 from napari_gpcis.widget.panel.controls import Attempt, Part, keys_of, tight
@@ -32,6 +32,8 @@ class InstructionsStrip(Part):
         self.text.setWordWrap(True)
         self.text.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
         self.text.setToolTip(f"What can be done now; {keys_of('show_help')} shows all keys")
+        # no text moves the border of the canvas, least of all during a drag
+        self.text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         row = QHBoxLayout(self)
         tight(row)
         row.addWidget(self.text)
