@@ -43,6 +43,7 @@ class Stage:
         self.viewer.theme = theme
         self.viewer.window._qt_window.resize(*SIZE)
         self.panel = GPCISPanel(self.viewer)
+        self.panel.click.guide.dismiss()
         self.viewer.window.add_dock_widget(self.panel, name="Click to mask", area="right")
         self.tool: Any = self.panel.tool
 
@@ -131,6 +132,7 @@ def objects() -> None:
 
 def animation() -> None:
     """Coins, clicked one after the other: the README's first picture."""
+    import PIL.Image
     import skimage.data
 
     stage = Stage()
@@ -149,7 +151,7 @@ def animation() -> None:
     for row, col in ((186, 347), (120, 144), (120, 200), (119, 260)):
         step(lambda row=row, col=col: stage.click(row, col))  # type: ignore[misc]
         step(tool.commit)
-    small = [frame.quantize(ANIMATION_COLOURS, dither=0) for frame in frames]
+    small = [frame.quantize(ANIMATION_COLOURS, dither=PIL.Image.Dither.NONE) for frame in frames]
     small[0].save(
         OUTPUT / "clicks.gif",
         save_all=True,
@@ -159,6 +161,30 @@ def animation() -> None:
         optimize=True,
     )
     print("docs/images/clicks.gif")
+    stage.close()
+
+
+def strokes() -> None:
+    """A scribble while it is drawn; a box and its mask."""
+    import skimage.data
+
+    from napari_gpcis.widget.tool.types import Drag
+
+    stage = Stage()
+    tool = stage.tool
+    stage.show(skimage.data.coins(), name="Greek coins")
+    tool.draw_scribbles()
+    scribble = ((193.0, 200.0), (190.0, 215.0), (203.0, 222.0))
+    tool.mouse.drag(Drag("scribble", scribble))
+    stage.wait(lambda: bool(stage.viewer.layers["GPCIS preview"].data.any()))
+    stage.shoot("scribble")
+    tool.mouse.draw(Drag("scribble", scribble))
+    stage.wait(lambda: tool.idle)
+    tool.commit()
+    tool.draw_boxes()
+    tool.mouse.draw(Drag("box", ((172.0, 250.0), (216.0, 297.0))))
+    stage.wait(lambda: tool.idle)
+    stage.shoot("box")
     stage.close()
 
 
@@ -235,7 +261,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_DATA_HOME"] = folder
         os.environ["NAPARI_CONFIG"] = ""
-        scenes = (animation, objects, restored, stack, classes, fine_tuning)
+        scenes = (animation, objects, restored, strokes, stack, classes, fine_tuning)
         for scene in scenes:
             if len(sys.argv) < 2 or scene.__name__ in sys.argv[1:]:
                 scene()

@@ -40,4 +40,4 @@ def test_an_example_runs_as_it_stands(example, folder):
 
 
 def test_there_are_examples():
-    assert len(EXAMPLES) == 5
+    assert len(EXAMPLES) == 6

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -116,6 +117,20 @@ class Window:
         QTest.mouseDClick(self.canvas.native, LEFT, PLAIN, at)
         QTest.mouseRelease(self.canvas.native, LEFT, PLAIN, at)
 
+    def draw(self, *path: tuple[float, ...], keys: Any = PLAIN, release: bool = True) -> None:
+        """Press on a pixel, move over others, release; with `release` off, go on holding."""
+        corners = [self.at(*place) for place in path]
+        QTest.mousePress(self.canvas.native, LEFT, keys, corners[0])
+        for start, end in pairwise(corners):
+            for part in (0.25, 0.5, 0.75, 1.0):
+                self._move(start + (end - start) * part, keys)
+        if release:
+            self.release(*path[-1], keys=keys)
+
+    def release(self, *place: float, keys: Any = PLAIN) -> None:
+        """Release the button that `draw` holds."""
+        QTest.mouseRelease(self.canvas.native, LEFT, keys, self.at(*place))
+
     def drag(self, start: tuple[float, ...], end: tuple[float, ...]) -> None:
         """Press on a pixel, move to another, release."""
         first, last = self.at(*start), self.at(*end)
@@ -162,12 +177,12 @@ class Window:
         missing = image.ndim - 2 - len(given)
         return (*image.world_to_data(self.viewer.dims.point)[:missing], *given)
 
-    def _move(self, at: QPoint) -> None:
+    def _move(self, at: QPoint, keys: Any = PLAIN) -> None:
         """QTest's own mouseMove holds no button."""
         native = self.canvas.native
         where = QPointF(at)
         glob = QPointF(native.mapToGlobal(at))
-        event = QMouseEvent(QEvent.Type.MouseMove, where, glob, LEFT, LEFT, PLAIN)
+        event = QMouseEvent(QEvent.Type.MouseMove, where, glob, LEFT, LEFT, keys)
         QApplication.sendEvent(native, event)
         QApplication.processEvents()
 
@@ -204,6 +219,8 @@ class Window:
         tool.set_mode("object")
         tool.set_threshold(0.5)
         tool.set_overlap("protect")
+        tool.set_draws("click")
+        tool.set_auto_commit(False)
         tool.set_object_diameter(None)
         for name in tool.options.overlays:
             tool.set_overlay(name, name == "next click")

@@ -22,8 +22,9 @@ ASKED = (
     "classes.choose", "classes.recolor", "classes.remove", "classes.rename", "clear", "commit",
     "earlier_work.discard", "earlier_work.restore", "estimate_diameter", "export",
     "jump_to_next", "model.choose", "model.choose_device", "new_object", "propagate", "redo",
-    "set_active", "set_mode", "set_object_diameter", "set_overlap", "set_overlay",
-    "set_threshold", "swap_sign", "switcher.choose_image", "switcher.choose_labels", "undo",
+    "set_active", "set_auto_commit", "set_draws", "set_mode", "set_object_diameter",
+    "set_overlap", "set_overlay", "set_threshold", "swap_sign", "switcher.choose_image",
+    "switcher.choose_labels", "undo", "use_shapes",
 )  # fmt: skip
 """What the panel may ask for."""
 

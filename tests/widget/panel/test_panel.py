@@ -44,6 +44,8 @@ CHOICES = {
     "channels": (lambda c: c.image._boxes[1].click(), ("axes.set_channels", (0,))),
     "mode": (lambda c: c.mode.classes.click(), ("set_mode", "class")),
     "active": (lambda c: c.mode.active.click(), ("set_active", False)),
+    "draw": (lambda c: c.draw.buttons["lasso"].click(), ("set_draws", "lasso")),
+    "auto-commit": (lambda c: c.counts.auto_commit.click(), ("set_auto_commit", True)),
     "labels": (
         lambda c: choose(c.options.labels.native, "New layer"),
         ("switcher.choose_labels", None),
@@ -90,6 +92,8 @@ def look(click: Any) -> tuple[Any, ...]:
         [box.isChecked() for box in click.image._boxes],
         click.mode.classes.isChecked(),
         click.mode.active.isChecked(),
+        [button.isChecked() for button in click.draw.buttons.values()],
+        click.counts.auto_commit.isChecked(),
         click.options.labels.value,
         click.options.overlap.value,
         click.options.diameter.value,
@@ -149,7 +153,8 @@ def test_showing_the_tool_sends_nothing_back(panel: Any, tool: Any) -> None:
     tool.changed.emit()
     assert tool.calls == []
     assert look(panel.click) == (
-        "other", [False, True, True], True, False, "GPCIS classes", "overwrite", 12.5, 0.8,
+        "other", [False, True, True], True, False, [True, False, False, False], False,
+        "GPCIS classes", "overwrite", 12.5, 0.8,
         [True, False, False, False, True], "elsewhere.safetensors", "cpu",
     )  # fmt: skip
 

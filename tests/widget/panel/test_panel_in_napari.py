@@ -4,11 +4,20 @@ from typing import Any
 
 import pytest
 
-from napari_gpcis.widget.tool.tool import Tool
+from napari_gpcis.widget.tool.axes_choice import AxesChoice
 from tests.widget import silent
 
 pytestmark = pytest.mark.gui
 tool, offering, working = silent.tool, silent.offering, silent.working
+
+
+def test_the_first_steps_fit_the_window_too(docked: Any, tool: Any, qapp: Any) -> None:
+    _, panel = docked
+    tool.show("the cache is full: slices are encoded again", "warning", 1, 3)
+    for _ in range(3):
+        qapp.processEvents()
+    assert panel.click.guide.isVisible()
+    assert panel.tabs.widget(0).verticalScrollBar().maximum() == 0
 
 
 @pytest.fixture
@@ -34,7 +43,7 @@ def test_all_fits_the_window_while_the_groups_are_folded(
 ) -> None:
     _, panel = docked
     channels = ["DAPI", "GFP", "mCherry", "Brightfield"]
-    monkeypatch.setattr(Tool, "channels", channels)
+    monkeypatch.setattr(AxesChoice, "channels", channels)
     tool.viewer.layers["embryo"].name = "a name as long as microscopes make them " * 3
     area = panel.tabs.widget(0)
     for mode in ("object", "class"):

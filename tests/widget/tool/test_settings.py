@@ -8,7 +8,13 @@ import pytest
 import yaml
 
 import napari_gpcis
-from napari_gpcis.widget.tool.settings import PLUGIN, Settings, read_settings, settings_from
+from napari_gpcis.widget.tool.settings import (
+    PLUGIN,
+    Settings,
+    keep_setting,
+    read_settings,
+    settings_from,
+)
 
 MANIFEST = Path(napari_gpcis.__file__).with_name("napari.yaml")
 
@@ -44,8 +50,19 @@ def test_choices_are_read(plugin: Any) -> None:
     stored.computing.device = "cpu"
     stored.computing.encode_ahead = False
     stored.computing.cache_mb = 4096
-    expected = Settings("overwrite", "user folder", 0, False, "cpu", False, 4096)
+    stored.annotation.auto_commit = True
+    expected = Settings("overwrite", "user folder", True, True, 0, False, "cpu", False, 4096)
     assert read_settings() == (expected, ())
+
+
+def test_a_guide_that_is_closed_stays_closed(plugin: Any) -> None:
+    assert read_settings()[0].guide
+    keep_setting("annotation", "guide", False)
+    assert not read_settings()[0].guide
+
+
+def test_what_napari_cannot_keep_stops_nobody() -> None:
+    keep_setting("annotation", "guide", False)
 
 
 def test_values_of_an_edited_file_that_napari_refuses_are_defaults(

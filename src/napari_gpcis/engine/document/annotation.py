@@ -448,12 +448,13 @@ class Annotation:
         last = None if self.class_mode else self.history.last_answer(object_id, z)
         return Question(state, object_id, z, last, state.carried.get((object_id, z)))
 
-    def question_after(self, click: Click) -> Question:
-        """Question that a click would lead to, if it were added; nothing is changed."""
-        key, state = (click.object_id, click.z), self.state
-        clicks = self._one_per_pixel((*state.clicks, click))
+    def question_after(self, *new: Click) -> Question:
+        """Question that a click or a stroke would lead to, if added; nothing is changed."""
+        newest, state = new[-1], self.state
+        key = newest.object_id, newest.z
+        clicks = self._one_per_pixel((*state.clicks, *new))
         last = self.history.last_answer(*key)
-        after = state.after(clicks, click.object_id, click.z)
+        after = state.after(clicks, *key)
         return Question(after, *key, last, state.carried.get(key))
 
     def accept(self, question: Question, result: Result) -> None:

@@ -9,7 +9,15 @@ import numpy as np
 
 from napari_gpcis.io.annotations.clicks import click_axes, read_placed_clicks
 from napari_gpcis.io.annotations.gpcis_file import SUFFIX, read_annotation, to_metadata
-from napari_gpcis.widget.layers.clicks import COLORS, NAME, SIZE, SIZE_LIMITS, SYMBOLS
+from napari_gpcis.widget.layers.clicks import (
+    BORDER,
+    COLORS,
+    NAME,
+    SIZE,
+    SIZE_LIMITS,
+    STROKE_SIZE,
+    SYMBOLS,
+)
 from napari_gpcis.widget.tool.image_document import LABEL_NAMES
 
 if TYPE_CHECKING:
@@ -85,12 +93,15 @@ def _points(
         "features": {
             "object": np.array([click.object_id for click in clicks], np.int64),
             "positive": np.array(signs, bool),
+            "prompt": np.array([click.prompt for click in clicks], object),
+            "stroke": np.array([click.stroke for click in clicks], np.int64),
         },
         "face_color": [COLORS[sign] for sign in signs],
-        "symbol": [SYMBOLS[sign] for sign in signs],
-        "border_color": "white",
-        "border_width": 0.12,
-        "size": SIZE,
+        "symbol": [SYMBOLS[click.positive or click.stroke > 0] for click in clicks],
+        "border_color": [COLORS[click.positive] if click.stroke else "white" for click in clicks]
+        or "white",
+        "border_width": [0.0 if click.stroke else BORDER for click in clicks] or BORDER,
+        "size": [STROKE_SIZE if click.stroke else SIZE for click in clicks] or SIZE,
         "metadata": {"gpcis": {"clicks": True, "mode": mode}},
         # With a larger minimum, vispy draws a border so broad that nothing of the colour is left.
         "canvas_size_limits": SIZE_LIMITS,

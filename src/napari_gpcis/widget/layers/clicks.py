@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
 from app_model.types import KeyCode, KeyMod
 from napari.layers import Points
 
-from napari_gpcis.engine.click import Click
+from napari_gpcis.engine.click import Click, Prompt
 from napari_gpcis.widget.layers.transforms import place
 
 if TYPE_CHECKING:
@@ -21,9 +21,10 @@ NAME = "GPCIS clicks"
 # Blue and vermillion are told apart by everyone (Okabe and Ito); the symbols differ as well.
 COLORS = {True: "#56b4e9", False: "#d55e00"}
 SYMBOLS = {True: "disc", False: "x"}
-SIZE = 9
+SIZE, STROKE_SIZE = 9, 0.8
 SIZE_LIMITS = (6, 14)
-"""Of a point: in image pixels, and the least and most in screen pixels."""
+"""Of a point: in image pixels, a click's and a stroke's, and the least and most on the screen."""
+BORDER = 0.12
 
 
 class ClicksLayer:
@@ -61,7 +62,7 @@ class ClicksLayer:
             features=_features([]),
             size=SIZE,
             border_color="white",
-            border_width=0.12,
+            border_width=BORDER,
             **transform,
         )
         limit_size(self.layer, SIZE_LIMITS)
@@ -107,24 +108,34 @@ class ClicksLayer:
         if object_id != self._object_id:
             self._object_id = object_id
             self._set_defaults()
-        if self._read() == list(clicks):
+        if self._shown_as(clicks):
             return
         self._write([self.frame.to_data(*click.place) for click in clicks], clicks)
 
+    def _shown_as(self, clicks: Sequence[Click]) -> bool:
+        """True if the points are those of the clicks already."""
+        return len(self.layer.data) == len(clicks) and self._read() == list(clicks)
+
     def _read(self) -> list[Click | None]:
         features = self.layer.features
-        objects = features.get("object", pd.Series(self._object_id, features.index))
-        signs = features.get("positive", pd.Series(True, features.index))
-        rows = zip(self.layer.data, objects, signs, strict=True)
-        return [self._click(position, owner, sign) for position, owner, sign in rows]
+        columns = (
+            features.get(name, pd.Series(default, features.index)).tolist()
+            for name, default in self._defaults.items()
+        )
+        return [self._click(*row) for row in zip(self.layer.data, *columns, strict=True)]
 
-    def _click(self, position: Any, owner: Any, sign: Any) -> Click | None:
+    def _click(
+        self, position: Any, owner: Any, sign: Any, prompt: Any, stroke: Any
+    ) -> Click | None:
         place = self.frame.to_click(position)
         if place is None:
             return None
         # a point that was made without features, by a script or a paste, belongs to the object
         number = self._object_id if pd.isna(owner) or int(owner) < 1 else int(owner)
-        return Click(*place, positive=True if pd.isna(sign) else bool(sign), object_id=number)
+        positive = True if pd.isna(sign) else bool(sign)
+        if pd.isna(stroke) or int(stroke) < 1 or prompt not in get_args(Prompt):
+            return Click(*place, positive=positive, object_id=number)
+        return Click(*place, positive, number, prompt, int(stroke))
 
     def _write(self, data: Sequence[Any], clicks: Sequence[Click], *, extent: bool = False) -> None:
         """Make the points these; `extent` where some may have been outside the image."""
@@ -151,18 +162,34 @@ class ClicksLayer:
             self._writing = False
 
     def _style(self, clicks: Sequence[Click]) -> None:
+        """Colours and symbols by sign and class; a stroke's pixels are dots that make a line."""
         if clicks:
-            self.layer.symbol = [SYMBOLS[click.positive] for click in clicks]
-            self.layer.face_color = [
-                self._class_colors.get(click.object_id, COLORS[click.positive])
+            layer = self.layer
+            layer.symbol = [
+                SYMBOLS[True] if click.stroke else SYMBOLS[click.positive] for click in clicks
+            ]
+            colors = [
+                self._class_colors.get(click.object_id, COLORS[True])
                 if click.positive
                 else COLORS[False]
                 for click in clicks
             ]
+            layer.face_color = colors
+            layer.border_color = [
+                color if click.stroke else "white"
+                for click, color in zip(clicks, colors, strict=True)
+            ]
+            layer.size = [STROKE_SIZE if click.stroke else SIZE for click in clicks]
+            layer.border_width = [0.0 if click.stroke else BORDER for click in clicks]
+
+    @property
+    def _defaults(self) -> dict[str, Any]:
+        """Features of points that the user adds with napari's own tool."""
+        return {"object": self._object_id, "positive": True, "prompt": "click", "stroke": 0}
 
     def _set_defaults(self) -> None:
-        """Set the features of points that the user adds with napari's own tool."""
-        layer, defaults = self.layer, {"object": self._object_id, "positive": True}
+        """Set the look and the features of points that the user adds with napari's own tool."""
+        layer, defaults = self.layer, self._defaults
         if layer.feature_defaults.to_dict("records") != [defaults]:
             layer.feature_defaults = defaults
         for name, value in _LOOK.items():
@@ -210,11 +237,13 @@ class ClicksLayer:
 
 
 _DONE = {"added", "removed", "changed"}
-_MEANINGS = ["object", "positive"]
+_MEANINGS = ["object", "positive", "prompt", "stroke"]
 _LOOK = {
     "current_symbol": SYMBOLS[True],
     "current_face_color": COLORS[True],
     "current_size": SIZE,
+    "current_border_color": "white",
+    "current_border_width": BORDER,
 }
 
 
@@ -223,6 +252,8 @@ def _features(clicks: Sequence[Click]) -> pd.DataFrame:
         {
             "object": pd.Series([click.object_id for click in clicks], dtype="int64"),
             "positive": pd.Series([click.positive for click in clicks], dtype="bool"),
+            "prompt": pd.Series([click.prompt for click in clicks], dtype="object"),
+            "stroke": pd.Series([click.stroke for click in clicks], dtype="int64"),
         }
     )
 

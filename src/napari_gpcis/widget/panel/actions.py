@@ -75,6 +75,17 @@ class Counts(Part):
             action="swap_sign",
             name="Swap sign",
         )
+        self.auto_commit = QCheckBox("Auto-commit")
+        describe(
+            self.auto_commit,
+            "Auto-commit",
+            "A click well outside the object commits it and begins the next:\n"
+            "a field of cells is click, click, click",
+        )
+        self.auto_commit.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.auto_commit.clicked.connect(
+            lambda: attempt(lambda: tool.set_auto_commit(self.auto_commit.isChecked()))
+        )
         row = QHBoxLayout(self)
         tight(row)
         for chip, sign in ((self.positive, True), (self.negative, False)):
@@ -85,6 +96,7 @@ class Counts(Part):
             )
             row.addWidget(chip)
         row.addWidget(self.swap)
+        row.addWidget(self.auto_commit)
         row.addStretch(1)
         row.addWidget(self.objects)
 
@@ -92,14 +104,16 @@ class Counts(Part):
         """Count."""
         positive, negative = self.tool.click_counts
         self.positive.setText(f"+{positive}")
-        self.positive.setToolTip(f"Positive clicks of the active object: {positive}")
+        self.positive.setToolTip(f"Positive clicks, strokes and boxes: {positive}")
         self.negative.setText(f"−{negative}")
-        self.negative.setToolTip(f"Negative clicks of the active object: {negative}")
+        self.negative.setToolTip(f"Negative clicks and strokes: {negative}")
         self.swap.setEnabled(positive + negative > 0)
         count = self.tool.object_count
         self.objects.setText("1 object" if count == 1 else f"{count} objects")
         self.objects.setToolTip(f"Committed objects: {count}")
-        self.objects.setVisible(self.tool.mode == "object")
+        self.auto_commit.setChecked(self.tool.options.auto_commit)
+        for widget in (self.objects, self.auto_commit):
+            widget.setVisible(self.tool.mode == "object")
 
 
 class ObjectActions(Part):

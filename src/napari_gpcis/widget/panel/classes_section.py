@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["ClassesView"]
 
 _SWATCH, _NAME = 0, 1
-_ROWS = 5  # that are seen without scrolling
+_ROWS = 4  # that are seen without scrolling
 
 
 class ClassesView(Part):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout
+from napari.layers import Shapes
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QSizePolicy, QVBoxLayout
 
 from napari_gpcis.widget.panel.actions import (
     Counts,
@@ -16,8 +17,11 @@ from napari_gpcis.widget.panel.actions import (
 )
 from napari_gpcis.widget.panel.classes_section import ClassesView
 from napari_gpcis.widget.panel.collapsible import Section
-from napari_gpcis.widget.panel.controls import Attempt, Part, push_button
+from napari_gpcis.widget.panel.controls import Attempt, Part, keys_of, push_button
+from napari_gpcis.widget.panel.draw_bar import DrawBar
+from napari_gpcis.widget.panel.guide import Guide
 from napari_gpcis.widget.panel.image_section import ImageChoice, RestoreBar
+from napari_gpcis.widget.panel.instructions_strip import InstructionsStrip
 from napari_gpcis.widget.panel.model_section import ModelSection
 from napari_gpcis.widget.panel.options_section import OptionsSection
 from napari_gpcis.widget.panel.status_line import StatusLine
@@ -56,9 +60,12 @@ class ClickTab(Part):
 
     def __init__(self, tool: Tool, attempt: Attempt, show_help: Callable[[], object]) -> None:
         super().__init__(tool, attempt)
+        self.guide = Guide(tool, attempt)
         self.restore = RestoreBar(tool, attempt)
         self.image = ImageChoice(tool, attempt)
         self.mode = ModeBar(tool, attempt)
+        self.draw = DrawBar(tool, attempt)
+        self.instructions = InstructionsStrip(tool, attempt)
         self.status = StatusLine(tool, attempt)
         self.counts = Counts(tool, attempt)
         self.objects = ObjectActions(tool, attempt)
@@ -71,12 +78,25 @@ class ClickTab(Part):
             "Options", self.options, "Labels layer, overlap, diameter, threshold, overlays"
         )
         self.model_section = Section("Model", self.model, "Model, its card, device")
+        self.shapes = push_button(
+            "Use shapes",
+            "Make a draft of each shape in the Shapes layer: rectangles are boxes, polygons and "
+            "ellipses lassos, paths scribbles",
+            lambda: attempt(tool.use_shapes),
+            name="Use shapes as prompts",
+        )
         self.export = push_button(
             "Export…",
             "Write labels, ROIs for ImageJ or QuPath, the annotation or the clicks to a file",
             self.export_labels,
         )
-        self.help = push_button("Help", "All keys and ways to click", show_help, action="show_help")
+        self.help = push_button(
+            f"Help ({keys_of('show_help')})",
+            "All keys and ways to click",
+            show_help,
+            action="show_help",
+            name="Help",
+        )
         self._lay_out()
 
     def refresh(self) -> None:
@@ -88,10 +108,13 @@ class ClickTab(Part):
         self.objects.setVisible(in_objects)
         self.propagate.setVisible(in_objects)
         self.classes.setVisible(not in_objects)
+        layers = self.tool.viewer.layers
+        self.shapes.setEnabled(any(isinstance(layer, Shapes) for layer in layers))
         self.export.setEnabled(self.tool.switcher.image is not None)
 
     def set_palette(self, palette: Palette) -> None:
         """Take up a theme."""
+        self.guide.set_palette(palette)
         self.status.set_palette(palette)
         self.model.set_palette(palette)
 
@@ -107,9 +130,12 @@ class ClickTab(Part):
 
     def _parts(self) -> tuple[Part, ...]:
         return (
+            self.guide,
             self.restore,
             self.image,
             self.mode,
+            self.draw,
+            self.instructions,
             self.counts,
             self.objects,
             self.classes,
@@ -122,19 +148,28 @@ class ClickTab(Part):
     def _lay_out(self) -> None:
         column = QVBoxLayout(self)
         column.setContentsMargins(8, 8, 8, 8)
-        column.setSpacing(8)
-        for widget in (self.restore, self.image, self.mode, self.status, self.counts):
+        column.setSpacing(6)
+        for widget in (
+            self.guide,
+            self.restore,
+            self.image,
+            self.mode,
+            self.draw,
+            self.instructions,
+            self.status,
+            self.counts,
+        ):
             column.addWidget(widget)
         actions = QVBoxLayout()
         actions.setSpacing(4)
         for part in (self.objects, self.classes, self.steps, self.propagate):
             actions.addWidget(part)
         column.addLayout(actions)
-        column.addSpacing(4)
         column.addWidget(self.options_section)
         column.addWidget(self.model_section)
         column.addStretch(1)
         bottom = QHBoxLayout()
-        bottom.addWidget(self.export, 1)
-        bottom.addWidget(self.help, 1)
+        for button in (self.shapes, self.export, self.help):
+            button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            bottom.addWidget(button, 1)
         column.addLayout(bottom)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, eq=False)
 class _Action:
     do: Callable[[], object]
-    click: Click | None
+    clicks: tuple[Click, ...]
 
 
 class ActionQueue:
@@ -49,15 +49,15 @@ class ActionQueue:
     def __bool__(self) -> bool:
         return bool(self._actions)
 
-    def do(self, action: Callable[[], object], click: Click | None = None) -> None:
+    def do(self, action: Callable[[], object], clicks: tuple[Click, ...] = ()) -> None:
         """Do something now, or when its turn comes.
 
         Parameters
         ----------
         action : callable
             What to do.
-        click : Click, optional
-            The click that it adds.
+        clicks : tuple of Click
+            Clicks that it adds: one, or the pixels of a stroke.
 
         Raises
         ------
@@ -67,7 +67,7 @@ class ActionQueue:
         if self._at_it or not (self._actions or self._is_waiting()):
             action()
         else:
-            self._actions.append(_Action(action, click))
+            self._actions.append(_Action(action, clicks))
         self._show_clicks()
 
     def do_now(self, action: Callable[[], object]) -> None:
@@ -97,4 +97,4 @@ class ActionQueue:
         self._show_clicks()
 
     def _show_clicks(self) -> None:
-        self._show(tuple(action.click for action in self._actions if action.click is not None))
+        self._show(tuple(click for action in self._actions for click in action.clicks))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
 
+    from napari_gpcis.engine.click import Click
     from napari_gpcis.engine.document.annotation import Annotation, Change, Question
     from napari_gpcis.engine.result import Result
     from napari_gpcis.widget.layers.overlays import Extras
@@ -197,16 +198,18 @@ class AnswerLoop(QObject):
 
     # a click
 
-    def predict_ahead(self, place: tuple[int, int, int], positive: bool) -> None:
+    def predict_ahead(self, click: Click) -> None:
         """Work on the answer of a click that follows in a moment, most likely."""
         document = self.document
         if document is None or self.options.mode != "object" or self._asked is not None:
             return
-        click = document.click_at(*place, positive=positive)
         self.engine.predict_ahead(document.annotation.question_after(click))
 
-    def click(self, place: tuple[int, int, int], positive: bool) -> None:
-        """Add a click, which is drawn together with its mask if that comes in no time."""
+    def add(self, clicks: tuple[Click, ...]) -> None:
+        """Add a click, or the pixels of a stroke, as one step.
+
+        They are drawn together with their mask if that comes in no time.
+        """
         document = self.document
         if document is None:
             return
@@ -214,7 +217,7 @@ class AnswerLoop(QObject):
             self.canvas.hold()
         # until then the engine has both cores
         document.shows_later = self.canvas.held
-        document.add_click(*place, positive=positive)
+        document.annotation.add(*clicks)
         document.shows_later = False
 
     # question and answer

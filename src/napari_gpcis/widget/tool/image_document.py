@@ -17,6 +17,7 @@ from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.document.annotation import Annotation, Change
 from napari_gpcis.engine.document.commit import next_label
 from napari_gpcis.engine.document.label_store import LabelStore, Patch
+from napari_gpcis.engine.prompts import box_clicks, lasso_clicks, scribble_clicks
 from napari_gpcis.io.annotations.gpcis_file import (
     NamedClass,
     SavedAnnotation,
@@ -34,6 +35,7 @@ from napari_gpcis.widget.layers.transforms import (
 )
 from napari_gpcis.widget.tool.class_list import ClassList
 from napari_gpcis.widget.tool.types import counted
+from napari_gpcis.widget.tool.whole_strokes import with_whole_strokes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,13 +43,14 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
 
+    from napari_gpcis.engine.click import Prompt
     from napari_gpcis.engine.geometry import Box
     from napari_gpcis.engine.types import Array
     from napari_gpcis.widget.layers.clicks import ClicksLayer
     from napari_gpcis.widget.layers.frame import Frame
     from napari_gpcis.widget.layers.preview import Preview
     from napari_gpcis.widget.tool.document_journal import DocumentJournal
-    from napari_gpcis.widget.tool.types import Level, Mode
+    from napari_gpcis.widget.tool.types import Drag, Level, Mode
 
 WAITING = 2**31 - 1
 """Object number of clicks that are shown, but are not the annotation's yet."""
@@ -246,14 +249,67 @@ class ImageDocument:
         world = self.image.data_to_world(self.frame.to_data(z, row, col))
         self.viewer.scene.camera.center = tuple(world)[-3:]
 
-    def add_click(self, z: int, row: int, col: int, positive: bool) -> None:
-        """Add a click of the object (class) that is worked on."""
-        self.annotation.add(self.click_at(z, row, col, positive))
-
     def click_at(self, z: int, row: int, col: int, positive: bool) -> Click:
         """Click of the object (class) that is worked on."""
         owner = self.annotation.state.active
         return Click.at(row, col, z=z, positive=positive, object_id=owner, shape=self.frame.shape)
+
+    def stroke_of(self, drag: Drag, object_id: int | None = None) -> tuple[Click, ...]:
+        """Pixels that a drag labels, for the object (class) that is worked on or another.
+
+        Raises
+        ------
+        ValueError
+            If nothing of it lies in the image, or it is a box in class mode.
+        """
+        units = self.viewer.dims.units
+        positions = [data_position(self.image, world, units) for world in drag.path]
+        z = self.frame.slice_of(positions[0])
+        row, col = self.frame.plane
+        path = [(position[row], position[col]) for position in positions]
+        return self.labelled(drag.prompt, path, z, positive=drag.positive, object_id=object_id)
+
+    def labelled(
+        self,
+        prompt: Prompt,
+        path: Sequence[tuple[float, float]],
+        z: int,
+        *,
+        positive: bool = True,
+        object_id: int | None = None,
+    ) -> tuple[Click, ...]:
+        """Pixels that a scribble, box or lasso labels, of the object (class) that is worked on.
+
+        Parameters
+        ----------
+        prompt : {"scribble", "box", "lasso"}
+            What it is.
+        path : sequence of (row, column)
+            Corners in pixels; of a box, two or more, around which it lies.
+        z, positive, object_id
+            Slice, sign and object.
+
+        Raises
+        ------
+        ValueError
+            If nothing of it lies in the image, or it is a box in class mode.
+        """
+        owner = self.annotation.state.active if object_id is None else object_id
+        known: dict[str, Any] = {
+            "shape": self.frame.shape,
+            "stroke": self.annotation.next_stroke,
+            "z": z,
+            "object_id": owner,
+        }
+        if prompt == "box":
+            if self.mode == "class":
+                raise ValueError(
+                    "A box is around one object; for a class, draw a scribble or a lasso"
+                )
+            (r0, c0), (r1, c1) = np.min(path, axis=0), np.max(path, axis=0)
+            return box_clicks(r0, c0, r1, c1, **known)
+        make = scribble_clicks if prompt == "scribble" else lasso_clicks
+        return make(path, positive=positive, **known)
 
     def fresh_annotation(self, highest: int | None = None) -> Annotation:
         """Annotation without clicks, on the labels as they are.
@@ -377,19 +433,26 @@ class ImageDocument:
         return [area for area in areas if area]
 
     def swap_signs(self) -> None:
-        """Turn the sign of the selected clicks, or of the last one of the object."""
+        """Turn the sign of the selected clicks, or of the last one of the object.
+
+        Of a stroke, all pixels are turned; a box has no sign.
+        """
         clicks = list(self.annotation.state.clicks)
         selected = sorted(int(index) for index in self.clicks.layer.selected_data)
-        chosen = [index for index in selected if index < len(clicks)]
+        chosen = [clicks[index] for index in selected if index < len(clicks)]
         if not chosen:
             active = self.annotation.state.active
-            own = [at for at, click in enumerate(clicks) if click.object_id == active]
-            chosen = own[-1:]
-        for index in chosen:
-            clicks[index] = replace(clicks[index], positive=not clicks[index].positive)
-        if chosen:
-            about = clicks[chosen[-1]]
-            self.annotation.set_clicks(clicks, active=about.object_id, z=about.z)
+            chosen = [click for click in clicks if click.object_id == active][-1:]
+        turned = {*chosen}
+        turned |= {one for one in clicks if any(one.in_one_stroke(other) for other in chosen)}
+        turned = {click for click in turned if click.prompt != "box"}
+        if turned:
+            about = chosen[-1]
+            after = [
+                replace(click, positive=not click.positive) if click in turned else click
+                for click in clicks
+            ]
+            self.annotation.set_clicks(after, active=about.object_id, z=about.z)
 
     def set_class_colors(self, colors: dict[int, str]) -> None:
         """Colours of the classes, in the preview and in the labels."""
@@ -464,10 +527,13 @@ class ImageDocument:
     def _points_changed(self, clicks: list[Click]) -> None:
         state = self.annotation.state
         clicks = [click for click in clicks if click.object_id != WAITING]
+        clicks = with_whole_strokes(self._shown, clicks)
         # a click of a moment ago may not be among the points yet
-        clicks = [*clicks, *(click for click in state.clicks if click not in self._shown)]
-        new = [click for click in clicks if click not in state.clicks]
-        gone = [click for click in state.clicks if click not in clicks]
+        shown, before = {*self._shown}, {*state.clicks}
+        clicks = [*clicks, *(click for click in state.clicks if click not in shown)]
+        after = {*clicks}
+        new = [click for click in clicks if click not in before]
+        gone = [click for click in state.clicks if click not in after]
         if not (new or gone):
             if not self.annotation.set_clicks(clicks):
                 self.show()  # of two points on a pixel, one

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 __all__ = ["SHORTCUTS", "Shortcut", "bind", "unbind"]
 
@@ -48,11 +48,43 @@ SHORTCUTS: tuple[Shortcut, ...] = (
         "Delete", "Remove the selected clicks (select them with S in the clicks layer)", "Click"
     ),
     Shortcut(
+        "Shift-S",
+        "Scribble: drag over pixels of the object; with Ctrl, over what is not",
+        "Draw",
+        "draw_scribbles",
+        "Shift-S",
+    ),
+    Shortcut(
+        "Shift-B",
+        "Box: drag around the object, close to its sides",
+        "Draw",
+        "draw_boxes",
+        "Shift-B",
+    ),
+    Shortcut(
+        "Shift-L",
+        "Lasso: drag around pixels that all belong to it",
+        "Draw",
+        "draw_lassos",
+        "Shift-L",
+    ),
+    Shortcut("Shift-C", "Clicks only: a drag pans again", "Draw", "draw_nothing", "Shift-C"),
+    Shortcut("Shift-drag", "A box, whatever is chosen", "Draw"),
+    Shortcut("Space-drag", "Pan, whatever is chosen", "Draw"),
+    Shortcut("Esc", "During a drag: forget it", "Draw"),
+    Shortcut(
         "Enter",
         "Commit the object under its label; classes: commit this slice",
         "Object",
         "commit",
         "Enter",
+    ),
+    Shortcut(
+        "Shift-Enter",
+        "Commit all drafts, and this object",
+        "Object",
+        "commit_all",
+        "Shift-Enter",
     ),
     Shortcut("N", "Leave this object as a draft and begin another", "Object", "new_object", "N"),
     Shortcut(
@@ -82,6 +114,9 @@ SHORTCUTS: tuple[Shortcut, ...] = (
 )
 
 
+PAN = "Space"
+
+
 def bind(target: Any, tool: Any) -> None:
     """Bind all keys on a viewer or a layer; a layer's own go before the viewer's."""
     for shortcut in SHORTCUTS:
@@ -89,12 +124,13 @@ def bind(target: Any, tool: Any) -> None:
             target.bind_key(shortcut.binding, _caller(tool, shortcut.action), overwrite=True)
     for number in range(1, 10):
         target.bind_key(f"Control-{number}", _class_chooser(tool, number), overwrite=True)
+    target.bind_key(PAN, _pan_holder(tool), overwrite=True)
 
 
 def unbind(target: Any) -> None:
     """Give back all keys."""
     bindings = [shortcut.binding for shortcut in SHORTCUTS if shortcut.action]
-    for binding in (*bindings, *(f"Control-{number}" for number in range(1, 10))):
+    for binding in (*bindings, *(f"Control-{number}" for number in range(1, 10)), PAN):
         target.bind_key(binding, None, overwrite=True)
 
 
@@ -111,3 +147,20 @@ def _class_chooser(tool: Any, number: int) -> Callable[[Any], None]:
             tool.reporter.attempt(lambda: tool.classes.choose(number))
 
     return choose
+
+
+def _pan_holder(tool: Any) -> Callable[[Any], Iterator[None]]:
+    """As napari's own key does, which knows nothing of what our drags draw."""
+
+    def hold(_: Any) -> Iterator[None]:
+        active = tool.viewer.layers.selection.active
+        mode = None if active is None else active.mode
+        tool.events.pans = True
+        if active is not None:
+            active.mode = "pan_zoom"
+        yield
+        tool.events.pans = False
+        if active is not None:
+            active.mode = mode
+
+    return hold

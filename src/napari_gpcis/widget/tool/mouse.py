@@ -1,16 +1,24 @@
-"""From a position in the canvas to a click on the image, or to the object that lies there."""
+"""From positions in the canvas to clicks and strokes on the image, or to the object there."""
 
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from napari_gpcis.engine.click import Click
+from napari_gpcis.widget.tool.auto_commit import begins_another
 from napari_gpcis.widget.tool.image_document import WAITING
+from napari_gpcis.widget.tool.live_answer import LiveAnswer
+from napari_gpcis.widget.tool.sketch import Sketch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_gpcis.widget.tool.action_queue import ActionQueue
+    from napari_gpcis.widget.tool.image_document import ImageDocument
     from napari_gpcis.widget.tool.image_switcher import ImageSwitcher
+    from napari_gpcis.widget.tool.types import Drag
 
 DOUBLE_CLICK_S = 1.0
 
@@ -22,14 +30,21 @@ class Mouse:
     ----------
     switcher : ImageSwitcher
     queue : ActionQueue
+    seal : callable
+        Commits the object that is worked on, or leaves it as a draft.
     """
 
-    def __init__(self, switcher: ImageSwitcher, queue: ActionQueue) -> None:
+    def __init__(
+        self, switcher: ImageSwitcher, queue: ActionQueue, seal: Callable[[], object]
+    ) -> None:
         self._switcher = switcher
         self._viewer = switcher.viewer
         self._documents = switcher.documents
         self._loop = switcher.loop
         self._queue = queue
+        self._seal = seal
+        self._sketch = Sketch(switcher.viewer)
+        self._live = LiveAnswer(switcher.loop)
         self._last_click = 0.0
 
     def press(self, world: tuple[float, ...], positive: bool) -> None:
@@ -38,7 +53,9 @@ class Mouse:
         if document is not None and document.is_shown:
             place = document.place_at(world)
             if place is not None:
-                self._loop.predict_ahead(place, positive)
+                click = document.click_at(*place, positive=positive)
+                if not self._begins_another(document, (click,)):
+                    self._loop.predict_ahead(click)
 
     def click(self, world: tuple[float, ...], positive: bool) -> None:
         """Click, once what was asked for earlier is answered."""
@@ -48,8 +65,34 @@ class Mouse:
             return
         document = self._documents.open
         place = document.place_at(world) if document is not None and document.is_shown else None
-        shown = None if place is None else Click(*place, positive=positive, object_id=WAITING)
+        shown = () if place is None else (Click(*place, positive=positive, object_id=WAITING),)
         self._queue.do(lambda: self._click(world, positive), shown)
+
+    def drag(self, drag: Drag) -> None:
+        """A stroke is being drawn: show it, and what it would lead to."""
+        self._sketch.show(drag)
+        document = self._documents.open
+        if document is not None and document.is_shown and not self._queue:
+            self._live.show(drag)
+
+    def draw(self, drag: Drag) -> None:
+        """Add a stroke, once what was asked for earlier is answered."""
+        self._sketch.hide()
+        self._live.end()
+        if self._loop.loaded is None and not self._queue:
+            self._draw(drag)
+            return
+        document = self._documents.open
+        shown: tuple[Click, ...] = ()
+        if document is not None and document.is_shown:
+            with suppress(ValueError):  # said when its turn comes
+                shown = document.stroke_of(drag, WAITING)
+        self._queue.do(lambda: self._draw(drag), shown)
+
+    def drop(self) -> None:
+        """The stroke that was being drawn is not wanted."""
+        self._sketch.hide()
+        self._live.drop()
 
     def double_click(self, world: tuple[float, ...]) -> None:
         """Take up the object at a position, if there is one; its first click was none then."""
@@ -57,9 +100,34 @@ class Mouse:
         self._queue.do(lambda: self._take_up(world, fresh))
 
     def _click(self, world: tuple[float, ...], positive: bool) -> None:
-        place = self._place(world)
-        if place is not None:
-            self._loop.click(place, positive)
+        document = self._ready()
+        place = None if document is None else document.place_at(world)
+        if document is not None and place is not None:
+            self._add(document, lambda: (document.click_at(*place, positive=positive),))
+
+    def _draw(self, drag: Drag) -> None:
+        try:
+            document = self._ready()
+            if document is not None:
+                self._add(document, lambda: document.stroke_of(drag))
+        except ValueError:
+            self._live.drop()  # nothing of it is left standing
+            raise
+
+    def _add(self, document: ImageDocument, make: Callable[[], tuple[Click, ...]]) -> None:
+        """Add a click or a stroke, to the next object if it is well outside this one."""
+        new = make()
+        if self._begins_another(document, new):
+            self._seal()
+            new = make()
+        self._loop.add(new)
+
+    def _begins_another(self, document: ImageDocument, new: tuple[Click, ...]) -> bool:
+        return (
+            self._switcher.options.auto_commit
+            and document.mode == "object"
+            and begins_another(document.annotation.state, new, document.frame.shape[1:])
+        )
 
     def _take_up(self, world: tuple[float, ...], fresh: bool) -> None:
         place, document = self._place(world), self._documents.open
@@ -77,6 +145,11 @@ class Mouse:
 
     def _place(self, world: tuple[float, ...]) -> tuple[int, int, int] | None:
         """Slice, row and column of a position, if clicks are taken there."""
+        document = self._ready()
+        return None if document is None else document.place_at(world)
+
+    def _ready(self) -> ImageDocument | None:
+        """The document, if clicks are taken in what is shown."""
         if self._documents.open is None:
             self._switcher.choose()
         if self._documents.open is None:
@@ -95,4 +168,4 @@ class Mouse:
                 f"“{document.image.name}” is hidden: show it, or select the image to click on in "
                 "the list of layers"
             )
-        return document.place_at(world)
+        return document

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
+from napari_gpcis.engine.click import Prompt
 from napari_gpcis.engine.options import Mode, Options, Overlap
 from napari_gpcis.widget.layers import overlays
 
@@ -38,6 +39,10 @@ class ToolOptions:
         The device asked for.
     takes_clicks : bool
         Whether clicks in the canvas are the tool's; otherwise they are napari's.
+    draws : {"click", "scribble", "box", "lasso"}
+        What a drag in the canvas draws; "click" for nothing: it pans.
+    auto_commit : bool
+        Whether a click well outside the object commits it and begins the next.
     """
 
     mode: Mode = "object"
@@ -49,11 +54,15 @@ class ToolOptions:
     model: str = "default"
     device: str = "auto"
     takes_clicks: bool = True
+    draws: Prompt = "click"
+    auto_commit: bool = False
 
     @classmethod
     def from_settings(cls, settings: Settings) -> ToolOptions:
         """Options as the user's preferences have them."""
-        options = cls(overlap=settings.overlap, device=settings.device)
+        options = cls(
+            overlap=settings.overlap, device=settings.device, auto_commit=settings.auto_commit
+        )
         options.show_overlay(overlays.NEXT, settings.next_click)
         return options
 
@@ -61,6 +70,8 @@ class ToolOptions:
         """Set an option, if its value is a good one."""
         if name in _CHECKED_BY_ENGINE:
             Options(**{name: value})
+        if name == "draws" and value not in get_args(Prompt):
+            raise ValueError(f"expected one of {', '.join(get_args(Prompt))}, got {value!r}")
         super().__setattr__(name, value)
 
     def show_overlay(self, name: str, on: bool) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
+import pandas as pd
 
-from napari_gpcis.engine.click import Click
+from napari_gpcis.engine.click import Click, Prompt
 from napari_gpcis.widget.layers.transforms import data_position
 
 if TYPE_CHECKING:
@@ -35,12 +36,17 @@ def clicks_to_add(layer: Points, document: ImageDocument) -> list[Click]:
     if document.mode == "class" or not (state.clicks or state.committed):
         first = 0
     clicks = []
-    rows = zip(layer.data, layer.features["object"], layer.features["positive"], strict=True)
-    for position, owner, positive in rows:
+    features, stroke = layer.features, document.annotation.next_stroke - 1
+    drawn = [features.get(name, pd.Series(0, features.index)) for name in ("prompt", "stroke")]
+    rows = zip(layer.data, features["object"], features["positive"], *drawn, strict=True)
+    for position, owner, positive, prompt, number in rows:
         world = layer.data_to_world(np.asarray(position, float))
         place = document.frame.to_click(data_position(document.image, world))
         if place is None or (place, bool(positive)) in known:
             continue
         click = Click(*place, positive=bool(positive), object_id=1)
-        clicks.append(replace(click, object_id=first + max(1, int(owner))))
+        click = replace(click, object_id=first + max(1, int(owner)))
+        if prompt in get_args(Prompt) and int(number) > 0:
+            click = replace(click, prompt=prompt, stroke=stroke + int(number))
+        clicks.append(click)
     return clicks

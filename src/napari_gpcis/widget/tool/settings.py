@@ -10,7 +10,7 @@ from napari_gpcis.engine.options import Overlap
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["PLUGIN", "JournalPlace", "Settings", "read_settings"]
+__all__ = ["PLUGIN", "JournalPlace", "Settings", "keep_setting", "read_settings"]
 
 PLUGIN = "napari-gpcis"
 
@@ -27,6 +27,10 @@ class Settings:
         What a new object does to pixels of other objects.
     journal : {"beside the image", "user folder"}
         Where the journal of unsaved work goes.
+    auto_commit : bool
+        Whether a click well outside the object commits it and begins the next.
+    guide : bool
+        Whether the first steps are shown in the panel.
     opacity : float
         Of the overlays, 0 to 1.
     next_click : bool
@@ -41,6 +45,8 @@ class Settings:
 
     overlap: Overlap = "protect"
     journal: JournalPlace = "beside the image"
+    auto_commit: bool = False
+    guide: bool = True
     opacity: float = 0.5
     next_click: bool = True
     device: str = "auto"
@@ -67,6 +73,17 @@ def read_settings() -> tuple[Settings, tuple[str, ...]]:
         return Settings(), (f"the settings of {PLUGIN} cannot be read ({error}); using defaults",)
     # Where napari does not know the plugin, there is nothing to read.
     return settings_from(every.get(PLUGIN))
+
+
+def keep_setting(category: str, name: str, value: Any) -> None:
+    """Change a setting for good, where napari knows the plugin and can write its settings."""
+    try:
+        from napari.settings import get_plugin_settings
+
+        setattr(getattr(get_plugin_settings()[PLUGIN], category), name, value)
+    # Whatever is wrong with the file of settings, the user can work.
+    except Exception:
+        return
 
 
 def settings_from(stored: Any) -> tuple[Settings, tuple[str, ...]]:
@@ -104,6 +121,8 @@ _CHECKS: dict[str, dict[str, Callable[[Any], bool]]] = {
     "annotation": {
         "overlap": _one_of(*get_args(Overlap)),
         "journal": _one_of(*get_args(JournalPlace)),
+        "auto_commit": _is_bool,
+        "guide": _is_bool,
     },
     "overlays": {"opacity": _between(0, 1, int, float), "next_click": _is_bool},
     "computing": {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_gpcis.engine.geometry import equivalent_diameter
 from napari_gpcis.engine.options import Options
+from napari_gpcis.engine.prompts import rounds, says_where
 from napari_gpcis.widget.tool import keys
 from napari_gpcis.widget.tool.action_queue import ActionQueue
 from napari_gpcis.widget.tool.answer_loop import AnswerLoop
@@ -21,20 +23,23 @@ from napari_gpcis.widget.tool.earlier_work import EarlierWork
 from napari_gpcis.widget.tool.engine_thread import EngineThread
 from napari_gpcis.widget.tool.export import export, left_out_of
 from napari_gpcis.widget.tool.image_switcher import ImageSwitcher
+from napari_gpcis.widget.tool.instructions import Hint, hints, in_words
 from napari_gpcis.widget.tool.model_choice import ModelChoice
 from napari_gpcis.widget.tool.mouse import Mouse
 from napari_gpcis.widget.tool.options import ToolOptions
 from napari_gpcis.widget.tool.settings import read_settings
+from napari_gpcis.widget.tool.shapes_input import add_shapes, shapes_layer
 from napari_gpcis.widget.tool.slice_jobs import SliceJobs
-from napari_gpcis.widget.tool.status import StatusReporter
+from napari_gpcis.widget.tool.status import StatusReporter, sentence
 from napari_gpcis.widget.tool.viewer_events import ViewerEvents
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari.components import ViewerModel
+    from napari.layers import Shapes
 
-    from napari_gpcis.engine.click import Click
+    from napari_gpcis.engine.click import Click, Prompt
     from napari_gpcis.widget.tool.image_document import ImageDocument
     from napari_gpcis.widget.tool.types import Direction, Mode, Overlap, Status
 
@@ -78,6 +83,7 @@ class Tool(QObject):
         self.options = ToolOptions.from_settings(self.settings)
         self._class_list = ClassList()
         self._closed = False
+        self._told = ""
         self.reporter = StatusReporter(self)
         self.reporter.changed.connect(self.changed)
         self.documents = Documents(viewer, self.settings, self.reporter.tell)
@@ -107,7 +113,7 @@ class Tool(QObject):
         self.earlier_work = EarlierWork(
             self.documents, self._class_list, self.loop, self.classes.show, self.changed.emit
         )
-        self.mouse = Mouse(self.switcher, self.queue)
+        self.mouse = Mouse(self.switcher, self.queue, self._seal)
         self._listen()
         keys.bind(viewer, self)
         for warning in warnings:
@@ -135,11 +141,16 @@ class Tool(QObject):
         events, mouse, attempt = self.events, self.mouse, self.reporter.attempt
         events.pressed.connect(lambda *press: attempt(lambda: mouse.press(*press)))
         events.clicked.connect(lambda *click: attempt(lambda: mouse.click(*click)))
+        events.dragged.connect(lambda drag: attempt(lambda: mouse.drag(drag)))
+        events.drawn.connect(lambda drag: attempt(lambda: mouse.draw(drag)))
+        events.drag_dropped.connect(mouse.drop)
         events.double_clicked.connect(lambda world: attempt(lambda: mouse.double_click(world)))
         events.layers_changed.connect(self.changed)
         events.slice_changed.connect(self.loop.look_at_slice_later)
         events.view_moved.connect(self._view_moved)
         events.plane_changed.connect(self._plane_changed)
+        events.mouse_taken.connect(self._mouse_taken)
+        self.changed.connect(self._tell_napari)
 
     # the image under work
 
@@ -152,7 +163,30 @@ class Tool(QObject):
         self._bind_keys()
         if self.mode == "class":
             self.classes.show()
+            if self.options.draws == "box":
+                self.draw_nothing()
+        self._show_cursor()
         self.axes.ask_if_doubtful()
+
+    def _show_cursor(self) -> None:
+        """A cross where a drag draws."""
+        if self.document is not None:
+            drawing = self.options.draws != "click" and self.options.takes_clicks
+            self.document.clicks.layer.cursor = "crosshair" if drawing else "standard"
+
+    def _mouse_taken(self) -> None:
+        if self._told != self.viewer.help:
+            self.changed.emit()
+
+    def _tell_napari(self) -> None:
+        """Say in napari's status line what the panel says, where napari's own tools are off."""
+        document = self.document
+        if document is None or self._closed:
+            return
+        active = self.viewer.layers.selection.active
+        if active in document.layers and active.mode == "pan_zoom":
+            self._told = active.help = in_words(self.hints)
+            self.viewer.help = self._told
 
     def _bind_keys(self) -> None:
         """Take the keys, or leave them to napari together with the clicks."""
@@ -215,10 +249,40 @@ class Tool(QObject):
         self.loop.ask_extras()
         self.changed.emit()
 
+    def set_draws(self, prompt: Prompt) -> None:
+        """Choose what a drag in the canvas draws; "click" for nothing: it pans."""
+        if prompt == "box" and self.mode == "class":
+            raise ValueError("A box is around one object; for a class, draw a scribble or a lasso")
+        self.options.draws = self.events.draws = prompt
+        self._show_cursor()
+        self.changed.emit()
+
+    def set_auto_commit(self, on: bool) -> None:
+        """Let a click well outside the object commit it, or not."""
+        self.options.auto_commit = on
+        self.changed.emit()
+
+    def draw_nothing(self) -> None:
+        """A drag pans."""
+        self.set_draws("click")
+
+    def draw_scribbles(self) -> None:
+        """A drag labels the pixels that it runs over."""
+        self.set_draws("scribble")
+
+    def draw_boxes(self) -> None:
+        """A drag is a box around the object."""
+        self.set_draws("box")
+
+    def draw_lassos(self) -> None:
+        """A drag is an outline whose inside belongs to the object."""
+        self.set_draws("lasso")
+
     def set_active(self, active: bool) -> None:
         """Take clicks in the canvas, or leave them to napari."""
         self.options.takes_clicks = self.events.takes_clicks = active
         self._bind_keys()
+        self._show_cursor()
         self.changed.emit()
 
     # actions
@@ -235,8 +299,33 @@ class Tool(QObject):
         if self.queue:
             self.reporter.tell("Committing as soon as the mask is there …", "busy")
 
+    def commit_all(self) -> None:
+        """Write all objects that are not committed, the drafts first."""
+        document = self.documents.open_or_raise()
+        if self.mode == "class":
+            self.commit()
+            return
+        state = document.annotation.state
+        owners = sorted(state.objects(), key=lambda owner: owner == state.active)
+        if not owners:
+            self.reporter.tell("Nothing to commit: click on an object first", "warning")
+        for owner in owners:
+            self.queue.do(partial(document.annotation.activate, owner))
+            self.queue.do(self._commit)
+
+    def use_shapes(self) -> None:
+        """Make drafts of the shapes in the selected Shapes layer, or in the only one."""
+        document = self.documents.open_or_raise()
+        layer = shapes_layer(self.viewer)
+        self.queue.do(lambda: self._use_shapes(document, layer))
+
     def clear(self) -> None:
-        """Take the clicks of the object (class) away; its answer is awaited no more."""
+        """Forget the stroke under way, or take the clicks of the object (class) away.
+
+        Its answer is awaited no more.
+        """
+        if self.events.drop_drag():
+            return
         self.queue.do_now(self._clear)
 
     def new_object(self) -> None:
@@ -341,6 +430,28 @@ class Tool(QObject):
         document.select_label(label)
         self.reporter.tell(f"Committed as label {label}")
 
+    def _seal(self) -> None:
+        """Commit the object, as another one is begun; if that cannot be, it stays a draft."""
+        document = self.documents.open_or_raise()
+        try:
+            self._write_object()
+        except ValueError as error:
+            document.annotation.begin_object()
+            self.reporter.tell(f"{sentence(error)}. It stays a draft", "warning")
+
+    def _use_shapes(self, document: ImageDocument, layer: Shapes) -> None:
+        taken, outside = add_shapes(document, layer)
+        if taken:
+            layer.visible = False
+            document.select()
+        left = f"; {outside} outside the image left out" if outside else ""
+        if not taken:
+            self.reporter.tell(f"No shape was taken{left}", "warning")
+        elif self.mode == "class":
+            self.reporter.tell(f"{taken} shapes are of this class now{left}")
+        else:
+            self.reporter.tell(f"{taken} shapes are drafts now{left}. Shift-Enter commits them")
+
     def _clear(self) -> None:
         if self.document is not None and not self.document.annotation.clear():
             self.loop.tell_ready()
@@ -414,14 +525,23 @@ class Tool(QObject):
         return self.reporter.status
 
     @property
+    def hints(self) -> tuple[Hint, ...]:
+        """What can be done now."""
+        return hints(self.viewer, self.options, self.document, self._class_list)
+
+    @property
     def click_counts(self) -> tuple[int, int]:
-        """Numbers of positive and negative clicks of the active object (class: of all)."""
+        """Numbers of positive and negative prompts of the active object (class: of all).
+
+        A stroke counts once; a box says what is there, so it counts as positive.
+        """
         if self.document is None:
             return 0, 0
         state = self.document.annotation.state
         own = state.clicks if self.mode == "class" else state.of(state.active)
-        positive = sum(click.positive for click in own)
-        return positive, len(own) - positive
+        first = [drawn[0] for drawn in rounds(own)]
+        positive = sum(says_where(click) for click in first)
+        return positive, len(first) - positive
 
     @property
     def object_count(self) -> int:

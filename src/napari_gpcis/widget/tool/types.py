@@ -1,15 +1,19 @@
-"""Small records that the panel shows of the tool."""
+"""Small records that the parts of the tool and the panel hand each other."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from napari_gpcis.engine.options import Direction, Mode, Overlap
+
+if TYPE_CHECKING:
+    from napari_gpcis.engine.click import Prompt
 
 __all__ = [
     "ClassInfo",
     "Direction",
+    "Drag",
     "Level",
     "Mode",
     "Overlap",
@@ -45,6 +49,30 @@ class Restorable:
     """Unsaved work of an earlier session, in words: "14 clicks and 3 objects from 20 Nov 22:10"."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drag:
+    """What the mouse has drawn.
+
+    Attributes
+    ----------
+    prompt : {"scribble", "box", "lasso"}
+        What it is; "click" for nothing.
+    path : tuple of tuple of float
+        Positions in the viewer's world, from the press on; of a box, two opposite corners.
+    positive : bool
+        Whether it says what belongs to the object.
+    """
+
+    prompt: Prompt
+    path: tuple[tuple[float, ...], ...]
+    positive: bool = True
+
+    def to(self, position: tuple[float, ...]) -> Drag:
+        """The drag, gone on to another position."""
+        kept = self.path[:1] if self.prompt == "box" else self.path
+        return replace(self, path=(*kept, position))
 
 
 def counted(number: int, noun: str) -> str:

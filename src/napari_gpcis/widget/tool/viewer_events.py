@@ -1,4 +1,4 @@
-"""Events of the viewer: clicks, layers that come and go, another slice, another plane."""
+"""Events of the viewer: clicks, drags, layers that come and go, another slice, another plane."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
 
+from napari_gpcis.widget.tool.types import Drag
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari.components import ViewerModel
     from napari.utils.events import Event
+
+    from napari_gpcis.engine.click import Prompt
 
 LEFT, MIDDLE = 1, 3
 STILL = 5
@@ -21,7 +25,8 @@ STILL = 5
 class ViewerEvents(QObject):
     """Signals of one viewer, and of the image under work in it.
 
-    A press and a release on one spot are a click; a drag stays napari's.
+    A press and a release on one spot are a click. A drag stays napari's, which pans, unless one
+    is drawn with; napari has no meaning for a drag with Shift, and zooms to one with Alt.
 
     Parameters
     ----------
@@ -32,11 +37,20 @@ class ViewerEvents(QObject):
     ----------
     takes_clicks : bool
         Whether presses in the canvas are reported at all.
+    draws : {"click", "scribble", "box", "lasso"}
+        What a drag draws; "click" for nothing.
+    pans : bool
+        Whether a drag pans all the same, for now.
     """
 
     pressed = Signal(object, bool)
     """Position in the world, and whether a click there would be positive."""
     clicked = Signal(object, bool)
+    dragged = Signal(object)
+    """A `Drag` under way, at each move."""
+    drawn = Signal(object)
+    """A `Drag` that has ended."""
+    drag_dropped = Signal()
     double_clicked = Signal(object)
     layers_changed = Signal()
     """The list of layers, their order or an image's name."""
@@ -52,11 +66,16 @@ class ViewerEvents(QObject):
     view_moved = Signal()
     """The camera, not the slice."""
     plane_changed = Signal()
+    mouse_taken = Signal()
+    """Another layer is selected, or another of its tools: the mouse may be somebody else's."""
 
     def __init__(self, viewer: ViewerModel, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.viewer = viewer
         self.takes_clicks = True
+        self.draws: Prompt = "click"
+        self.pans = False
+        self._drag: Drag | None = None
         self._image: Image | None = None
         layers: Any = viewer.layers
         self._links = [
@@ -66,6 +85,7 @@ class ViewerEvents(QObject):
             (layers.selection.events.active, self._selected),
             (viewer.dims.events.current_step, self._stepped),
             (viewer.scene.camera.events.center, self._moved),
+            (viewer.events.help, self._help_changed),
             (viewer.dims.events.order, self._turned),
             (viewer.dims.events.ndisplay, self._turned),
         ]
@@ -107,22 +127,59 @@ class ViewerEvents(QObject):
 
     def press(self, _: ViewerModel, event: Any) -> Iterator[None]:
         """Wait for the release, then click; the engine need not wait that long."""
-        positive = _sign(event)
-        if positive is None or not self._is_ours():
+        positive, prompt = _sign(event), self._drawn_by(event)
+        if (positive is None and prompt == "click") or not self._is_ours():
             return
         world, start = tuple(event.position), tuple(event.pos)
-        self.pressed.emit(world, positive)
-        yield
-        while event.type == "mouse_move":
-            if max(abs(now - then) for now, then in zip(event.pos, start, strict=True)) > STILL:
-                return
+        camera = self.viewer.scene.camera
+        panned = camera.mouse_pan
+        if prompt != "click":
+            camera.mouse_pan = False
+        if positive is not None and prompt in ("click", "scribble"):
+            self.pressed.emit(world, positive)
+        drag = Drag(prompt, (world,), positive is not False)
+        moved = False
+        try:
             yield
-        self.clicked.emit(world, positive)
+            while event.type == "mouse_move":
+                far = max(abs(now - then) for now, then in zip(event.pos, start, strict=True))
+                if far > STILL and prompt == "click":
+                    return
+                if far > STILL and not moved:
+                    moved, self._drag = True, drag
+                if moved and self._drag is not None:
+                    drag = self._drag = drag.to(tuple(event.position))
+                    self.dragged.emit(drag)
+                yield
+        finally:
+            camera.mouse_pan = panned
+        if not moved:
+            if positive is not None:
+                self.clicked.emit(world, positive)
+        elif self._drag is not None:
+            self._drag = None
+            self.drawn.emit(drag)
+
+    def drop_drag(self) -> bool:
+        """Forget the drag under way; False if there is none."""
+        if self._drag is None:
+            return False
+        self._drag = None
+        self.drag_dropped.emit()
+        return True
 
     def double_click(self, _: ViewerModel, event: Any) -> None:
         """Take up the object under the mouse."""
         if _sign(event) and self._is_ours():
             self.double_clicked.emit(tuple(event.position))
+
+    def _drawn_by(self, event: Any) -> Prompt:
+        """What a drag that begins with this press draws; "click" for nothing."""
+        if self.pans or self.viewer.dims.ndisplay != 2:
+            return "click"
+        if event.button == LEFT and _modifiers(event) == {"Shift"}:
+            return "box"
+        return "click" if _sign(event) is None else self.draws
 
     def _is_ours(self) -> bool:
         """True if a click is meant for the tool: not while a layer's own tool has the mouse."""
@@ -157,6 +214,9 @@ class ViewerEvents(QObject):
     def _moved(self, _: Event) -> None:
         self.view_moved.emit()
 
+    def _help_changed(self, _: Event) -> None:
+        self.mouse_taken.emit()  # napari says so with other words in its status line
+
     def _turned(self, _: Event) -> None:
         self.plane_changed.emit()
 
@@ -166,9 +226,13 @@ class ViewerEvents(QObject):
 
 def _sign(event: Any) -> bool | None:
     """True for a positive click, False for a negative one, None for none."""
-    modifiers = {str(getattr(modifier, "name", modifier)) for modifier in event.modifiers}
+    modifiers = _modifiers(event)
     if event.button == MIDDLE and not modifiers:
         return False
     if event.button != LEFT or modifiers & {"Shift", "Alt"}:
         return None
     return not modifiers & {"Control", "Meta"}
+
+
+def _modifiers(event: Any) -> set[str]:
+    return {str(getattr(modifier, "name", modifier)) for modifier in event.modifiers}
