@@ -24,6 +24,7 @@ from napari_gpcis.widget.tool.image_switcher import ImageSwitcher
 from napari_gpcis.widget.tool.model_choice import ModelChoice
 from napari_gpcis.widget.tool.mouse import Mouse
 from napari_gpcis.widget.tool.options import ToolOptions
+from napari_gpcis.widget.tool.proposals import Proposals
 from napari_gpcis.widget.tool.settings import read_settings
 from napari_gpcis.widget.tool.slice_jobs import SliceJobs
 from napari_gpcis.widget.tool.status import StatusReporter
@@ -64,6 +65,8 @@ class Tool(QObject):
     earlier_work : EarlierWork
         Unsaved work that can be restored.
     mouse : Mouse
+    proposals : Proposals
+        Objects like the committed ones.
     """
 
     changed = Signal()
@@ -87,6 +90,7 @@ class Tool(QObject):
         self.jobs = SliceJobs(
             self.loop.engine, self.reporter, lambda document: document is self.document
         )
+        self.proposals = Proposals(self.documents, self.loop, self.reporter, self)
         self.queue = ActionQueue(
             lambda: self.loop.awaiting, self.reporter.attempt, self._show_waiting
         )
@@ -126,6 +130,7 @@ class Tool(QObject):
         self.reporter.close()
         self.loop.close()
         self.switcher.close()
+        self.proposals.close()
 
     def _listen(self) -> None:
         self.loop.settled.connect(self.queue.go_on)
@@ -134,7 +139,7 @@ class Tool(QObject):
         self.switcher.leaving.connect(self.queue.flush)
         events, mouse, attempt = self.events, self.mouse, self.reporter.attempt
         events.pressed.connect(lambda *press: attempt(lambda: mouse.press(*press)))
-        events.clicked.connect(lambda *click: attempt(lambda: mouse.click(*click)))
+        events.clicked.connect(lambda *click: attempt(lambda: self._click(*click)))
         events.double_clicked.connect(lambda world: attempt(lambda: mouse.double_click(world)))
         events.layers_changed.connect(self.changed)
         events.slice_changed.connect(self.loop.look_at_slice_later)
@@ -148,7 +153,13 @@ class Tool(QObject):
         """The document under work."""
         return self.documents.open
 
+    def _click(self, world: tuple[float, ...], positive: bool) -> None:
+        """On a proposal, a click accepts or rejects it."""
+        if not self.proposals.click(world, positive):
+            self.mouse.click(world, positive)
+
     def _document_opened(self) -> None:
+        self.proposals.opened()
         self._bind_keys()
         if self.mode == "class":
             self.classes.show()
@@ -288,6 +299,10 @@ class Tool(QObject):
         """Class mode: give every pixel of every slice a class."""
         self._commit_classes(list(range(self.documents.open_or_raise().frame.shape[0])))
 
+    def propose(self) -> None:
+        """Propose all objects that are like the committed ones."""
+        self.queue.do(self.proposals.propose)
+
     def cancel(self) -> None:
         """Stop the running work; what is done stays, and undo takes it back."""
         self.jobs.cancel()
@@ -328,6 +343,8 @@ class Tool(QObject):
             return
         annotation = document.annotation
         if annotation.state.active not in annotation.state.objects():
+            if self.proposals.accept_all():
+                return
             self.reporter.tell("Nothing to commit: click on an object first", "warning")
         elif annotation.unanswered():
             annotation.begin_object()  # what is clicked now must not be added to it
@@ -342,7 +359,9 @@ class Tool(QObject):
         self.reporter.tell(f"Committed as label {label}")
 
     def _clear(self) -> None:
-        if self.document is not None and not self.document.annotation.clear():
+        if self.document is None or self.document.annotation.clear():
+            return
+        if not self.proposals.dismiss():
             self.loop.tell_ready()
 
     def _new_object(self) -> None:
