@@ -128,6 +128,22 @@ def restored() -> None:
     stage.close()
 
 
+def proposing() -> None:
+    """Nuclei like the one that was committed."""
+    import skimage.data
+
+    stage = Stage()
+    tool = stage.tool
+    stage.show(skimage.data.human_mitosis(), name="nuclei")
+    stage.click(169, 67)
+    tool.commit()
+    stage.wait(lambda: tool.idle)
+    tool.propose()
+    stage.wait(lambda: tool.idle)
+    stage.shoot("proposals")
+    stage.close()
+
+
 def stack() -> None:
     """A nucleus carried through a stack."""
     from napari_gpcis.widget.contributions.samples import nuclei
@@ -188,7 +204,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_DATA_HOME"] = folder
         os.environ["NAPARI_CONFIG"] = ""
-        scenes = (objects, restored, stack, classes, fine_tuning)
+        scenes = (objects, restored, proposing, stack, classes, fine_tuning)
         for scene in scenes:
             if len(sys.argv) < 2 or scene.__name__ in sys.argv[1:]:
                 scene()

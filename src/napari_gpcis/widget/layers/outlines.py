@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 NAME = "GPCIS proposals"
 COLORMAP, DARKEST = "viridis", 0.3
 """Its dark end cannot be seen on a dark image, and is left out."""
-FAINT = 0.35
+FAINT = 0.45
 """Opacity of what is below the threshold."""
 LEVELS = 100
 """Values of the layer: certainty in hundredths."""
