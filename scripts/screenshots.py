@@ -129,13 +129,13 @@ def restored() -> None:
 
 
 def proposing() -> None:
-    """Nuclei like the one that was committed."""
+    """Coins like the one that was committed."""
     import skimage.data
 
     stage = Stage()
     tool = stage.tool
-    stage.show(skimage.data.human_mitosis(), name="nuclei")
-    stage.click(169, 67)
+    stage.show(skimage.data.coins(), name="coins")
+    stage.click(193, 212)
     tool.commit()
     stage.wait(lambda: tool.idle)
     tool.propose()
