@@ -201,6 +201,22 @@ def restored() -> None:
     stage.close()
 
 
+def proposing() -> None:
+    """Coins like the one that was committed."""
+    import skimage.data
+
+    stage = Stage()
+    tool = stage.tool
+    stage.show(skimage.data.coins(), name="coins")
+    stage.click(193, 212)
+    tool.commit()
+    stage.wait(lambda: tool.idle)
+    tool.propose()
+    stage.wait(lambda: tool.idle)
+    stage.shoot("proposals")
+    stage.close()
+
+
 def stack() -> None:
     """A nucleus carried through a stack."""
     from napari_gpcis.widget.contributions.samples import nuclei
@@ -261,7 +277,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_DATA_HOME"] = folder
         os.environ["NAPARI_CONFIG"] = ""
-        scenes = (animation, objects, restored, strokes, stack, classes, fine_tuning)
+        scenes = (
+            animation,
+            objects,
+            restored,
+            strokes,
+            proposing,
+            stack,
+            classes,
+            fine_tuning,
+        )
         for scene in scenes:
             if len(sys.argv) < 2 or scene.__name__ in sys.argv[1:]:
                 scene()

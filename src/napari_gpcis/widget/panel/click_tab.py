@@ -24,6 +24,7 @@ from napari_gpcis.widget.panel.image_section import ImageChoice, RestoreBar
 from napari_gpcis.widget.panel.instructions_strip import InstructionsStrip
 from napari_gpcis.widget.panel.model_section import ModelSection
 from napari_gpcis.widget.panel.options_section import OptionsSection
+from napari_gpcis.widget.panel.propose_section import ProposeSection
 from napari_gpcis.widget.panel.status_line import StatusLine
 from napari_gpcis.widget.tool.export import suggested_path
 
@@ -72,6 +73,7 @@ class ClickTab(Part):
         self.classes = ClassesView(tool, attempt)
         self.steps = StepActions(tool, attempt)
         self.propagate = PropagateActions(tool, attempt)
+        self.propose = ProposeSection(tool, attempt)
         self.options = OptionsSection(tool, attempt)
         self.model = ModelSection(tool, attempt)
         self.options_section = Section(
@@ -107,6 +109,7 @@ class ClickTab(Part):
         in_objects = self.tool.mode == "object"
         self.objects.setVisible(in_objects)
         self.propagate.setVisible(in_objects)
+        self.propose.setVisible(in_objects)
         self.classes.setVisible(not in_objects)
         layers = self.tool.viewer.layers
         self.shapes.setEnabled(any(isinstance(layer, Shapes) for layer in layers))
@@ -141,6 +144,7 @@ class ClickTab(Part):
             self.classes,
             self.steps,
             self.propagate,
+            self.propose,
             self.options,
             self.model,
         )
@@ -162,7 +166,7 @@ class ClickTab(Part):
             column.addWidget(widget)
         actions = QVBoxLayout()
         actions.setSpacing(4)
-        for part in (self.objects, self.classes, self.steps, self.propagate):
+        for part in (self.objects, self.classes, self.steps, self.propagate, self.propose):
             actions.addWidget(part)
         column.addLayout(actions)
         column.addWidget(self.options_section)

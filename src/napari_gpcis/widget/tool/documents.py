@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Layer
 
+    from napari_gpcis.widget.layers.outlines import Outlines
     from napari_gpcis.widget.tool.settings import Settings
     from napari_gpcis.widget.tool.types import Level, Mode
 
@@ -49,14 +50,17 @@ class Documents:
         self._channels: dict[Image, tuple[int, ...]] = {}
         self._channel_axes: dict[Image, int | None] = {}  # as the user says
         self._shared: tuple[Preview, ClicksLayer] | None = None
+        self.outlines: Outlines | None = None
 
     @property
     def own_layers(self) -> list[Layer]:
         """The layers that show the open document, without its labels."""
+        outlines = None if self.outlines is None else self.outlines.layer
+        shown = [] if outlines is None else [outlines]
         if self._shared is None:
-            return []
+            return shown
         preview, clicks = self._shared
-        return [preview.layer, clicks.layer]
+        return [*shown, preview.layer, clicks.layer]
 
     def open_or_raise(self) -> ImageDocument:
         """The open document.
@@ -168,6 +172,8 @@ class Documents:
 
     def remove_shared_layers(self) -> None:
         """Take the clicks layer and the preview out of the viewer."""
+        if self.outlines is not None:
+            self.outlines.remove()
         for layer in self.own_layers:
             if layer in self.viewer.layers:
                 self.viewer.layers.remove(layer)

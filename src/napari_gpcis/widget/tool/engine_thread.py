@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from napari_gpcis.engine.document.annotation import Annotation, Question
     from napari_gpcis.engine.document.history import State
     from napari_gpcis.engine.document.label_store import LabelStore
+    from napari_gpcis.engine.proposals.linking import LinkedProposal
     from napari_gpcis.engine.result import Result
     from napari_gpcis.engine.session import Session
     from napari_gpcis.engine.types import Array
@@ -73,6 +74,7 @@ class EngineThread:
         self._image: tuple[Any, dict[str, Any]] | None = None
         self._predicted: tuple[Question, Result] | None = None
         self._ahead: list[int] = []
+        self._rejected: list[LinkedProposal] = []
 
     def load(
         self,
@@ -96,7 +98,7 @@ class EngineThread:
             if self._image is not None:
                 image, arguments = self._image
                 session.set_image(image, **arguments)
-            self._session, self._predicted = session, None
+            self._session, self._predicted, self._rejected = session, None, []
             return _describe(session, model, network)
 
         self.worker.do(work, then)
@@ -107,7 +109,7 @@ class EngineThread:
         given = (image, {**arguments, "annotation": annotation})
 
         def work(_: Callable[[], bool]) -> None:
-            self._image, self._predicted = given, None
+            self._image, self._predicted, self._rejected = given, None, []
             if self._session is not None:
                 self._session.set_image(given[0], **given[1])
 
@@ -250,6 +252,32 @@ class EngineThread:
                 yield from self._session.spread(state, object_id, direction, within)
 
         self.worker.start_long(LongJob(steps(), on_slice, then))
+
+    def propose(
+        self,
+        slices: range,
+        rejected: Sequence[LinkedProposal],
+        on_proposal: Callable[[Any], None],
+        on_progress: Callable[[tuple[int, int]], None],
+        then: Callable[[bool], None],
+    ) -> None:
+        """Propose objects like the committed ones, one after another, unlike rejected ones."""
+        told = partial(self.worker.post, on_progress)
+
+        def steps() -> Generator[Any, None, None]:
+            if self._session is None:
+                return
+            for proposal in rejected:
+                if proposal not in self._rejected:
+                    self._session.reject(proposal)
+                    self._rejected.append(proposal)
+            yield from self._session.propose(
+                slices,
+                is_stale=lambda: self.worker.cancelled,
+                on_progress=lambda done, total: told((done, total)),
+            )
+
+        self.worker.start_long(LongJob(steps(), on_proposal, then))
 
     def prepare(self, slices: Sequence[int], place: tuple[int, int]) -> None:
         """Encode slices ahead of need, from a pixel outwards, when there is nothing else to do."""

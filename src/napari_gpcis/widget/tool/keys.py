@@ -102,12 +102,20 @@ SHORTCUTS: tuple[Shortcut, ...] = (
         "Control-Z",
     ),
     Shortcut("Ctrl-Shift-Z", "Redo", "Object", "redo", "Control-Shift-Z"),
+    Shortcut(
+        "G",
+        "Propose the rest: objects like the committed ones; Enter accepts, Esc dismisses them",
+        "Proposals",
+        "propose",
+        "G",
+    ),
+    Shortcut("Click, Ctrl-click", "On a proposal: accept it, reject it", "Proposals"),
     Shortcut("U", "Propagate to later slices", "Stack", "propagate_up", "U"),
     Shortcut("D", "Propagate to earlier slices", "Stack", "propagate_down", "D"),
     Shortcut(
         "R", "Propagate both ways; classes: apply to all slices", "Stack", "propagate_both", "R"
     ),
-    Shortcut("Ctrl-Period", "Stop propagating", "Stack", "cancel", "Control-."),
+    Shortcut("Ctrl-Period", "Stop propagating or proposing", "Stack", "cancel", "Control-."),
     Shortcut("H", "Hide the masks, or show them again", "View", "toggle_masks", "H"),
     Shortcut("Ctrl-1 … Ctrl-9", "Class 1 to 9", "Classes"),
     Shortcut("F1", "This sheet", "View", "show_help", "F1"),

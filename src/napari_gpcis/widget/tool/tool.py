@@ -27,6 +27,7 @@ from napari_gpcis.widget.tool.instructions import Hint, hints, in_words
 from napari_gpcis.widget.tool.model_choice import ModelChoice
 from napari_gpcis.widget.tool.mouse import Mouse
 from napari_gpcis.widget.tool.options import ToolOptions
+from napari_gpcis.widget.tool.proposals import Proposals
 from napari_gpcis.widget.tool.settings import read_settings
 from napari_gpcis.widget.tool.shapes_input import add_shapes, shapes_layer
 from napari_gpcis.widget.tool.slice_jobs import SliceJobs
@@ -69,6 +70,8 @@ class Tool(QObject):
     earlier_work : EarlierWork
         Unsaved work that can be restored.
     mouse : Mouse
+    proposals : Proposals
+        Objects like the committed ones.
     """
 
     changed = Signal()
@@ -93,6 +96,7 @@ class Tool(QObject):
         self.jobs = SliceJobs(
             self.loop.engine, self.reporter, lambda document: document is self.document
         )
+        self.proposals = Proposals(self.documents, self.loop, self.reporter, self)
         self.queue = ActionQueue(
             lambda: self.loop.awaiting, self.reporter.attempt, self._show_waiting
         )
@@ -132,6 +136,7 @@ class Tool(QObject):
         self.reporter.close()
         self.loop.close()
         self.switcher.close()
+        self.proposals.close()
 
     def _listen(self) -> None:
         self.loop.settled.connect(self.queue.go_on)
@@ -140,7 +145,7 @@ class Tool(QObject):
         self.switcher.leaving.connect(self.queue.flush)
         events, mouse, attempt = self.events, self.mouse, self.reporter.attempt
         events.pressed.connect(lambda *press: attempt(lambda: mouse.press(*press)))
-        events.clicked.connect(lambda *click: attempt(lambda: mouse.click(*click)))
+        events.clicked.connect(lambda *click: attempt(lambda: self._click(*click)))
         events.dragged.connect(lambda drag: attempt(lambda: mouse.drag(drag)))
         events.drawn.connect(lambda drag: attempt(lambda: mouse.draw(drag)))
         events.drag_dropped.connect(mouse.drop)
@@ -159,7 +164,13 @@ class Tool(QObject):
         """The document under work."""
         return self.documents.open
 
+    def _click(self, world: tuple[float, ...], positive: bool) -> None:
+        """On a proposal, a click accepts or rejects it."""
+        if not self.proposals.click(world, positive):
+            self.mouse.click(world, positive)
+
     def _document_opened(self) -> None:
+        self.proposals.opened()
         self._bind_keys()
         if self.mode == "class":
             self.classes.show()
@@ -377,6 +388,10 @@ class Tool(QObject):
         """Class mode: give every pixel of every slice a class."""
         self._commit_classes(list(range(self.documents.open_or_raise().frame.shape[0])))
 
+    def propose(self) -> None:
+        """Propose all objects that are like the committed ones."""
+        self.queue.do(self.proposals.propose)
+
     def cancel(self) -> None:
         """Stop the running work; what is done stays, and undo takes it back."""
         self.jobs.cancel()
@@ -417,6 +432,8 @@ class Tool(QObject):
             return
         annotation = document.annotation
         if annotation.state.active not in annotation.state.objects():
+            if self.proposals.accept_all():
+                return
             self.reporter.tell("Nothing to commit: click on an object first", "warning")
         elif annotation.unanswered():
             annotation.begin_object()  # what is clicked now must not be added to it
@@ -453,7 +470,9 @@ class Tool(QObject):
             self.reporter.tell(f"{taken} shapes are drafts now{left}. Shift-Enter commits them")
 
     def _clear(self) -> None:
-        if self.document is not None and not self.document.annotation.clear():
+        if self.document is None or self.document.annotation.clear():
+            return
+        if not self.proposals.dismiss():
             self.loop.tell_ready()
 
     def _new_object(self) -> None:

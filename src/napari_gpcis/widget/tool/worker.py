@@ -97,6 +97,11 @@ class Worker(QObject):
         return self._long is not None
 
     @property
+    def cancelled(self) -> bool:
+        """True once the long job that is under way is to end."""
+        return self._cancelled or self._ends
+
+    @property
     def idle(self) -> bool:
         """True if nothing is under way or waiting."""
         with self._wake:
