@@ -119,11 +119,11 @@ class Window:
 
     def draw(self, *path: tuple[float, ...], keys: Any = PLAIN, release: bool = True) -> None:
         """Press on a pixel, move over others, release; with `release` off, go on holding."""
-        corners = [self.at(*place) for place in path]
-        QTest.mousePress(self.canvas.native, LEFT, keys, corners[0])
-        for start, end in pairwise(corners):
+        QApplication.processEvents()  # the panel may still be taking room from the canvas
+        QTest.mousePress(self.canvas.native, LEFT, keys, self.at(*path[0]))
+        for start, end in pairwise(np.asarray(path, float)):
             for part in (0.25, 0.5, 0.75, 1.0):
-                self._move(start + (end - start) * part, keys)
+                self._move(self.at(*(start + (end - start) * part)), keys)
         if release:
             self.release(*path[-1], keys=keys)
 

@@ -325,12 +325,12 @@ def test_the_table_counts_objects_and_warns_of_labels_that_follow_no_edge(
     def rows() -> dict[str, tuple[str, bool]]:
         return {
             row.image.currentText(): (row.objects.text(), row.warning.isVisible())
-            for row in tab._pairs._rows
+            for row in tab.pairs.rows
         }
 
     expected = {"cells": ("2", False), "more cells": ("2", True)}
     qtbot.waitUntil(lambda: rows() == expected, timeout=WAIT_MS)
-    row = tab._pairs._rows[1]
+    row = tab.pairs.rows[1]
     assert "another" in row.warning.text()
     qtbot.keyClicks(row.labels, "truth")  # the user chooses the right ones
     row.labels.activated.emit(row.labels.currentIndex())

@@ -151,8 +151,8 @@ class ClickTab(Part):
 
     def _lay_out(self) -> None:
         column = QVBoxLayout(self)
-        column.setContentsMargins(8, 8, 8, 8)
-        column.setSpacing(6)
+        column.setContentsMargins(8, 4, 8, 4)
+        column.setSpacing(4)
         for widget in (
             self.guide,
             self.restore,
@@ -165,7 +165,7 @@ class ClickTab(Part):
         ):
             column.addWidget(widget)
         actions = QVBoxLayout()
-        actions.setSpacing(4)
+        actions.setSpacing(3)
         for part in (self.objects, self.classes, self.steps, self.propagate, self.propose):
             actions.addWidget(part)
         column.addLayout(actions)
