@@ -129,11 +129,20 @@ def test_a_box_is_around_its_object(on_coins: Window, coins: tuple[Any, Any], ke
     assert {click.prompt for click in state.clicks} == {"box"}
     frame = np.array([(click.row, click.col) for click in state.clicks])
     np.testing.assert_allclose((frame.min(0), frame.max(0)), BOX, atol=4)
-    assert iou(on_coins.mask, coins[1], NEIGHBOUR) > 0.5
+    assert iou(on_coins.mask, coins[1], NEIGHBOUR) > 0.8
     pixels = np.argwhere(on_coins.mask)
     assert (pixels.min(0) > frame.min(0)).all()
     assert (pixels.max(0) < frame.max(0)).all()
     assert on_coins.tool.click_counts == (1, 0)
+
+
+def test_a_box_ends_where_the_button_is_let_go(on_coins: Window) -> None:
+    short = BOX[0], (BOX[1][0] - 20, BOX[1][1] - 20)
+    on_coins.draw(*short, keys=SHIFT, release=False)
+    on_coins.release(*BOX[1], keys=SHIFT)  # without a move before it
+    on_coins.settle()
+    frame = np.array([click[:2] for click in on_coins.clicks])
+    np.testing.assert_allclose((frame.min(0), frame.max(0)), BOX, atol=4)
 
 
 def test_a_lasso_says_what_belongs(on_coins: Window) -> None:

@@ -158,7 +158,8 @@ class ViewerEvents(QObject):
                 self.clicked.emit(world, positive)
         elif self._drag is not None:
             self._drag = None
-            self.drawn.emit(drag)
+            # where the button was let go: Qt may have left out the last moves
+            self.drawn.emit(drag.to(tuple(event.position)))
 
     def drop_drag(self) -> bool:
         """Forget the drag under way; False if there is none."""
