@@ -230,6 +230,15 @@ def test_a_defect_of_ours_is_not_hidden(desk: Desk, monkeypatch: pytest.MonkeyPa
     assert list(desk.out.iterdir()) == []
 
 
+# A shell lets what it starts in the background ignore Ctrl-C, and so would the child.
+PROGRAM = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from napari_gpcis.cli import main
+main()
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 @pytest.mark.parametrize(
@@ -245,7 +254,7 @@ def test_a_stopped_run_leaves_nothing(
     tifffile.imwrite(desk.image, np.stack([COINS] * 200), metadata={"axes": "ZYX"})
     desk.clicks.write_text("axis-0,axis-1,axis-2\n" + "".join(f"{z},73,52\n" for z in range(200)))
     process = subprocess.Popen(
-        [sys.executable, "-c", "from napari_gpcis.cli import main; main()", *desk.arguments()],
+        [sys.executable, "-c", PROGRAM, *desk.arguments()],
         stderr=subprocess.PIPE,
         text=True,
     )

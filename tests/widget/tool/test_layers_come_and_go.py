@@ -268,7 +268,7 @@ def test_labels_that_cannot_be_written_to_are_refused(tool: Any) -> None:
     tool.viewer.add_labels(da.zeros((96, 110), dtype=np.uint16), name="lazy")
     assert "lazy" not in tool.switcher.labels_names
     before = tool.switcher.labels_name
-    with pytest.raises(ValueError, match="[Cc]hoose"):
+    with pytest.raises(ValueError, match=r"[Cc]hoose"):
         tool.switcher.choose_labels("lazy")
     assert tool.switcher.labels_name == before
     click(tool, 0, *ONE)
@@ -279,7 +279,7 @@ def test_read_only_labels_are_refused_without_harm(tool: Any) -> None:
     locked = np.zeros((96, 110), np.uint16)
     locked.flags.writeable = False
     tool.viewer.add_layer(Labels(locked, name="locked"))
-    with pytest.raises(ValueError, match="[Cc]hoose"):
+    with pytest.raises(ValueError, match=r"[Cc]hoose"):
         tool.switcher.choose_labels("locked")
     settle(tool)
     assert tool.switcher.labels_name == "GPCIS labels"
