@@ -16,10 +16,9 @@ import torch
 
 from napari_gpcis.engine.click import Click
 from napari_gpcis.engine.geometry import Box, bounding_box
-from napari_gpcis.engine.masks import keep_clicked_components
-from napari_gpcis.engine.request import Latent, Request, clicks_in_window, place_in
+from napari_gpcis.engine.request import Latent, Request, clicks_in_window
 from napari_gpcis.engine.result import within_limits
-from napari_gpcis.engine.scale_search import SURE
+from napari_gpcis.engine.scale_search import clicked_piece
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
 
 PLACES = (0.5, 0.25, 0.75)
 """Of the box's sides: nine places, the centre first."""
-ELLIPSE = 0.0
-"""Logit inside the box's ellipse of the mask that is started from, minus it outside; 0: none."""
 FIT = 1.0
 AGREEMENT = 1.0
 
@@ -95,10 +92,7 @@ class BoxSearch:
         count, device = len(requests), features.image.device
         clicks = [torch.tensor(clicks_in_window(each), device=device) for each in requests]
         pyramid = tuple(level.expand(count, -1, -1, -1) for level in features.pyramid)
-        previous = None
-        if ELLIPSE:
-            previous = ellipse(request).to(device).sigmoid().expand(count, -1, -1, -1)
-        deep = network.decode(pyramid, clicks, previous)
+        deep = network.decode(pyramid, clicks)
         colour = network.colour(features.image).expand(count, -1, -1, -1)
         latents = network.classify(deep, colour, clicks).logits.float()
         temperature = network.config.temperature
@@ -137,18 +131,12 @@ def guess_of(request: Request, values: Tensor, temperature: float) -> Guess:
     temperature : float
         Of the model.
     """
-    logits = values[0, 0].cpu().numpy()
-    row, col = (round(at) for at in place_in(request.clicks[0], request.scale, request.window))
-    place = min(max(row, 0), logits.shape[0] - 1), min(max(col, 0), logits.shape[1] - 1)
-    mask, low, high = (
-        keep_clicked_components(np.ascontiguousarray(logits > threshold * temperature), [place])
-        for threshold in (0.0, -SURE, SURE)
-    )
+    mask, stability, _ = clicked_piece(request, values, temperature)
     return Guess(
         request,
         Latent(values.clone(), request.scale, request.window),
         mask,
-        int(high.sum()) / max(1, int(low.sum())),
+        stability,
         _fit(mask, request),
     )
 
@@ -164,20 +152,6 @@ def scores(guesses: Sequence[Guess]) -> list[float]:
         guess.stability + FIT * guess.fit + AGREEMENT * float(with_others)
         for guess, with_others in zip(guesses, agreement, strict=True)
     ]
-
-
-def ellipse(request: Request) -> Tensor:
-    """Logits of a mask that fills the ellipse in a request's limits, (1, 1, H, W)."""
-    scale, corner = request.scale, request.window.times(request.scale.pixels)
-    box = (request.limits or corner).within(corner)
-    rows, cols = request.window.times(scale.cell).shape
-    down, across = (
-        (torch.arange(count) + 0.5 - scale.factor * (low + high) / 2)
-        / (scale.factor * (high - low) / 2)
-        for count, low, high in ((rows, box.r0, box.r1), (cols, box.c0, box.c1))
-    )
-    inside = down[:, None] ** 2 + across**2 < 1
-    return (inside.float() * 2 - 1)[None, None] * ELLIPSE
 
 
 def _fit(mask: Array, request: Request) -> float:

@@ -243,6 +243,30 @@ def candidate_of(request: Request, values: Tensor, temperature: float) -> Candid
     temperature : float
         Of the model.
     """
+    mask, stability, places = clicked_piece(request, values, temperature)
+    padded = np.pad(mask, 1).view(np.uint8)
+    distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_3)[1:-1, 1:-1]
+    return Candidate(
+        level=request.level,
+        scale=request.scale,
+        latent=Latent(values.clone(), request.scale, request.window),
+        mask=mask,
+        stability=stability,
+        depth=max((float(distance[place]) for place in places), default=0.0)
+        / max(1.0, float(distance.max())),
+    )
+
+
+def clicked_piece(
+    request: Request, values: Tensor, temperature: float
+) -> tuple[Array, float, list[tuple[int, int]]]:
+    """Mask of an answer at network scale, its stability, and the positive clicks' places in it.
+
+    Parameters
+    ----------
+    request, values, temperature
+        As for `candidate_of`.
+    """
     logits = values[0, 0].cpu().numpy()
     places = []
     for click in request.clicks:
@@ -254,17 +278,7 @@ def candidate_of(request: Request, values: Tensor, temperature: float) -> Candid
     mask, low, high = (
         _piece(logits > threshold * temperature, places) for threshold in (0.0, -SURE, SURE)
     )
-    padded = np.pad(mask, 1).view(np.uint8)
-    distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_3)[1:-1, 1:-1]
-    return Candidate(
-        level=request.level,
-        scale=request.scale,
-        latent=Latent(values.clone(), request.scale, request.window),
-        mask=mask,
-        stability=int(high.sum()) / max(1, int(low.sum())),
-        depth=max((float(distance[place]) for place in places), default=0.0)
-        / max(1.0, float(distance.max())),
-    )
+    return mask, int(high.sum()) / max(1, int(low.sum())), places
 
 
 def _piece(mask: Array, places: Sequence[tuple[int, int]]) -> Array:
