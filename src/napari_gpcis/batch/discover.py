@@ -91,36 +91,40 @@ def find_jobs(
     ------
     UserError
     """
-    if boxes is not None:
-        if clicks is None:
-            clicks = boxes
-        else:
-            return _with_boxes(
-                boxes,
-                find_jobs(
-                    images,
-                    clicks,
-                    output,
-                    preview=preview,
-                    table=table,
-                    suffix=suffix,
-                    options=options,
-                    like=like,
-                ),
-            )
-    options = options or SegmentOptions()
+    wanted = _Wanted(output, preview, table, suffix, options or SegmentOptions())
+    if boxes is None or clicks is None:
+        return _find(images, clicks or boxes, like, wanted)
+    return _with_boxes(boxes, _find(images, clicks, like, wanted))
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is to be made of each image, and how: files for one image, folders for many."""
+
+    output: Path | None
+    preview: Path | None
+    table: Path | None
+    suffix: str
+    options: SegmentOptions
+
+
+def _find(
+    images: Sequence[Path], clicks: Path | None, like: Path | None, wanted: _Wanted
+) -> DiscoveredJobs:
+    """Tell one stack from many; boxes without clicks are taken for clicks."""
+    output = wanted.output
     if like is not None:
         _check_like(like, clicks)
     if len(images) == 1 and images[0].suffix.lower() == ".csv" and like is None:
-        return _of_manifest(images[0], clicks, output, preview, table, suffix, options)
+        return _of_manifest(images[0], clicks, wanted)
     if len(images) == 1 and not _is_pattern(images[0]):
         image = images[0]
         if clicks is not None and not clicks.is_dir():
-            return _single(image, clicks, output, preview, table, options)
+            return _single(image, clicks, wanted)
         clicks = like or clicks
         if not image.is_dir() or is_zarr_folder(image):
             if output is None or output.suffix.lower() in OUTPUT_SUFFIXES:
-                return _single(image, clicks, output, preview, table, options)
+                return _single(image, clicks, wanted)
             # what a shell made of a pattern that only one file matches
             found = _Found.among([image], images)
         else:
@@ -128,7 +132,7 @@ def find_jobs(
     else:
         found = _Found.among([path for given in images for path in _matches(given)], images)
     if output is not None:
-        found.leave_out({output / f"{_name(path)}_labels{suffix}" for path in found.images})
+        found.leave_out({output / f"{_name(path)}_labels{wanted.suffix}" for path in found.images})
     if like is None and clicks is not None and not clicks.is_dir():
         raise OptionError(
             f"there are {len(found.images)} images, but {clicks} is no folder; give the folder "
@@ -138,8 +142,7 @@ def find_jobs(
         (path, like or (clicks or path.parent) / f"{_name(path)}.csv", None)
         for path in found.images
     ]
-    jobs = _many(pairs, output, preview, table, suffix, options)
-    return jobs._replace(skipped=found.skipped())
+    return _many(pairs, wanted)._replace(skipped=found.skipped())
 
 
 def _with_boxes(boxes: Path, found: DiscoveredJobs) -> DiscoveredJobs:
@@ -239,32 +242,20 @@ def _check_like(like: Path, clicks: Path | None) -> None:
         raise OptionError(f"there is no annotation {like}; check its name and folder")
 
 
-def _single(
-    image: Path,
-    clicks: Path | None,
-    output: Path | None,
-    preview: Path | None,
-    table: Path | None,
-    options: SegmentOptions,
-) -> DiscoveredJobs:
+def _single(image: Path, clicks: Path | None, wanted: _Wanted) -> DiscoveredJobs:
     if clicks is None:
         raise OptionError("--clicks is missing (or --boxes), which one image needs; give its file")
-    if output is None:
+    if wanted.output is None:
         raise OptionError("--output is missing, which one image needs; give its file")
-    job = Job(image, clicks, output, preview, table, options)
-    return DiscoveredJobs([job], output.parent / LOG, is_single=True)
+    job = Job(image, clicks, wanted.output, wanted.preview, wanted.table, wanted.options)
+    return DiscoveredJobs([job], wanted.output.parent / LOG, is_single=True)
 
 
 def _many(
-    pairs: Sequence[tuple[Path, Path, Path | None]],
-    output: Path | None,
-    preview: Path | None,
-    table: Path | None,
-    suffix: str,
-    options: SegmentOptions,
-    log: Path | None = None,
+    pairs: Sequence[tuple[Path, Path, Path | None]], wanted: _Wanted, log: Path | None = None
 ) -> DiscoveredJobs:
     """Jobs of many images; outputs without a path of their own go into the folder."""
+    output, preview, table = wanted.output, wanted.preview, wanted.table
     if output is not None and output.suffix.lower() in OUTPUT_SUFFIXES:
         raise OptionError(
             f"there are {len(pairs)} images, but {output} is the name of one file; give a folder"
@@ -272,7 +263,7 @@ def _many(
     jobs = []
     for image, clicks, own in pairs:
         name = _name(image)
-        target = own or (output / f"{name}_labels{suffix}" if output is not None else None)
+        target = own or (output / f"{name}_labels{wanted.suffix}" if output is not None else None)
         if target is None:
             raise OptionError("--output is missing; give the folder for the label files")
         jobs.append(
@@ -282,7 +273,7 @@ def _many(
                 target,
                 preview and preview / f"{name}.png",
                 table and table / f"{name}.csv",
-                options,
+                wanted.options,
             )
         )
     _check_distinct(jobs)
@@ -291,19 +282,11 @@ def _many(
     return DiscoveredJobs(jobs, log or jobs[0].output.parent / LOG)
 
 
-def _of_manifest(
-    path: Path,
-    clicks: Path | None,
-    output: Path | None,
-    preview: Path | None,
-    table: Path | None,
-    suffix: str,
-    options: SegmentOptions,
-) -> DiscoveredJobs:
+def _of_manifest(path: Path, clicks: Path | None, wanted: _Wanted) -> DiscoveredJobs:
     if clicks is not None:
         raise OptionError(f"the manifest {path} names the clicks; leave --clicks out")
     rows = _rows(path)
-    needed = _COLUMNS if output is None else _COLUMNS[:2]
+    needed = _COLUMNS if wanted.output is None else _COLUMNS[:2]
     pairs = []
     for line, row in rows:
         missing = [name for name in needed if not row.get(name)]
@@ -312,10 +295,10 @@ def _of_manifest(
                 f"{path}, line {line}: no {' and no '.join(missing)}; write the columns "
                 f"{', '.join(needed)}"
             )
-        own = None if output is not None else path.parent / row["output"]
+        own = None if wanted.output is not None else path.parent / row["output"]
         pairs.append((path.parent / row["image"], path.parent / row["clicks"], own))
-    log = path.with_suffix(".log.jsonl") if output is None else None
-    return _many(pairs, output, preview, table, suffix, options, log)
+    log = path.with_suffix(".log.jsonl") if wanted.output is None else None
+    return _many(pairs, wanted, log)
 
 
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:

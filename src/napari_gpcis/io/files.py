@@ -11,7 +11,7 @@ import shutil
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from napari_gpcis.io.errors import OutputFileError
 
@@ -28,6 +28,7 @@ __all__ = [
     "is_zarr_folder",
     "lock",
     "natural_order",
+    "open_text",
     "os_errors_as_output_errors",
     "stale_parts",
 ]
@@ -171,6 +172,25 @@ def os_errors_as_output_errors(path: str | os.PathLike[str]) -> Iterator[None]:
         else:
             reason, remedy = f"there is no folder {folder}", "make it or choose another name"
         raise OutputFileError(f"cannot write {path}: {reason}; {remedy}") from error
+
+
+@contextmanager
+def open_text(path: str | os.PathLike[str], part: Path) -> Iterator[TextIO]:
+    """Open a text file at `part`, which will be put at `path`.
+
+    Raises
+    ------
+    OutputFileError
+        When it cannot be opened or closed; what is written inside the block is the caller's.
+    """
+    with os_errors_as_output_errors(path):
+        file = part.open("w", encoding="utf-8", newline="")
+    try:
+        yield file
+    finally:
+        # What is still in its buffer, a full disk refuses here once more.
+        with os_errors_as_output_errors(path):
+            file.close()
 
 
 def check_suffix(path: str | os.PathLike[str], suffixes: tuple[str, ...]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
-from napari_gpcis.io.files import os_errors_as_output_errors
+from napari_gpcis.io.files import open_text, os_errors_as_output_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,18 +36,13 @@ def open_coco(path: Path, part: Path, slices: Slices) -> Iterator[CocoAnnotation
     OutputFileError
         When it cannot be written.
     """
-    with os_errors_as_output_errors(path):
-        file = part.open("w", encoding="utf-8")
-    try:
+    with open_text(path, part) as file:
         annotations = CocoAnnotations(file, slices)
         with os_errors_as_output_errors(path):
             file.write(f'{{"images": {json.dumps(_images(slices))},\n"annotations": [')
         yield annotations
         with os_errors_as_output_errors(path):
             file.write(f'\n],\n"categories": {json.dumps(annotations.categories())}}}\n')
-    finally:
-        with os_errors_as_output_errors(path):
-            file.close()
 
 
 class CocoAnnotations:

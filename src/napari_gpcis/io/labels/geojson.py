@@ -6,7 +6,7 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
-from napari_gpcis.io.files import os_errors_as_output_errors
+from napari_gpcis.io.files import open_text, os_errors_as_output_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,17 +29,12 @@ def open_geojson(path: Path, part: Path, slices: Slices) -> Iterator[Features]:
     OutputFileError
         When it cannot be written.
     """
-    with os_errors_as_output_errors(path):
-        file = part.open("w", encoding="utf-8")
-    try:
+    with open_text(path, part) as file:
         with os_errors_as_output_errors(path):
             file.write('{"type": "FeatureCollection", "features": [')
         yield Features(file, slices)
         with os_errors_as_output_errors(path):
             file.write("\n]}\n")
-    finally:
-        with os_errors_as_output_errors(path):
-            file.close()
 
 
 class Features:

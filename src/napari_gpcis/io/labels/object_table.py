@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 import numpy as np
 
-from napari_gpcis.io.files import atomic_write, os_errors_as_output_errors
+from napari_gpcis.io.files import atomic_write, open_text, os_errors_as_output_errors
 
 if TYPE_CHECKING:
     import os
@@ -92,22 +92,10 @@ def object_table(path: str | os.PathLike[str], image: ImageStack) -> Iterator[Ob
         files = []
         for name in (path, slices_path(path)):
             part = stack.enter_context(atomic_write(name))
-            files.append(stack.enter_context(_opened(name, part)))
+            files.append(stack.enter_context(open_text(name, part)))
         table = ObjectTable(path, image, *files)
         yield table
         table.finish()
-
-
-@contextmanager
-def _opened(path: str | os.PathLike[str], part: Path) -> Iterator[TextIO]:
-    with os_errors_as_output_errors(path):
-        file = part.open("w", encoding="utf-8", newline="")
-    try:
-        yield file
-    finally:
-        # What is still in its buffer, a full disk refuses here once more.
-        with os_errors_as_output_errors(path):
-            file.close()
 
 
 class ObjectTable:
