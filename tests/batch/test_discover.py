@@ -129,7 +129,7 @@ def test_outputs_of_earlier_runs_and_what_is_no_image_are_skipped(folder: Path) 
     images = ["a2.tif", "a10.ome.tif", "b.png", "c.ome.zarr", "no_ending"]
     assert names([job.image for job in found.jobs]) == images
     assert found.skipped == (
-        "skipped 4 outputs of earlier runs and 4 files that are no images "
+        "skipped 4 outputs of earlier runs and 4 files that are not images "
         "(plan.docx, report.pdf, sizes.xlsx, Thumbs.db)"
     )
     # as a shell lists a folder
@@ -174,7 +174,7 @@ def test_a_manifest_may_come_from_any_spreadsheet(folder: Path, text: str) -> No
         ("one without output", "--output is missing"),
         ("many without output", "--output is missing"),
         ("many into a file", "is the name of one file; give a folder"),
-        ("many with a clicks file", "is no folder; give the folder that holds NAME.csv"),
+        ("many with a clicks file", "is not a folder; give the folder that holds NAME.csv"),
         ("no match", "no image matches"),
         ("empty folder", "holds no images"),
         ("same name", r"would both be written to .*a2_labels\.tif; rename one"),

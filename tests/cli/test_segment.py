@@ -96,7 +96,7 @@ def test_shapes_for_other_programs_are_written_too(
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"also": "svg"}, "'svg' is none of roi, geojson, coco"),
+        ({"also": "svg"}, "'svg' is not one of roi, geojson, coco"),
         ({"output": "labels.geojson"}, "one that ends in .tif, and --also geojson"),
     ],
 )
@@ -192,7 +192,7 @@ def spoil(desk: Desk, what: str) -> dict[str, object]:
         ("foreign model", "other"),
         ("unknown device", "got 'warp'; use 'auto'"),
         ("no size", "-3"),
-        ("no channel", "channels 0 to 0, not 2; choose among those"),
+        ("no channel", "channels 0 to 0, not 2; choose one of those"),
     ],
 )
 def test_what_the_user_can_mend_is_said_in_one_line(

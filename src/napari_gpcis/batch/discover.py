@@ -135,7 +135,7 @@ def _find(
         found.leave_out({output / f"{_name(path)}_labels{wanted.suffix}" for path in found.images})
     if like is None and clicks is not None and not clicks.is_dir():
         raise OptionError(
-            f"there are {len(found.images)} images, but {clicks} is no folder; give the folder "
+            f"there are {len(found.images)} images, but {clicks} is not a folder; give the folder "
             "that holds NAME.csv for each NAME.tif"
         )
     pairs = [
@@ -150,7 +150,7 @@ def _with_boxes(boxes: Path, found: DiscoveredJobs) -> DiscoveredJobs:
     if not boxes.is_dir():
         if not found.is_single:
             raise OptionError(
-                f"there are {len(found.jobs)} images, but {boxes} is no folder; give the folder "
+                f"there are {len(found.jobs)} images, but {boxes} is not a folder; give the folder "
                 "that holds NAME.csv for each NAME.tif"
             )
         return found._replace(jobs=[replace(job, boxes=boxes) for job in found.jobs])
@@ -222,7 +222,11 @@ class _Found:
         if self.others:
             names = ", ".join(path.name for path in sorted(self.others, key=_order)[:_SHOWN])
             more = ", …" if len(self.others) > _SHOWN else ""
-            noun = "file that is no image" if len(self.others) == 1 else "files that are no images"
+            noun = (
+                "file that is not an image"
+                if len(self.others) == 1
+                else "files that are not images"
+            )
             parts.append(f"{len(self.others)} {noun} ({names}{more})")
         return f"skipped {' and '.join(parts)}" if parts else ""
 
@@ -236,7 +240,7 @@ def _check_like(like: Path, clicks: Path | None) -> None:
         raise OptionError("--like takes the place of clicks; leave --clicks out")
     if like.suffix.lower() != ANNOTATION_SUFFIX:
         raise OptionError(
-            f"{like} is no saved annotation ({ANNOTATION_SUFFIX}); save one in napari's panel"
+            f"{like} is not a saved annotation ({ANNOTATION_SUFFIX}); save one in napari's panel"
         )
     if not like.is_file():
         raise OptionError(f"there is no annotation {like}; check its name and folder")

@@ -93,5 +93,5 @@ def _learned(path: Path, _: int, options: SegmentOptions, predictor: Predictor) 
                 segmenter = ImageSegmenter(source, predictor, ours)
                 return learn(objects, (), segmenter, options.object_diameter)
     raise AnnotationFileError(
-        f"{found} has another size than {path}; put the image that was annotated beside it"
+        f"{found} differs in size from {path}; put the image that was annotated beside it"
     )

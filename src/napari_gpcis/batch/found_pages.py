@@ -73,7 +73,7 @@ def _examples(run: Run, clicked: Mapping[int, Sequence[Outline]]) -> Examples:
     ]
     if not objects:
         raise ClicksFileError(
-            f"{run.job.clicks} leads to no object that could be an example; click inside objects"
+            f"{run.job.clicks} gives no object to use as an example; click inside objects"
         )
     return learn(objects, (), segmenter, segmenter.given_diameter)
 

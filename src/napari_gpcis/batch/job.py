@@ -57,8 +57,8 @@ class SegmentOptions:
             )
         if self.find_all and (self.mode == "class" or self.propagate):
             raise OptionError(
-                "finding all objects goes by outlined ones, and follows them through slices by "
-                "itself; leave class mode and propagate out"
+                "finding all objects needs outlined ones, and follows them through the slices by "
+                "itself; leave out class mode and propagate"
             )
         if not 0 <= self.min_score <= 1:
             raise OptionError(f"expected a min_score from 0 to 1, got {self.min_score}")
@@ -70,7 +70,7 @@ class SegmentOptions:
         if unknown:
             raise OptionError(
                 f"expected {', '.join(SHAPE_FORMATS)} besides the labels, got {unknown[0]!r}; "
-                "choose among those"
+                "choose one of those"
             )
         if self.threads is not None and self.threads < 1:
             raise OptionError(
@@ -130,8 +130,8 @@ class Job:
         kind = SHAPE_SUFFIXES.get(self.output.suffix.lower())
         if kind is not None:
             raise OutputFileError(
-                f"{self.output} is no name for labels, which shapes are written beside; give one "
-                f"that ends in .tif, and --also {kind}"
+                f"{self.output} cannot hold labels, and shapes are written beside labels; give "
+                f"one that ends in .tif, and --also {kind}"
             )
         check_suffix(self.output, OUTPUT_SUFFIXES)
         if self.preview is not None:

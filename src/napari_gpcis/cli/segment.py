@@ -59,9 +59,9 @@ def segment(
         Path | None,
         typer.Option(
             metavar="BOXES.csv",
-            help="Boxes around objects, in place of clicks or besides them: columns r0,c0,r1,c1 "
-            "(or top,left,bottom,right, or y0,x0,y1,x1), for stacks z, and optionally label. For "
-            "many: the folder with NAME.csv for each NAME.tif.",
+            help="Boxes around objects, in place of clicks, or in addition to them: columns "
+            "r0,c0,r1,c1 (or top,left,bottom,right, or y0,x0,y1,x1), for stacks z, and optionally "
+            "label. For many: the folder with NAME.csv for each NAME.tif.",
         ),
     ] = None,
     output: Annotated[
@@ -263,7 +263,7 @@ def _also(text: str | None) -> tuple[ShapeFormat, ...]:
     for name in names:
         if name not in known:
             raise typer.BadParameter(
-                f"{name!r} is none of {', '.join(SHAPE_FORMATS)}", param_hint="--also"
+                f"{name!r} is not one of {', '.join(SHAPE_FORMATS)}", param_hint="--also"
             )
     return tuple(known[name] for name in names)
 

@@ -100,7 +100,7 @@ def atomic_folder(
         is_taken = target.exists() and not (target.is_dir() and may_replace(target))
     if is_taken:
         raise OutputFileError(
-            f"cannot write {path}: it exists and is no {kind}; choose another name"
+            f"cannot write {path}: it exists and is not a {kind}; choose another name"
         )
     part = hidden_path(target, f".{os.getpid()}.part")
     with os_errors_as_output_errors(path):

@@ -427,9 +427,9 @@ def test_records_that_make_no_sense_are_damage(path: Path, journal: Journal) -> 
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"", "is no journal"),
-        (b"index,axis-0\n", "is no journal"),
-        (to_line({"format": "other"}, 0)[0], "is no journal"),
+        (b"", "is not a journal"),
+        (b"index,axis-0\n", "is not a journal"),
+        (to_line({"format": "other"}, 0)[0], "is not a journal"),
         (to_line({"format": "napari-gpcis journal", "version": 2}, 0)[0], "update napari-gpcis"),
         (to_line({"format": "napari-gpcis journal", "version": 1}, 0)[0], "lacks 'identity'"),
     ],

@@ -140,7 +140,7 @@ def test_what_is_no_zarr_is_never_replaced(folder: Path, is_folder: bool) -> Non
         mine = mine / "thesis.txt"
     mine.write_text("do not delete")
     with (
-        pytest.raises(OutputFileError, match="it exists and is no zarr; choose another name"),
+        pytest.raises(OutputFileError, match="it exists and is not a zarr; choose another name"),
         label_writer(folder / "labels.zarr", image(), 9),
     ):
         pytest.fail("work was begun")

@@ -141,7 +141,11 @@ def test_a_fold_says_whether_it_is_open(panel: Any) -> None:
 def test_a_mouse_click_leaves_the_keyboard_to_the_canvas(panel: Any, qtbot: Any) -> None:
     from qtpy.QtCore import Qt
 
-    for widget in (panel.click.steps.undo, panel.click.mode.active, panel.click.image._boxes[0]):
+    for widget in (
+        panel.click.steps.undo,
+        panel.click.mode.active,
+        panel.click.image.channel_boxes[0],
+    ):
         qtbot.mouseClick(widget, Qt.MouseButton.LeftButton)
         assert not widget.hasFocus()
 

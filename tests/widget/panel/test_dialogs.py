@@ -28,7 +28,7 @@ def panel(tool: Any, qtbot: Any) -> Any:
 
 def test_the_help_sheet_has_all_keys_in_their_groups(panel: Any) -> None:
     panel.click.help.click()
-    lines = panel._help.browser.toPlainText().split("\n")
+    lines = panel.help_sheet.browser.toPlainText().split("\n")
     expected = ["Click", "Left click", "a < b & c", "T", "Swap"]
     expected += ["Object", "N", "Begin another object"]
     assert [line for line in lines if line] == expected
@@ -36,10 +36,10 @@ def test_the_help_sheet_has_all_keys_in_their_groups(panel: Any) -> None:
 
 def test_the_help_sheet_opens_once(panel: Any, tool: Any) -> None:
     tool.help_wanted.emit()
-    first = panel._help
+    first = panel.help_sheet
     first.close()
     panel.show_help()
-    assert panel._help is first
+    assert panel.help_sheet is first
     assert first.isVisible()
 
 
@@ -49,28 +49,28 @@ def test_the_help_sheet_is_the_table_of_keys_by_default(tool: Any, qtbot: Any) -
 
     with open_panel(tool, qtbot) as panel:
         panel.show_help()
-        text = panel._help.browser.toPlainText()
+        text = panel.help_sheet.browser.toPlainText()
     assert all(shortcut.text in text for shortcut in SHORTCUTS)
 
 
 def test_a_card_that_is_loading_appears_by_itself(panel: Any, tool: Any) -> None:
     tool.describe_model(card="")
     panel.click.model.card.click()
-    browser = panel.click.model._dialog.browser
+    browser = panel.click.model.dialog.browser
     assert "loading" in browser.toPlainText()
     tool.describe_model(card="# The card\n\nSee [the data](https://example.org).")
     assert browser.toPlainText().startswith("The card")
     tool.options.model = "paper"
     tool.describe_model(card="# Another")
     assert browser.toPlainText().startswith("Another")
-    assert "paper" in panel.click.model._dialog.windowTitle()
+    assert "paper" in panel.click.model.dialog.windowTitle()
 
 
 def test_links_of_the_card_have_the_colour_of_the_theme(panel: Any) -> None:
     from napari_gpcis.widget.theme import palette_of
 
     panel.click.model.card.click()
-    browser = panel.click.model._dialog.browser
+    browser = panel.click.model.dialog.browser
     for theme in ("light", "dark"):
         panel.click.set_palette(palette_of(theme))
         cursor = browser.document().find("DSB2018")

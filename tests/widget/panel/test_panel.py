@@ -41,7 +41,7 @@ def shown(widget: Any) -> bool:
 
 CHOICES = {
     "image": (lambda c: choose(c.image.image, "nuclei"), ("switcher.choose_image", "nuclei")),
-    "channels": (lambda c: c.image._boxes[1].click(), ("axes.set_channels", (0,))),
+    "channels": (lambda c: c.image.channel_boxes[1].click(), ("axes.set_channels", (0,))),
     "mode": (lambda c: c.mode.classes.click(), ("set_mode", "class")),
     "active": (lambda c: c.mode.active.click(), ("set_active", False)),
     "draw": (lambda c: c.draw.buttons["lasso"].click(), ("set_draws", "lasso")),
@@ -89,7 +89,7 @@ def look(click: Any) -> tuple[Any, ...]:
     """What the choices show."""
     return (
         click.image.image.value,
-        [box.isChecked() for box in click.image._boxes],
+        [box.isChecked() for box in click.image.channel_boxes],
         click.mode.classes.isChecked(),
         click.mode.active.isChecked(),
         [button.isChecked() for button in click.draw.buttons.values()],
@@ -217,7 +217,7 @@ def test_each_level_has_its_own_sign(panel: Any, tool: Any) -> None:
     signs = set()
     for level in ("info", "busy", "warning", "error"):
         tool.show("x", level)
-        signs.add(panel.click.status._sign.text())
+        signs.add(panel.click.status.sign.text())
     assert len(signs) == 4
 
 
@@ -255,7 +255,7 @@ def test_channels_are_shown_only_when_there_are_some(panel: Any, tool: Any) -> N
     tool.switcher.choose_image("stained")
     tool.changed.emit()
     assert shown(panel.click.image.channels)
-    assert [box.text() for box in panel.click.image._boxes] == ["red", "green", "blue"]
+    assert [box.text() for box in panel.click.image.channel_boxes] == ["red", "green", "blue"]
 
 
 def test_what_is_being_typed_survives_a_change_of_the_tool(

@@ -75,7 +75,7 @@ def test_the_panel_follows_the_theme(docked: Any, qapp: Any) -> None:
     for theme in ("light", "dark", "light"):
         viewer.theme = theme
         qapp.processEvents()
-        assert palette_of(theme).surface in panel.click.status._box.styleSheet()
+        assert palette_of(theme).surface in panel.click.status.box.styleSheet()
 
 
 def test_a_closed_panel_listens_no_more(docked: Any, tool: Any, qapp: Any) -> None:

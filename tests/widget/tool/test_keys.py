@@ -72,7 +72,7 @@ def test_h_hides_the_masks_and_shows_them_again(on_coins: Window) -> None:
 
 def test_f1_opens_the_help_sheet(on_coins: Window) -> None:
     on_coins.press(Qt.Key.Key_F1)
-    sheet = on_coins.panel._help
+    sheet = on_coins.panel.help_sheet
     assert sheet is not None
     assert sheet.isVisible()
     sheet.close()

@@ -185,7 +185,7 @@ def read_clicks_for(
     raise ClicksFileError(
         f"{path} has {len(placed[0].place)} coordinates for each click, which may be those along "
         f"{meanings} of {image.path} with the axes {stored.letters} {stored.shape}; name the axes "
-        "of the image (--axes), or leave out the columns of those that are no slices"
+        "of the image (--axes), or leave out the columns of axes that are not slices"
     )
 
 

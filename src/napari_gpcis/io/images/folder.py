@@ -122,7 +122,7 @@ class PageFolder(ImageStack):
             raise ImageFileError(
                 f"{file.path} has the shape {file.shape} and type {file.dtype}, but "
                 f"{self._files[0].name} has {self._like[0]} and {self._like[1]}; "
-                "move files that are no page of the stack to another folder"
+                "move files that are not pages of the stack to another folder"
             )
 
 

@@ -129,7 +129,7 @@ class ImageStack(ABC):
         if wrong or not channels:
             raise ImageFileError(
                 f"{self.path} has channels 0 to {available - 1}, "
-                f"not {', '.join(map(str, wrong)) or 'none'}; choose among those"
+                f"not {', '.join(map(str, wrong)) or 'none'}; choose one of those"
             )
         if self.channels:
             kept = list(range(available)) if self._kept is None else self._kept

@@ -120,7 +120,7 @@ def _header(file: BinaryIO, path: Path) -> tuple[_Format, int]:
     head = file.read(16)
     order = {b"II": "<", b"MM": ">", b"EP": "<"}.get(head[:2])
     if order is None or len(head) < 8:
-        raise ValueError(f"it is no TIFF, as it begins with {head[:4]!r}")
+        raise ValueError(f"it is not a TIFF: it begins with {head[:4]!r}")
     big = struct.unpack(order + "H", head[2:4])[0] == 43
     form = _Format(order, big, path.suffix.lower() == ".ndpi" and not big and order == "<")
     try:

@@ -108,13 +108,13 @@ class StoredPage:
         ValueError
         """
         if (sizes <= 0).any() or (places < 8).any() or (places + sizes > self.file_size).any():
-            raise ValueError("pixels are said to lie outside the file")
+            raise ValueError("its header places pixels outside the file")
         starts = self.starts[: 0 if several_pages else None]
         # A page may share all of its bytes with another one, so the same start is no overlap.
         for landmarks, first in ((self.headers, places), (starts, places + 1)):
             before = np.searchsorted(landmarks, first)
             if (before != np.searchsorted(landmarks, places + sizes)).any():
-                raise ValueError("pixels are said to lie where the file has something else")
+                raise ValueError("its header places pixels where the file has something else")
 
 
 def segment_grid(key: TiffPage) -> tuple[int, int, int, int]:
@@ -186,7 +186,7 @@ def _check_apart(places: NDArray[Any], stored: NDArray[Any]) -> None:
     order = np.argsort(places, kind="stable")
     places, ends = places[order], (places + stored)[order]
     if ((places[1:] < ends[:-1]) & (places[1:] != places[:-1])).any():
-        raise ValueError("pixels are said to lie over each other")
+        raise ValueError("its pixel data overlap")
 
 
 def _check_expansion(page: StoredPage, stored: NDArray[Any], segment: int, number: int) -> None:
@@ -229,7 +229,7 @@ def check_picture(data: bytes, key: TiffPage) -> None:
     height, width, *_ = segment_grid(key)
     _, _, rows, columns, _ = key.shaped
     if found is not None and (found[0] > max(height, rows) or found[1] > max(width, columns)):
-        raise ValueError(f"a segment of {width} × {height} pixels is said to hold {found}")
+        raise ValueError(f"a segment of {width} × {height} pixels claims to hold {found}")
 
 
 def _picture_size(data: bytes, compression: int) -> tuple[int, int] | None:

@@ -70,7 +70,7 @@ def choose_series(
         known = ", ".join(f"{i}: {one.axes} {one.shape}" for i, one in enumerate(found[:_SHOWN]))
         more = ", …" if len(found) > _SHOWN else ""
         raise ImageFileError(
-            f"{path} has no series {series}, but {known}{more}; choose among those"
+            f"{path} has no series {series}, but {known}{more}; choose one of those"
         )
     chosen = found[series]
     others = [one for one in found if one is not chosen and not one.keyframe.is_reduced]

@@ -193,7 +193,7 @@ def _check_series(series: int, names: Sequence[str], path: Path) -> None:
     if not 0 <= series < len(names):
         known = ", ".join(f"{i}: {name}" for i, name in enumerate(names[:12]))
         raise ImageFileError(
-            f"{path} has no series {series}, but {known or 'none at all'}; choose among those"
+            f"{path} has no series {series}, but {known or 'none at all'}; choose one of those"
         )
 
 

@@ -244,7 +244,7 @@ def _begin(path: Path, line: bytes) -> Recording:
         parsed = parse_line(line, 0)
         if parsed is None or parsed[0].get("format") != FORMAT:
             raise JournalError(
-                f"{path} is no journal, or its first line is damaged; give another file"
+                f"{path} is not a journal, or its first line is damaged; give another file"
             )
         record, checksum = parsed
         if record["version"] != VERSION:

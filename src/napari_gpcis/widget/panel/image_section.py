@@ -76,7 +76,7 @@ class ImageChoice(Part):
         self.channels = QWidget()
         self._flow = QFlowLayout(self.channels)
         tight(self._flow, spacing=10)
-        self._boxes: list[QCheckBox] = []
+        self.channel_boxes: list[QCheckBox] = []
         self._form = QFormLayout(self)
         tight(self._form)
         self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
@@ -94,9 +94,9 @@ class ImageChoice(Part):
         """Show the images and the channels that there are."""
         switcher, axes = self.tool.switcher, self.tool.axes
         self.image.show_items([(name, name) for name in switcher.image_names], switcher.image_name)
-        if [box.text() for box in self._boxes] != axes.channels:
+        if [box.text() for box in self.channel_boxes] != axes.channels:
             self._offer(axes.channels)
-        for index, box in enumerate(self._boxes):
+        for index, box in enumerate(self.channel_boxes):
             box.setChecked(index in axes.chosen_channels)
         self._form.setRowVisible(self.channels, bool(axes.channels))
         self._form.setRowVisible(self.combine, switcher.can_combine)
@@ -107,16 +107,16 @@ class ImageChoice(Part):
             chooser.show_items(kinds, axis.kind)
 
     def _offer(self, names: Sequence[str]) -> None:
-        for box in self._boxes:
+        for box in self.channel_boxes:
             self._flow.removeWidget(box)
             box.deleteLater()
-        self._boxes = [QCheckBox(name) for name in names]
-        for box in self._boxes:
+        self.channel_boxes = [QCheckBox(name) for name in names]
+        for box in self.channel_boxes:
             describe(box, f"Channel {box.text()}", "Whether the model sees this channel")
             box.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             box.clicked.connect(lambda: self._choose())
             self._flow.addWidget(box)
-        tab_through(self.image, self._boxes)
+        tab_through(self.image, self.channel_boxes)
 
     def _ask_for_axes(self, axes: Sequence[Axis]) -> None:
         for chooser in self.axes:
@@ -131,11 +131,11 @@ class ImageChoice(Part):
             )
             self._form.insertRow(1 + at, f"{axis.title.capitalize()}", chooser)
             self.axes.append(chooser)
-        tab_through(self.image, [*self.axes, *self._boxes])
+        tab_through(self.image, [*self.axes, *self.channel_boxes])
 
     def _say_axis(self, index: int, kind: AxisKind) -> None:
         self.attempt(lambda: self.tool.axes.set_kind(index, kind))
 
     def _choose(self) -> None:
-        chosen = tuple(index for index, box in enumerate(self._boxes) if box.isChecked())
+        chosen = tuple(index for index, box in enumerate(self.channel_boxes) if box.isChecked())
         self.attempt(lambda: self.tool.axes.set_channels(chosen))

@@ -45,7 +45,7 @@ class ModelSection(Part):
         )
         self.in_use = QLabel()
         self.in_use.setToolTip("The device that computes now")
-        self._dialog: ModelDialog | None = None
+        self.dialog: ModelDialog | None = None
         self._palette: Palette | None = None
 
         buttons = QHBoxLayout()
@@ -78,14 +78,14 @@ class ModelSection(Part):
         self.model.show_items(items, current)
         self.device.show_items([(name, name) for name in model.devices], model.device)
         self.in_use.setText(f"in use: {model.device_in_use}" if model.device_in_use else "")
-        if self._dialog is not None and self._dialog.isVisible():
-            self._dialog.show_card(self.model.currentText(), model.card)
+        if self.dialog is not None and self.dialog.isVisible():
+            self.dialog.show_card(self.model.currentText(), model.card)
 
     def set_palette(self, palette: Palette) -> None:
         """Take up the colours of a theme."""
         self._palette = palette
-        if self._dialog is not None:
-            self._dialog.set_palette(palette)
+        if self.dialog is not None:
+            self.dialog.set_palette(palette)
 
     def open_file(self) -> None:
         """Ask for a model file, and use it."""
@@ -97,10 +97,10 @@ class ModelSection(Part):
 
     def show_card(self) -> None:
         """Open the model's card beside the panel."""
-        if self._dialog is None:
-            self._dialog = ModelDialog(self)
+        if self.dialog is None:
+            self.dialog = ModelDialog(self)
             if self._palette is not None:
-                self._dialog.set_palette(self._palette)
-        self._dialog.show_card(self.model.currentText(), self.tool.model.card)
-        self._dialog.show()
-        self._dialog.raise_()
+                self.dialog.set_palette(self._palette)
+        self.dialog.show_card(self.model.currentText(), self.tool.model.card)
+        self.dialog.show()
+        self.dialog.raise_()

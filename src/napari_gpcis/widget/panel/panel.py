@@ -71,7 +71,7 @@ class GPCISPanel(QWidget):
         self.viewer = napari_viewer
         self.tool: Tool = tool
         self._shortcuts = shortcuts
-        self._help: HelpSheet | None = None
+        self.help_sheet: HelpSheet | None = None
         self._complaint: Status | None = None
         self._overheard: Status | None = None  # the tool's status when the complaint was made
         self._theme = ""
@@ -135,10 +135,10 @@ class GPCISPanel(QWidget):
 
     def show_help(self) -> None:
         """Open the sheet with all keys."""
-        if self._help is None:
-            self._help = HelpSheet(self._all_shortcuts(), self)
-        self._help.show()
-        self._help.raise_()
+        if self.help_sheet is None:
+            self.help_sheet = HelpSheet(self._all_shortcuts(), self)
+        self.help_sheet.show()
+        self.help_sheet.raise_()
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
         """Keep what is typed into a field from the canvas: Enter there commits no object."""

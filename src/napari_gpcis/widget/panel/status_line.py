@@ -38,18 +38,18 @@ class StatusLine(Part):
         self._palette: Palette | None = None
         self._level: Level = "info"
         self._size = ""
-        self._box = QFrame()
-        self._box.setObjectName("gpcisStatus")
-        self._sign = QLabel()
-        self._sign.setAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
+        self.box = QFrame()
+        self.box.setObjectName("gpcisStatus")
+        self.sign = QLabel()
+        self.sign.setAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
         self.text = QLabel()
         self.text.setTextFormat(Qt.TextFormat.PlainText)
         self.text.setWordWrap(True)
         self.text.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        row = QHBoxLayout(self._box)
+        row = QHBoxLayout(self.box)
         row.setContentsMargins(6, 4, 6, 4)
-        row.addWidget(self._sign)
+        row.addWidget(self.sign)
         row.addWidget(self.text, 1)
 
         self.bar = QProgressBar()
@@ -72,7 +72,7 @@ class StatusLine(Part):
 
         column = QVBoxLayout(self)
         tight(column, spacing=4)
-        column.addWidget(self._box)
+        column.addWidget(self.box)
         column.addLayout(progress)
 
     def refresh(self) -> None:
@@ -85,7 +85,7 @@ class StatusLine(Part):
         self.text.setToolTip(status.text)
         self._fit()
         self.text.setAccessibleName(f"Status: {_WORDS[status.level]}{status.text}")
-        self._sign.setText(_SIGNS[status.level])
+        self.sign.setText(_SIGNS[status.level])
         if status.level != self._level:
             self._level = status.level
             self._paint()
@@ -107,14 +107,14 @@ class StatusLine(Part):
         if self._palette is None:
             return
         color = self._palette.levels[self._level]
-        self._box.setStyleSheet(
+        self.box.setStyleSheet(
             f"#gpcisStatus {{ background: {self._palette.surface};"
             f" border-left: 3px solid {color}; border-radius: 2px; }}"
             f" #gpcisStatus QLabel {{ color: {color}; font-size: {self._palette.large}; }}"
         )
         self.text.ensurePolished()
         metrics = self.text.fontMetrics()
-        self._sign.setFixedWidth(metrics.horizontalAdvance("⚠ "))
+        self.sign.setFixedWidth(metrics.horizontalAdvance("⚠ "))
         self._fit()
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
