@@ -10,6 +10,7 @@ trained on and a window is one of 384 px; clicks lie on one cell and around it.
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import time
 import warnings
@@ -97,6 +98,45 @@ def time_click(
         stage: 1e3 * statistics.median(t.get(stage, 0.0) for t in stages) for stage in STAGES
     }
     return statistics.median(times), medians, result
+
+
+def zigzag(pixels: int) -> list[tuple[float, float]]:
+    """Corners of a stroke of about so many pixels, to and fro over the cell."""
+    radius = CELL_RADIUS - 3
+    step = math.pi * radius**2 / pixels
+    corners = []
+    for turn, down in enumerate(np.arange(step / 2 - radius, radius, step)):
+        half = math.sqrt(radius**2 - down**2)
+        ends = [(CELL[0] + down, CELL[1] - half), (CELL[0] + down, CELL[1] + half)]
+        corners += ends if turn % 2 == 0 else ends[::-1]
+    return corners
+
+
+def report_strokes(model: SegmentationNetwork, repeats: int, device: str) -> None:
+    """Print what a scribble costs, by its pixels."""
+    made = table(
+        "A scribble after one click on a 512² slice (median, ms)",
+        ["pixels", "stroke → mask", *STAGES],
+    )
+    for count in (50, 100, 500):
+        session = Session(model, device=device)
+        session.set_image(image_of(512))
+        session.add_click(*CELL)
+        times, stages = [], []
+        for turn in range(repeats + 1):
+            started = time.perf_counter()
+            result = session.add_scribble(zigzag(count))
+            _ = result.box_mask
+            if turn:  # the first warms up
+                times.append(1e3 * (time.perf_counter() - started))
+                stages.append(result.timings)
+            drawn = len(session.clicks) - 1
+            session.undo()
+        cells = [
+            f"{1e3 * statistics.median(t.get(stage, 0.0) for t in stages):.1f}" for stage in STAGES
+        ]
+        made.add_row(str(drawn), f"{statistics.median(times):.1f}", *cells)
+    console.print(made)
 
 
 def first_click(model: SegmentationNetwork, side: int, repeats: int, device: str) -> float:
@@ -251,6 +291,7 @@ def main() -> None:
         f"{torch.get_num_threads()} threads, medians of {options.repeats} runs"
     )
     ours = report_clicks(model, options.repeats, options.device)
+    report_strokes(model, options.repeats, options.device)
     report_slices(model, options.repeats, options.device)
     if options.peers:
         report_peers(ours, options.repeats)

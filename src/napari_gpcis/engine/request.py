@@ -118,7 +118,13 @@ def clicks_in_window(
     request: Request, clicks: Sequence[Click] | None = None
 ) -> list[tuple[float, float, float]]:
     """Clicks of a request (or some of them) as the network takes them: row, column, ±1."""
+    scale = request.scale
+    corner = request.window.times(scale.cell)
     return [
-        (*place_in(click, request.scale, request.window), 1.0 if click.positive else -1.0)
+        (
+            scale.to_network(click.row) - corner.r0,
+            scale.to_network(click.col) - corner.c0,
+            1.0 if click.positive else -1.0,
+        )
         for click in (request.clicks if clicks is None else clicks)
     ]

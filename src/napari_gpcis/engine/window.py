@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from napari_gpcis.engine.geometry import Box, Scale
+from napari_gpcis.engine.prompts import extent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,11 +26,9 @@ NEAR_BORDER = 8
 
 def object_box(mask_box: Box | None, clicks: Sequence[Click]) -> Box:
     """Smallest box of image pixels around an object's last mask and its clicks."""
-    boxes = [Box(click.row, click.col, click.row + 1, click.col + 1) for click in clicks]
-    box = boxes[0] if mask_box is None else mask_box
-    for other in boxes:
-        box = box.unite(other)
-    return box
+    if mask_box is None:
+        return extent(clicks)
+    return mask_box.unite(extent(clicks)) if clicks else mask_box
 
 
 def canvas_of(clicks: Sequence[Click], scale: Scale, shape: tuple[int, int]) -> Box:
