@@ -14,6 +14,7 @@ import math
 import statistics
 import time
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING
 
 import cv2
@@ -83,14 +84,21 @@ def session_with(
 def time_click(
     model: SegmentationNetwork, image: np.ndarray, count: int, repeats: int, device: str
 ) -> tuple[float, dict[str, float], Result]:
-    """Median milliseconds of the count-th click (taken back between runs), its stages, a result."""
+    """Median milliseconds of the count-th click, its stages, a result."""
     session, last = session_with(model, image, count, device)
+    return time_prompt(session, lambda: session.add_click(*last), repeats)
+
+
+def time_prompt(
+    session: Session, prompt: Callable[[], Result], repeats: int
+) -> tuple[float, dict[str, float], Result]:
+    """Time a click or stroke that the session has already; it is taken back before each run."""
     times, stages = [], []
     result = session.result
     for _ in range(repeats):
         session.undo()
         started = time.perf_counter()
-        result = session.add_click(*last)
+        result = prompt()
         _ = result.box_mask
         times.append(1e3 * (time.perf_counter() - started))
         stages.append(result.timings)
@@ -122,20 +130,11 @@ def report_strokes(model: SegmentationNetwork, repeats: int, device: str) -> Non
         session = Session(model, device=device)
         session.set_image(image_of(512))
         session.add_click(*CELL)
-        times, stages = [], []
-        for turn in range(repeats + 1):
-            started = time.perf_counter()
-            result = session.add_scribble(zigzag(count))
-            _ = result.box_mask
-            if turn:  # the first warms up
-                times.append(1e3 * (time.perf_counter() - started))
-                stages.append(result.timings)
-            drawn = len(session.clicks) - 1
-            session.undo()
-        cells = [
-            f"{1e3 * statistics.median(t.get(stage, 0.0) for t in stages):.1f}" for stage in STAGES
-        ]
-        made.add_row(str(drawn), f"{statistics.median(times):.1f}", *cells)
+        path = zigzag(count)
+        session.add_scribble(path)
+        drawn = len(session.clicks) - 1
+        total, stages, _ = time_prompt(session, partial(session.add_scribble, path), repeats)
+        made.add_row(str(drawn), f"{total:.1f}", *(f"{stages[stage]:.1f}" for stage in STAGES))
     console.print(made)
 
 

@@ -134,10 +134,7 @@ def _find(
     if output is not None:
         found.leave_out({output / f"{_name(path)}_labels{wanted.suffix}" for path in found.images})
     if like is None and clicks is not None and not clicks.is_dir():
-        raise OptionError(
-            f"there are {len(found.images)} images, but {clicks} is not a folder; give the folder "
-            "that holds NAME.csv for each NAME.tif"
-        )
+        raise _no_folder(len(found.images), clicks)
     pairs = [
         (path, like or (clicks or path.parent) / f"{_name(path)}.csv", None)
         for path in found.images
@@ -149,10 +146,7 @@ def _with_boxes(boxes: Path, found: DiscoveredJobs) -> DiscoveredJobs:
     """Jobs with their boxes; in a folder, those of images without a file there have none."""
     if not boxes.is_dir():
         if not found.is_single:
-            raise OptionError(
-                f"there are {len(found.jobs)} images, but {boxes} is not a folder; give the folder "
-                "that holds NAME.csv for each NAME.tif"
-            )
+            raise _no_folder(len(found.jobs), boxes)
         return found._replace(jobs=[replace(job, boxes=boxes) for job in found.jobs])
     files = [boxes / f"{_name(job.image)}.csv" for job in found.jobs]
     jobs = [
@@ -233,6 +227,13 @@ class _Found:
 
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _no_folder(images: int, path: Path) -> OptionError:
+    return OptionError(
+        f"there are {images} images, but {path} is not a folder; give the folder that holds "
+        "NAME.csv for each NAME.tif"
+    )
 
 
 def _check_like(like: Path, clicks: Path | None) -> None:

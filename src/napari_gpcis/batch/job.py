@@ -58,7 +58,7 @@ class SegmentOptions:
         if self.find_all and (self.mode == "class" or self.propagate):
             raise OptionError(
                 "finding all objects needs outlined ones, and follows them through the slices by "
-                "itself; leave out class mode and propagate"
+                "itself; leave class mode and propagate out"
             )
         if not 0 <= self.min_score <= 1:
             raise OptionError(f"expected a min_score from 0 to 1, got {self.min_score}")

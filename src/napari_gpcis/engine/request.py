@@ -108,23 +108,27 @@ def class_of(click: Click) -> int:
     return click.object_id if click.positive else 0
 
 
+def places_in(clicks: Sequence[Click], scale: Scale, window: Box) -> list[tuple[float, float]]:
+    """Rows and columns of clicks in network pixels of a window of cells."""
+    corner = window.times(scale.cell)
+    return [
+        (scale.to_network(click.row) - corner.r0, scale.to_network(click.col) - corner.c0)
+        for click in clicks
+    ]
+
+
 def place_in(click: Click, scale: Scale, window: Box) -> tuple[float, float]:
     """Row and column of a click in network pixels of a window of cells."""
-    corner = window.times(scale.cell)
-    return scale.to_network(click.row) - corner.r0, scale.to_network(click.col) - corner.c0
+    return places_in((click,), scale, window)[0]
 
 
 def clicks_in_window(
     request: Request, clicks: Sequence[Click] | None = None
 ) -> list[tuple[float, float, float]]:
     """Clicks of a request (or some of them) as the network takes them: row, column, ±1."""
-    scale = request.scale
-    corner = request.window.times(scale.cell)
+    meant = request.clicks if clicks is None else clicks
+    places = places_in(meant, request.scale, request.window)
     return [
-        (
-            scale.to_network(click.row) - corner.r0,
-            scale.to_network(click.col) - corner.c0,
-            1.0 if click.positive else -1.0,
-        )
-        for click in (request.clicks if clicks is None else clicks)
+        (row, col, 1.0 if click.positive else -1.0)
+        for click, (row, col) in zip(meant, places, strict=True)
     ]
